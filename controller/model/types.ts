@@ -1,0 +1,118 @@
+// What Portico keeps of a Kubernetes object: the fields that decide where a connection goes, under
+// the names Kubernetes gives them. Plain data; everything else is dropped on arrival.
+
+export type IPFamily = "IPv4" | "IPv6";
+export type Protocol = "TCP" | "UDP" | "SCTP";
+export type TrafficPolicy = "Cluster" | "Local";
+
+/** "namespace/name", the identity of a namespaced object; "name" of one that has no namespace. */
+export type ObjectKey = string;
+
+export interface ServicePort {
+  /** Empty for the only port of a Service. */
+  name: string;
+  protocol: Protocol;
+  port: number;
+  /** 0 when there is none. */
+  nodePort: number;
+}
+
+export interface LoadBalancerIngress {
+  ip: string;
+  ipMode: "VIP" | "Proxy";
+}
+
+export interface Service {
+  namespace: string;
+  name: string;
+  /** As in spec.type; absent there means ClusterIP. */
+  type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
+  /** Valid addresses only, primary first; empty for a headless Service ("None") and none yet. */
+  clusterIPs: string[];
+  /** True when spec.clusterIP is "None". */
+  headless: boolean;
+  ports: ServicePort[];
+  externalIPs: string[];
+  loadBalancerIngress: LoadBalancerIngress[];
+  loadBalancerSourceRanges: string[];
+  internalTrafficPolicy: TrafficPolicy;
+  externalTrafficPolicy: TrafficPolicy;
+  /** Seconds of ClientIP session affinity; 0 for none. */
+  affinityTimeoutSeconds: number;
+  /** 0 when there is none. */
+  healthCheckNodePort: number;
+  /** Value of the label service.kubernetes.io/service-proxy-name; undefined when it is not set. */
+  serviceProxyName: string | undefined;
+  /** True when the label service.kubernetes.io/headless is set, to whatever value. */
+  headlessLabel: boolean;
+  /** spec.selector; undefined when absent, which is not the same as empty. */
+  selector: Record<string, string> | undefined;
+  publishNotReadyAddresses: boolean;
+  /** metadata.uid, for Events; empty when unknown. */
+  uid: string;
+}
+
+export interface EndpointPort {
+  name: string;
+  protocol: Protocol;
+  port: number;
+}
+
+export interface Endpoint {
+  /** The first of the slice's addresses for it; the others mean the same endpoint. */
+  address: string;
+  ready: boolean;
+  serving: boolean;
+  terminating: boolean;
+  /** Empty when unknown. */
+  nodeName: string;
+  zone: string;
+  zoneHints: string[];
+  nodeHints: string[];
+}
+
+export interface EndpointSlice {
+  namespace: string;
+  name: string;
+  /** Label kubernetes.io/service-name. */
+  serviceName: string;
+  addressType: IPFamily;
+  ports: EndpointPort[];
+  endpoints: Endpoint[];
+  /** True when the slice carries the label service.kubernetes.io/headless. */
+  headlessLabel: boolean;
+  /** Milliseconds since 1970 of endpoints.kubernetes.io/last-change-trigger-time; 0 if absent. */
+  lastChangeTriggerTime: number;
+}
+
+export interface Node {
+  name: string;
+  /** status.addresses of type InternalIP, then of type ExternalIP, in their order. */
+  addresses: string[];
+  podCIDRs: string[];
+  labels: Record<string, string>;
+  taintKeys: string[];
+  deleting: boolean;
+}
+
+export interface ServiceCIDR {
+  name: string;
+  cidrs: string[];
+}
+
+export interface KindTypes {
+  Service: Service;
+  EndpointSlice: EndpointSlice;
+  Node: Node;
+  ServiceCIDR: ServiceCIDR;
+}
+export type Kind = keyof KindTypes;
+export const KINDS: readonly Kind[] = ["Service", "EndpointSlice", "Node", "ServiceCIDR"];
+
+/** Bad input from the cluster: shown to people, counted, never thrown. */
+export interface Problem {
+  /** "Kind namespace/name", or "Kind name". */
+  object: string;
+  /** What is wrong, with the value, and what to do about it. */
+  message: string;
+}
