@@ -1,0 +1,157 @@
+import { describe, expect, it } from "vitest";
+import type { Clock } from "./clock.ts";
+import { Runner, type RunnerOptions } from "./runner.ts";
+
+/** A clock that stands still until it is told to move. */
+class ManualClock implements Clock {
+  #now = 0;
+  #timers: { at: number; callback: () => void }[] = [];
+  now(): number {
+    return this.#now;
+  }
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = { at: this.#now + delayMs, callback };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+  /** Moves on, firing what comes due in its order, and lets promises settle in between. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    for (;;) {
+      await settle();
+      this.#timers.sort((a, b) => a.at - b.at);
+      const next = this.#timers[0];
+      if (!next || next.at > end) break;
+      this.#timers.shift();
+      this.#now = next.at;
+      next.callback();
+    }
+    this.#now = end;
+    await settle();
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+}
+
+function setUp(overrides: Partial<RunnerOptions> = {}) {
+  const clock = new ManualClock();
+  const runs: { at: number; full: boolean }[] = [];
+  const errors: number[] = [];
+  const runner = new Runner({
+    run: async (full) => {
+      runs.push({ at: clock.now(), full });
+    },
+    onError: (_error, retryInMs) => errors.push(retryInMs),
+    clock,
+    coalesceMs: 5,
+    minIntervalMs: 20,
+    fullIntervalMs: 30_000,
+    retryMinMs: 100,
+    retryMaxMs: 1_000,
+    ...overrides,
+  });
+  return { clock, runs, errors, runner };
+}
+
+describe("Runner", () => {
+  it("shares one run among requests that come close together", async () => {
+    const { clock, runs, runner } = setUp();
+    for (let request = 0; request < 50; request += 1) runner.request();
+    await clock.advance(5);
+    expect(runs).toEqual([{ at: 5, full: false }]);
+  });
+
+  it("keeps the least interval between the starts of two runs", async () => {
+    const { clock, runs, runner } = setUp();
+    runner.request();
+    await clock.advance(6);
+    runner.request();
+    await clock.advance(100);
+    expect(runs.map((run) => run.at)).toEqual([5, 25]);
+  });
+
+  it("runs again after a request that came during a run, and never two at once", async () => {
+    let finish = (): void => {};
+    let active = 0;
+    let most = 0;
+    let count = 0;
+    const { clock, runner } = setUp({
+      run: () => {
+        count += 1;
+        active += 1;
+        most = Math.max(most, active);
+        return new Promise<void>((resolve) => {
+          finish = () => {
+            active -= 1;
+            resolve();
+          };
+        });
+      },
+    });
+    runner.request();
+    await clock.advance(10);
+    runner.request();
+    await clock.advance(1_000);
+    expect(count).toBe(1);
+    finish();
+    await clock.advance(50);
+    expect(count).toBe(2);
+    expect(most).toBe(1);
+  });
+
+  it("tries a failed run again with growing pauses, and starts small again after a success", async () => {
+    let failing = true;
+    const at: number[] = [];
+    const { clock, errors, runner } = setUp({
+      run: async () => {
+        at.push(clock.now());
+        if (failing) throw new Error("no");
+      },
+    });
+    runner.request();
+    await clock.advance(5 + 100 + 200 + 400 + 800 + 1_000);
+    expect(errors).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+    failing = false;
+    await clock.advance(1_000);
+    failing = true;
+    runner.request();
+    await clock.advance(20);
+    expect(errors.at(-1)).toBe(100);
+  });
+
+  it("does not let a request wait for the pause after a failure", async () => {
+    const at: number[] = [];
+    const { clock, runner } = setUp({
+      retryMinMs: 10_000,
+      retryMaxMs: 10_000,
+      run: async () => {
+        at.push(clock.now());
+        if (at.length === 1) throw new Error("no");
+      },
+    });
+    runner.request();
+    await clock.advance(100);
+    runner.request();
+    await clock.advance(100);
+    expect(at).toEqual([5, 105]);
+  });
+
+  it("runs in full when nothing was asked for a full interval", async () => {
+    const { clock, runs, runner } = setUp();
+    runner.request();
+    await clock.advance(5 + 60_000);
+    expect(runs.map((run) => run.full)).toEqual([false, true, true]);
+  });
+
+  it("starts nothing more once stopped", async () => {
+    const { clock, runs, runner } = setUp();
+    runner.request();
+    await runner.stop();
+    await clock.advance(60_000);
+    expect(runs).toEqual([]);
+  });
+});
