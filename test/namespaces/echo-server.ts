@@ -1,0 +1,57 @@
+// A backend, a program that runs inside a Pod's namespace: `echo-server.ts NAME tcp:8080 udp:53 …`.
+//
+// TCP: answers HTTP GET with JSON {name, client} (keep-alive as asked); whatever does not begin
+// with "GET " is streamed back as it comes, until the client ends. UDP: answers each datagram with
+// JSON {name, client, bytes}. Prints one line when it listens.
+
+import { createSocket } from "node:dgram";
+import { createServer as createHttpServer } from "node:http";
+import { createServer, isIPv6, type Socket } from "node:net";
+
+const [name = "backend", ...listeners] = process.argv.slice(2);
+
+const http = createHttpServer((request, response) => {
+  const client = endpoint(request.socket.remoteAddress ?? "", request.socket.remotePort ?? 0);
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ name, client, path: request.url }));
+});
+
+function endpoint(address: string, port: number): string {
+  const plain = address.replace(/^::ffff:/, "");
+  return isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+function onConnection(socket: Socket): void {
+  socket.on("error", () => socket.destroy());
+  socket.once("data", (first) => {
+    socket.pause();
+    socket.unshift(first);
+    if (first.subarray(0, 4).toString("latin1") === "GET ") http.emit("connection", socket);
+    else socket.pipe(socket);
+    socket.resume();
+  });
+}
+
+function listenTCP(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+    server.on("error", reject).listen({ port, host: "::", backlog: 1024 }, resolve);
+  });
+}
+
+function listenUDP(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket("udp6");
+    socket.on("message", (message, from) => {
+      const client = endpoint(from.address, from.port);
+      socket.send(JSON.stringify({ name, client, bytes: message.length }), from.port, from.address);
+    });
+    socket.on("error", reject).bind(port, "::", resolve);
+  });
+}
+
+for (const listener of listeners) {
+  const [protocol, port] = listener.split(":");
+  await (protocol === "udp" ? listenUDP(Number(port)) : listenTCP(Number(port)));
+}
+process.stdout.write(`${name} listens on ${listeners.join(" ")}\n`);
