@@ -1,0 +1,49 @@
+// What `portico` commands and a running controller say to each other over control.sock: JSON over
+// HTTP. Types and paths only.
+
+import type { Problem } from "../model/types.ts";
+
+export const STATUS_PATH = "/v1/status";
+/** PUT a wasm module to load it, DELETE to go back to the shipped one, GET for its state. */
+export const PLUGIN_PATH = "/v1/plugin";
+/** A plugin travels as a ConfigMap, which holds 1 MiB. */
+export const MAX_PLUGIN_BYTES = 1024 * 1024;
+
+export interface PluginStatus {
+  /** First 12 hex digits of the module's SHA-256; empty while none is active. */
+  build: string;
+  bytes: number;
+  /** "shipped", or the file it was loaded from. */
+  source: string;
+  /** ISO 8601; empty while none is active. */
+  activeSince: string;
+  /** The last module that was refused and why. */
+  lastRejection: { build: string; reason: string; at: string } | null;
+}
+
+export interface SourceStatus {
+  kind: string;
+  synced: boolean;
+  /** In plain words; empty when all is well. */
+  error: string;
+}
+
+export interface ControllerStatus {
+  version: string;
+  pid: number;
+  nodeName: string;
+  source: string;
+  watches: SourceStatus[];
+  envoyConnected: boolean;
+  /** Version of the service table that Envoy acknowledged last; 0 for none. */
+  tableVersion: number;
+  frontends: number;
+  lastSync: { at: string; durationMs: number; error: string } | null;
+  plugin: PluginStatus;
+  problems: Problem[];
+}
+
+/** What a refused request carries. */
+export interface ControlError {
+  error: string;
+}

@@ -1,0 +1,167 @@
+// What to program, in which order, and why. One sync brings the data plane (the service table in
+// Envoy, Envoy's listeners, the kernel's capture set) to the target; nothing here decides what the
+// target is, or when to sync.
+//
+// The order of one sync:
+//   1. the table gets what is new or changed, and acknowledges it;
+//   2. Envoy gets its listeners, and acknowledges them;
+//   3. the kernel hands over, refuses and releases;
+//   4. the table forgets what the kernel released.
+// So a connection that is handed over always finds its frontend: if a step fails, the later ones
+// do not happen, and the next sync starts from what was reached. An Envoy that does not listen yet
+// while the kernel already hands over (it restarted) is the one exception: there step 3 comes
+// before step 2, because the kernel may hand over frontends that the new table does not have any
+// more. Nothing listens until then, so those connections wait in their retries.
+
+import type { CaptureSet, FrontendKey } from "../node/types.ts";
+import { planPushes, type Table, type TableEntry } from "./plan.ts";
+
+export interface Programmed {
+  version: number;
+  entries: Map<FrontendKey, TableEntry>;
+}
+
+/** The service table inside Envoy. A version is 0 while Envoy holds no whole table. */
+export interface TableGateway {
+  version(): Promise<{ version: number }>;
+  read(): Promise<Programmed>;
+  /** Replaces the whole table; resolves with its version once it is applied. */
+  pushSnapshot(entries: readonly TableEntry[]): Promise<number>;
+  /** Rejects, and changes nothing, when the table is not of version `base`. */
+  pushDelta(
+    base: number,
+    upserts: readonly TableEntry[],
+    removals: readonly TableEntry[],
+  ): Promise<number>;
+}
+
+export interface CaptureGateway {
+  /** Replaces everything of Portico's in the kernel. */
+  full(set: CaptureSet): Promise<void>;
+  /** Changes the elements in which the two differ. */
+  update(previous: CaptureSet, next: CaptureSet): Promise<void>;
+  /** Whether the kernel still holds what was last put there. */
+  verify(): Promise<boolean>;
+  /** Whether the kernel holds rules of Portico's at all, of this process or an earlier one. */
+  isPresent(): Promise<boolean>;
+}
+
+/** Envoy's listeners for captured connections. */
+export interface ListenerGateway {
+  /** Whether the Envoy that is connected has them, from us or from an earlier controller. */
+  active(): boolean;
+  /** Brings them up to date; resolves once Envoy acknowledged. */
+  publish(): Promise<void>;
+}
+
+export interface Gateways {
+  table: TableGateway;
+  listeners: ListenerGateway;
+  capture: CaptureGateway;
+}
+
+export interface Target {
+  table: Table;
+  capture: CaptureSet;
+}
+
+export class Reconciler {
+  readonly #gateways: Gateways;
+  /** What Envoy holds as far as we know; undefined when that has to be asked. */
+  #programmed: Programmed | undefined;
+  #captured: CaptureSet | undefined;
+  /** Frontends that may differ from the target; undefined: any may. */
+  #dirty: Set<FrontendKey> | undefined;
+
+  constructor(gateways: Gateways) {
+    this.#gateways = gateways;
+  }
+
+  /** Version of the table that Envoy acknowledged last; 0 for none. */
+  get tableVersion(): number {
+    return this.#programmed?.version ?? 0;
+  }
+
+  /** These frontends changed in the target. */
+  markChanged(keys: Iterable<FrontendKey>): void {
+    if (!this.#dirty) return;
+    for (const key of keys) this.#dirty.add(key);
+  }
+
+  /** Envoy may have another table than we think: it restarted, or refused what we sent. */
+  forgetTable(): void {
+    this.#programmed = undefined;
+    this.#dirty = undefined;
+  }
+
+  /** `full` also looks for what others changed: a flushed rule set, a table pushed by somebody. */
+  async reconcile(target: Target, full: boolean): Promise<void> {
+    if (full) await this.#verify();
+    try {
+      this.#programmed ??= await this.#gateways.table.read();
+      const last = await this.#pushFirst(target.table, this.#programmed);
+      await this.#open(target.capture);
+      await this.#push(target.table, last);
+    } catch (error) {
+      this.forgetTable();
+      throw error;
+    }
+    this.#dirty = new Set();
+  }
+
+  async #verify(): Promise<void> {
+    const { version } = await this.#gateways.table.version();
+    if (version !== this.#programmed?.version) this.forgetTable();
+    if (this.#captured && !(await this.#gateways.capture.verify())) this.#captured = undefined;
+  }
+
+  /** Step 1; returns the frontends that are left for step 4. */
+  async #pushFirst(table: Table, programmed: Programmed): Promise<FrontendKey[]> {
+    if (programmed.version === 0) {
+      const version = await this.#gateways.table.pushSnapshot([...table.values()]);
+      this.#programmed = { version, entries: new Map(table) };
+      return [];
+    }
+    const keys = this.#dirty ?? new Set([...programmed.entries.keys(), ...table.keys()]);
+    const plan = planPushes(programmed.entries, table, keys);
+    await this.#push(table, plan.first);
+    return plan.last;
+  }
+
+  /** Steps 2 and 3. */
+  async #open(set: CaptureSet): Promise<void> {
+    const { listeners, capture } = this.#gateways;
+    const captureFirst = !listeners.active() && (await capture.isPresent());
+    if (captureFirst) await this.#programCapture(set);
+    await listeners.publish();
+    if (!captureFirst) await this.#programCapture(set);
+  }
+
+  async #push(table: Table, keys: readonly FrontendKey[]): Promise<void> {
+    const programmed = this.#programmed;
+    if (!programmed || keys.length === 0) return;
+    const upserts: TableEntry[] = [];
+    const removals: TableEntry[] = [];
+    for (const key of keys) {
+      const wanted = table.get(key);
+      const present = programmed.entries.get(key);
+      if (wanted) upserts.push(wanted);
+      else if (present) removals.push(present);
+    }
+    const { table: gateway } = this.#gateways;
+    programmed.version = await gateway.pushDelta(programmed.version, upserts, removals);
+    for (const key of keys) {
+      const wanted = table.get(key);
+      if (wanted) programmed.entries.set(key, wanted);
+      else programmed.entries.delete(key);
+    }
+  }
+
+  async #programCapture(next: CaptureSet): Promise<void> {
+    const previous = this.#captured;
+    this.#captured = undefined;
+    if (previous) await this.#gateways.capture.update(previous, next);
+    else await this.#gateways.capture.full(next);
+    this.#captured = next;
+  }
+}
