@@ -1,0 +1,90 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { callController } from "../cli/control-client.ts";
+import {
+  type ControllerStatus,
+  MAX_PLUGIN_BYTES,
+  PLUGIN_PATH,
+  type PluginStatus,
+  STATUS_PATH,
+} from "./control-api.ts";
+import { ControlRefusal, startControlServer } from "./control-server.ts";
+
+const plugin: PluginStatus = {
+  build: "0123456789ab",
+  bytes: 3,
+  source: "shipped",
+  activeSince: "2026-01-01T00:00:00.000Z",
+  lastRejection: null,
+};
+const status: ControllerStatus = {
+  version: "0.1.0",
+  pid: 1,
+  nodeName: "node-1",
+  source: "manifests",
+  watches: [],
+  envoyConnected: true,
+  tableVersion: 7,
+  frontends: 2,
+  lastSync: null,
+  plugin,
+  problems: [],
+};
+
+let directory: string;
+let socket: string;
+let server: Server;
+const loaded: { bytes: number; source: string }[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "portico-control-"));
+  socket = join(directory, "control.sock");
+  loaded.length = 0;
+  server = await startControlServer(socket, {
+    status: () => status,
+    loadPlugin: async (wasm, source) => {
+      if (wasm[0] === 0) throw new ControlRefusal("not a plugin: it begins with 0");
+      loaded.push({ bytes: wasm.length, source });
+      return plugin;
+    },
+    resetPlugin: async () => {
+      throw new Error("disk full");
+    },
+  });
+});
+afterEach(() => {
+  server.close();
+  rmSync(directory, { recursive: true });
+});
+
+it("gives the status of the controller and of its plugin", async () => {
+  expect(await callController(socket, "GET", STATUS_PATH)).toEqual(status);
+  expect(await callController(socket, "GET", PLUGIN_PATH)).toEqual(plugin);
+});
+
+it("takes a module with the name of its file", async () => {
+  const path = `${PLUGIN_PATH}?source=${encodeURIComponent("/tmp/a b.wasm")}`;
+  expect(await callController(socket, "PUT", path, Uint8Array.of(1, 2, 3))).toEqual(plugin);
+  expect(loaded).toEqual([{ bytes: 3, source: "/tmp/a b.wasm" }]);
+});
+
+it("passes on why a module was refused, or what failed", async () => {
+  const refused = callController(socket, "PUT", PLUGIN_PATH, Uint8Array.of(0));
+  await expect(refused).rejects.toThrow("not a plugin: it begins with 0");
+  await expect(callController(socket, "DELETE", PLUGIN_PATH)).rejects.toThrow("disk full");
+});
+
+it("refuses a module that no ConfigMap could hold, naming the limit", async () => {
+  const big = callController(socket, "PUT", PLUGIN_PATH, new Uint8Array(MAX_PLUGIN_BYTES + 1));
+  await expect(big).rejects.toThrow(`${MAX_PLUGIN_BYTES} bytes`);
+  expect(loaded).toEqual([]);
+});
+
+it("says what is not there", async () => {
+  await expect(callController(socket, "GET", "/v1/nothing")).rejects.toThrow("GET /v1/nothing");
+  const nobody = callController(join(directory, "none.sock"), "GET", STATUS_PATH);
+  await expect(nobody).rejects.toThrow("is `portico run` running");
+});

@@ -1,0 +1,60 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { listenOnUnixSocket, SocketInUseError } from "./unix-socket.ts";
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "portico-socket-"));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A socket file whose owner was killed, so that nobody could remove it. */
+function leaveStaleSocket(path: string): void {
+  const program =
+    "require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 9))";
+  try {
+    execFileSync(process.execPath, ["-e", program, path]);
+  } catch {
+    // It died by the signal, as it should.
+  }
+}
+
+it("listens for its own user only", async () => {
+  const path = join(directory, "a.sock");
+  const server = createServer();
+  await listenOnUnixSocket(server, path);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  server.close();
+});
+
+it("takes the place of a socket whose owner was killed", async () => {
+  const path = join(directory, "a.sock");
+  leaveStaleSocket(path);
+  expect(statSync(path).isSocket()).toBe(true);
+  const server = createServer();
+  await listenOnUnixSocket(server, path);
+  expect(server.listening).toBe(true);
+  server.close();
+});
+
+it("takes the place of a plain file", async () => {
+  const path = join(directory, "a.sock");
+  writeFileSync(path, "");
+  const server = createServer();
+  await listenOnUnixSocket(server, path);
+  server.close();
+});
+
+it("leaves a living owner alone and names the path", async () => {
+  const path = join(directory, "a.sock");
+  const owner = createServer();
+  await listenOnUnixSocket(owner, path);
+  const refused = listenOnUnixSocket(createServer(), path);
+  await expect(refused).rejects.toThrow(SocketInUseError);
+  await expect(refused).rejects.toThrow(path);
+  owner.close();
+});
