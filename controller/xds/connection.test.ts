@@ -1,0 +1,108 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { type Answer, XdsConnection } from "./connection.ts";
+import { EMPTY_SELECTION, type EncodedResource, selectResources } from "./snapshot.ts";
+import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
+
+let stored: Map<string, Map<string, EncodedResource>>;
+let connection: XdsConnection;
+
+beforeEach(() => {
+  stored = new Map();
+  connection = new XdsConnection(1, (typeUrl) => stored.get(typeUrl));
+});
+
+function store(typeUrl: string, contents: Record<string, string>): void {
+  const encoded = Object.entries(contents).map(([name, text]) => {
+    return [name, { typeUrl, name, value: Buffer.from(text) }] as const;
+  });
+  stored.set(typeUrl, new Map(encoded));
+}
+
+function ask(typeUrl: string, names: string[], version = ""): boolean {
+  return connection.receive({ typeUrl, names, version, nonce: "", refusal: undefined }, "node-a");
+}
+
+function reply({ typeUrl, version, nonce, resources }: Answer, refusal?: string): void {
+  const names = typeUrl === LISTENER_TYPE ? [] : resources.map(({ name }) => name);
+  connection.receive({ typeUrl, names, version, nonce, refusal }, "");
+}
+
+function onlyAnswer(): Answer {
+  const answers = connection.takeAnswers();
+  expect(answers).toHaveLength(1);
+  return answers[0] as Answer;
+}
+
+describe("listeners", () => {
+  test("of a fresh Envoy: none at once, all of them when it is admitted", () => {
+    store(LISTENER_TYPE, { capture: "c" });
+    expect(ask(LISTENER_TYPE, [])).toBe(true);
+    expect(connection).toMatchObject({ nodeId: "node-a", fresh: true, admitted: false });
+    const empty = onlyAnswer();
+    expect(empty.resources).toEqual([]);
+    reply(empty);
+    expect(connection.takeAnswers()).toEqual([]);
+    connection.admit();
+    expect(connection.isSettled(LISTENER_TYPE)).toBe(false);
+    const listeners = onlyAnswer();
+    expect(listeners.resources.map(({ name }) => name)).toEqual(["capture"]);
+    reply(listeners);
+    expect(connection.isSettled(LISTENER_TYPE)).toBe(true);
+  });
+
+  test("of an Envoy that reconnects with some: held back until they are set", () => {
+    ask(LISTENER_TYPE, [], "0123456789abcdef");
+    expect(connection).toMatchObject({ fresh: false, admitted: true });
+    expect(connection.takeAnswers()).toEqual([]);
+    store(LISTENER_TYPE, { capture: "c" });
+    expect(onlyAnswer().resources).toHaveLength(1);
+  });
+
+  test("of an Envoy that reconnects with what is set: not sent again", () => {
+    store(LISTENER_TYPE, { capture: "c" });
+    const all = stored.get(LISTENER_TYPE) as Map<string, EncodedResource>;
+    ask(LISTENER_TYPE, [], selectResources(LISTENER_TYPE, all, []).version);
+    expect(connection.takeAnswers()).toEqual([]);
+    expect(connection.isSettled(LISTENER_TYPE)).toBe(true);
+  });
+
+  test("of an Envoy that reconnects before it had any: as of a fresh one", () => {
+    store(LISTENER_TYPE, { capture: "c" });
+    ask(LISTENER_TYPE, [], EMPTY_SELECTION.version);
+    expect(connection).toMatchObject({ fresh: true, admitted: false });
+    expect(connection.takeAnswers()).toEqual([]);
+  });
+});
+
+describe("other types", () => {
+  test("are not answered before they are set", () => {
+    ask(CLUSTER_TYPE, []);
+    expect(connection.takeAnswers()).toEqual([]);
+    store(CLUSTER_TYPE, {});
+    expect(onlyAnswer().resources).toEqual([]);
+  });
+
+  test("a filter that is asked for later is sent though nothing changed", () => {
+    store(FILTER_TYPE, { connection: "1", table: "2" });
+    ask(FILTER_TYPE, ["table"]);
+    const answer = onlyAnswer();
+    reply(answer);
+    const names = ["connection", "table"];
+    const { version, nonce } = answer;
+    connection.receive({ typeUrl: FILTER_TYPE, names, version, nonce, refusal: undefined }, "");
+    expect(onlyAnswer().resources.map(({ name }) => name)).toEqual(names);
+  });
+
+  test("a refusal is told until something else is set", () => {
+    store(FILTER_TYPE, { table: "bad" });
+    ask(FILTER_TYPE, ["table"], "0123456789abcdef");
+    reply(onlyAnswer(), "does not load");
+    const refusal = { typeUrl: FILTER_TYPE, names: ["table"], detail: "does not load" };
+    expect(connection.refusal(FILTER_TYPE)).toEqual(refusal);
+    expect(connection.takeAnswers()).toEqual([]);
+    store(FILTER_TYPE, { table: "good" });
+    expect(connection.refusal(FILTER_TYPE)).toBeUndefined();
+    reply(onlyAnswer());
+    expect(connection.isSettled(FILTER_TYPE)).toBe(true);
+  });
+});

@@ -1,0 +1,34 @@
+// What may go wrong while Envoy is configured.
+
+import { discoveryName } from "./type-urls.ts";
+
+/** Envoy refused resources and keeps what it had. Sending the same again is of no use. */
+export class XdsRejectedError extends Error {
+  readonly code = "xds-rejected";
+  override readonly name = "XdsRejectedError";
+  readonly typeUrl: string;
+  /** Names of all resources of the refused answer; `detail` says which is at fault. */
+  readonly resources: readonly string[];
+  /** Envoy's words. */
+  readonly detail: string;
+
+  constructor(typeUrl: string, resources: readonly string[], detail: string) {
+    super(`Envoy refused ${discoveryName(typeUrl)} ${resources.join(", ")}: ${detail}`);
+    this.typeUrl = typeUrl;
+    this.resources = resources;
+    this.detail = detail;
+  }
+}
+
+/** An Envoy did not reply in time. What was set stays set, and it may still acknowledge. */
+export class XdsTimeoutError extends Error {
+  readonly code = "xds-timeout";
+  override readonly name = "XdsTimeoutError";
+
+  constructor(typeUrl: string, nodes: readonly string[], timeoutMs: number) {
+    super(
+      `Envoy ${nodes.join(", ")} did not acknowledge ${discoveryName(typeUrl)} ` +
+        `within ${timeoutMs} ms; see its log`,
+    );
+  }
+}

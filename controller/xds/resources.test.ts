@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { loadProtos, type Resource } from "./protos.ts";
+import { backendsCluster, captureListeners, connectionFilter, tableFilter } from "./resources.ts";
+
+const code = { build: "0123456789ab", wasm: new TextEncoder().encode("\0asm") };
+const backends = { connectTimeoutSeconds: 2.5, upstreamPorts: undefined };
+const all: Resource[] = [
+  ...captureListeners({ keep: 15401, masquerade: 15402 }),
+  backendsCluster(backends),
+  tableFilter(code),
+  connectionFilter(code),
+];
+
+test("the resources of a node", async () => {
+  const text = JSON.stringify(all, showBytes, 2);
+  await expect(`${text}\n`).toMatchFileSnapshot("golden/resources.json");
+});
+
+test("ports that backends are dialled from", () => {
+  const cluster = backendsCluster({ ...backends, upstreamPorts: { first: 20_000, last: 31_999 } });
+  const [option] = (cluster.upstream_bind_config as { socket_options: object[] }).socket_options;
+  expect(option).toMatchObject({ level: 0, name: 51, int_value: (31_999 << 16) + 20_000 });
+});
+
+test("every field is one that Envoy's definitions have", () => {
+  const { encode, decode } = loadProtos();
+  for (const resource of all) {
+    const { "@type": _, ...fields } = resource;
+    expect(decode(encode(resource))).toMatchObject(fields);
+  }
+});
+
+function showBytes(_key: string, value: unknown): unknown {
+  const isBuffer = (value as { type?: string } | null)?.type === "Buffer";
+  return isBuffer ? `${(value as { data: number[] }).data.length} bytes` : value;
+}

@@ -1,0 +1,208 @@
+// Settings → the xDS resources of a node, as objects (protos.ts says in which form). Pure; what an
+// Envoy is sent when, is server.ts's.
+//
+// To add the listener and the cluster of a UDP frontend: a builder for each here, beside
+// captureListeners and backendsCluster, its extension's file in protos.ts; the backends go into a
+// ClusterLoadAssignment (ENDPOINTS_TYPE, named after the cluster), which is served already.
+
+import type { Resource } from "./protos.ts";
+import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
+
+/** ECDS name of the filter that picks the backend of a connection. */
+export const CONNECTION_FILTER = "portico.connection";
+/** ECDS name of the filter that answers on the table's socket; the bootstrap asks for it. */
+export const TABLE_FILTER = "portico.table";
+export const KEEP_LISTENER = "capture-keep";
+export const MASQUERADE_LISTENER = "capture-masquerade";
+export const BACKENDS_CLUSTER = "backends";
+
+/** Shared data belongs to a VM id: both filters, and all versions of the plugin, share the table. */
+const VM_ID = "portico";
+const EXTENSIONS = "type.googleapis.com/envoy.extensions";
+export const NETWORK_WASM_TYPE = `${EXTENSIONS}.filters.network.wasm.v3.Wasm`;
+export const HTTP_WASM_TYPE = `${EXTENSIONS}.filters.http.wasm.v3.Wasm`;
+
+export interface CapturePorts {
+  /** TPROXY port for connections that keep their source address. */
+  keep: number;
+  masquerade: number;
+}
+
+/** Ports that Envoy dials backends from, both included; Linux 6.3 and later. */
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+export interface BackendsOptions {
+  /** How long a backend may take to accept. Its client sees the end of the stream afterwards. */
+  connectTimeoutSeconds: number;
+  /** undefined leaves it to the node's ip_local_port_range. */
+  upstreamPorts: PortRange | undefined;
+}
+
+/** A plugin's code and its name, which the table endpoint tells: 12 hex digits of its SHA-256. */
+export interface PluginCode {
+  build: string;
+  wasm: Uint8Array;
+}
+
+/**
+ * kube-proxy has no idle timeout of its own: an established connection lives as long as its
+ * conntrack entry, 24 hours after the last packet (tcpEstablishedTimeout). Envoy's own hour would
+ * end connections that kube-proxy keeps; none at all would keep a descriptor for ever when both
+ * ends vanish without a word.
+ */
+const IDLE_TIMEOUT_SECONDS = 24 * 60 * 60;
+
+/** The kernel cuts it to net.core.somaxconn. */
+const TCP_BACKLOG = 65_535;
+
+/** Most bytes that a connection holds, each way, for a peer that does not read. */
+const CONNECTION_BUFFER_BYTES = 256 * 1024;
+
+/** No limit of its own: a Service proxy refuses nobody. Descriptors are what runs out. */
+const UNLIMITED = 4_000_000_000;
+
+/**
+ * How often Envoy looks for addresses of "backends" that nobody connects to any more. An address
+ * lives for one to two intervals after its last connection. Meeting one anew costs a copy of the
+ * list of all addresses in each worker, so it is to happen once per backend and not every 5 s, as
+ * the default has it; a forgotten address costs a kilobyte.
+ */
+const CLEANUP_INTERVAL_SECONDS = 600;
+
+/** IPPROTO_IP, IP_LOCAL_PORT_RANGE of linux/in.h. */
+const IPPROTO_IP = 0;
+const IP_LOCAL_PORT_RANGE = 51;
+
+/**
+ * Listeners for captured connections, IPv4. They are bound to 127.0.0.1 and transparent: TPROXY
+ * reaches them, and nobody from outside does. Two, because keeping the source address cannot be
+ * chosen per connection.
+ */
+export function captureListeners(ports: CapturePorts): Resource[] {
+  return [
+    captureListener(KEEP_LISTENER, ports.keep, [ORIGINAL_SRC]),
+    captureListener(MASQUERADE_LISTENER, ports.masquerade, []),
+  ];
+}
+
+function captureListener(name: string, port: number, listenerFilters: Resource[]): Resource {
+  return {
+    "@type": LISTENER_TYPE,
+    name,
+    address: { socket_address: { address: "127.0.0.1", port_value: port } },
+    transparent: { value: true },
+    tcp_backlog_size: { value: TCP_BACKLOG },
+    per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
+    listener_filters: listenerFilters.map((filter) => ({ name: "source", typed_config: filter })),
+    filter_chains: [{ filters: [CONNECTION, TCP_PROXY] }],
+  };
+}
+
+/** Mark 0: replies come back by their conntrack mark, so Envoy need not mark what it sends. */
+const ORIGINAL_SRC: Resource = {
+  "@type": `${EXTENSIONS}.filters.listener.original_src.v3.OriginalSrc`,
+  mark: 0,
+};
+
+/** Stands for code that comes by ECDS. Without a timeout: no connection is served without it. */
+const CONNECTION = {
+  name: CONNECTION_FILTER,
+  config_discovery: {
+    config_source: {
+      ads: {},
+      resource_api_version: "V3",
+      initial_fetch_timeout: { seconds: 0 },
+    },
+    type_urls: [NETWORK_WASM_TYPE],
+  },
+};
+
+const TCP_PROXY = {
+  name: "tcp",
+  typed_config: {
+    "@type": `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: "portico",
+    cluster: BACKENDS_CLUSTER,
+    idle_timeout: { seconds: IDLE_TIMEOUT_SECONDS },
+  },
+};
+
+/** The one cluster of all TCP backends: it connects to where the connection filter says. */
+export function backendsCluster(options: BackendsOptions): Resource {
+  const limits = {
+    max_connections: { value: UNLIMITED },
+    max_pending_requests: { value: UNLIMITED },
+    max_requests: { value: UNLIMITED },
+    max_retries: { value: UNLIMITED },
+  };
+  return {
+    "@type": CLUSTER_TYPE,
+    name: BACKENDS_CLUSTER,
+    type: "ORIGINAL_DST",
+    lb_policy: "CLUSTER_PROVIDED",
+    connect_timeout: duration(options.connectTimeoutSeconds),
+    cleanup_interval: { seconds: CLEANUP_INTERVAL_SECONDS },
+    per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
+    circuit_breakers: { thresholds: [limits] },
+    ...portRange(options.upstreamPorts),
+  };
+}
+
+/** Keeps Envoy's ports apart from the ones that a Pod dials the same backend from. */
+function portRange(ports: PortRange | undefined): object {
+  if (!ports) return {};
+  const option = {
+    description: "IP_LOCAL_PORT_RANGE",
+    level: IPPROTO_IP,
+    name: IP_LOCAL_PORT_RANGE,
+    int_value: ports.last * 0x1_0000 + ports.first,
+    state: "STATE_PREBIND",
+  };
+  return { upstream_bind_config: { socket_options: [option] } };
+}
+
+function duration(seconds: number): object {
+  const whole = Math.floor(seconds);
+  return { seconds: whole, nanos: Math.round((seconds - whole) * 1e9) };
+}
+
+/** The connection filter; its callbacks are those of root id "connection". */
+export function connectionFilter(code: PluginCode): Resource {
+  const config = pluginConfig(CONNECTION_FILTER, "connection", code);
+  return filter(CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config });
+}
+
+/** The table endpoint; its callbacks are those of root id "table". */
+export function tableFilter(code: PluginCode): Resource {
+  const config = {
+    ...pluginConfig(TABLE_FILTER, "table", code),
+    // Or StopIteration for the headers would stop the body as well, and no frame would arrive.
+    allow_on_headers_stop_iteration: { value: true },
+  };
+  return filter(TABLE_FILTER, { "@type": HTTP_WASM_TYPE, config });
+}
+
+function filter(name: string, config: Resource): Resource {
+  return { "@type": FILTER_TYPE, name, typed_config: config };
+}
+
+function pluginConfig(name: string, rootId: string, code: PluginCode): object {
+  return {
+    name,
+    root_id: rootId,
+    vm_config: {
+      vm_id: VM_ID,
+      runtime: "envoy.wasm.runtime.v8",
+      code: { local: { inline_bytes: Buffer.from(code.wasm) } },
+    },
+    configuration: {
+      "@type": "type.googleapis.com/google.protobuf.StringValue",
+      value: code.build,
+    },
+    // A VM that trapped is made anew after a second; the other policies refuse for ever.
+    failure_policy: "FAIL_RELOAD",
+  };
+}

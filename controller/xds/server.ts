@@ -1,0 +1,240 @@
+// Resources in, Envoys configured: ADS (gRPC, state of the world) on a Unix socket. The only
+// network I/O of xDS; which answer is due when is connection.ts's and subscription.ts's.
+
+import { chmod, unlink } from "node:fs/promises";
+import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import { isAnswering, SocketInUseError } from "../daemon/unix-socket.ts";
+import { type Answer, XdsConnection } from "./connection.ts";
+import { XdsRejectedError, XdsTimeoutError } from "./errors.ts";
+import { loadProtos, type Protos, type Resource } from "./protos.ts";
+import type { EncodedResource } from "./snapshot.ts";
+import type { DiscoveryRequest } from "./subscription.ts";
+import { dependentType, discoveryName, isServed, LISTENER_TYPE } from "./type-urls.ts";
+
+export interface XdsLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface XdsServerOptions {
+  socketPath: string;
+  log: XdsLog;
+  /**
+   * An Envoy asked for its listeners. When it is `fresh` it has none, and its table is empty: push
+   * the table, then call admitListeners with its id.
+   */
+  onConnect?: (connection: XdsConnection) => void;
+  onDisconnect?: (connection: XdsConnection) => void;
+}
+
+/** How many connected Envoys have what was set. 0: none is connected, none has seen it. */
+export interface Acknowledged {
+  envoys: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+interface WireRequest {
+  type_url: string;
+  resource_names: string[];
+  version_info: string;
+  response_nonce: string;
+  node: { id: string } | null;
+  error_detail: { message: string } | null;
+}
+
+type Stream = ServerDuplexStream<WireRequest, object>;
+
+export class XdsServer {
+  readonly #options: XdsServerOptions;
+  readonly #protos: Protos;
+  readonly #server = new Server();
+  readonly #resources = new Map<string, ReadonlyMap<string, EncodedResource>>();
+  readonly #streams = new Map<XdsConnection, Stream>();
+  readonly #waiting = new Set<() => void>();
+  #lastId = 0;
+
+  constructor(options: XdsServerOptions) {
+    this.#options = options;
+    this.#protos = loadProtos();
+  }
+
+  /** Listens; a socket file that nobody answers on is replaced, a living one is an error. */
+  async start(): Promise<void> {
+    const { socketPath } = this.#options;
+    if (await isAnswering(socketPath)) {
+      throw new SocketInUseError(
+        `another process is listening on ${socketPath}; stop it, or choose another --run-dir`,
+      );
+    }
+    await unlink(socketPath).catch(() => {});
+    this.#server.addService(this.#protos.discoveryService, {
+      StreamAggregatedResources: (stream: Stream) => this.#open(stream),
+    });
+    await bind(this.#server, socketPath);
+    await chmod(socketPath, 0o600);
+  }
+
+  /** Ends every stream; the Envoys keep what they have. */
+  async stop(): Promise<void> {
+    this.#server.forceShutdown();
+    await unlink(this.#options.socketPath).catch(() => {});
+  }
+
+  /** The Envoys that have asked for listeners. */
+  connections(): readonly XdsConnection[] {
+    return [...this.#streams.keys()];
+  }
+
+  /**
+   * Replaces all resources of a type. Resolves once every connected Envoy that asks for them has
+   * acknowledged them, and what they refer to (the filters of listeners, the endpoints of
+   * clusters); an Envoy that connects later gets them too. One that is not admitted yet does not
+   * get listeners, and is not waited for.
+   * Rejects with XdsRejectedError or XdsTimeoutError; the resources stay set.
+   */
+  set(
+    typeUrl: string,
+    resources: readonly Resource[],
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  ): Promise<Acknowledged> {
+    const encoded = resources.map((resource) => this.#protos.encode(resource));
+    this.#resources.set(typeUrl, new Map(encoded.map((resource) => [resource.name, resource])));
+    return this.#settle(typeUrl, this.connections(), timeoutMs);
+  }
+
+  /**
+   * Lets a fresh Envoy have its listeners, which were or will be set. Resolves and rejects as `set`
+   * does; an id that is not connected (any more) gives 0 Envoys.
+   */
+  admitListeners(connectionId: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<Acknowledged> {
+    const admitted = this.connections().filter(({ id }) => id === connectionId);
+    for (const connection of admitted) connection.admit();
+    return this.#settle(LISTENER_TYPE, admitted, timeoutMs);
+  }
+
+  #open(stream: Stream): void {
+    const lookup = (typeUrl: string) => this.#resources.get(typeUrl);
+    const connection = new XdsConnection(++this.#lastId, lookup);
+    this.#streams.set(connection, stream);
+    stream.on("data", (request: WireRequest) => this.#receive(connection, request));
+    stream.on("error", () => this.#close(connection));
+    stream.on("cancelled", () => this.#close(connection));
+    stream.on("end", () => {
+      stream.end();
+      this.#close(connection);
+    });
+  }
+
+  #close(connection: XdsConnection): void {
+    if (!this.#streams.delete(connection)) return;
+    this.#options.log.info({ node: connection.nodeId }, "Envoy disconnected");
+    this.#wake();
+    this.#options.onDisconnect?.(connection);
+  }
+
+  #receive(connection: XdsConnection, wire: WireRequest): void {
+    const request = requestFromWire(wire);
+    const { typeUrl, refusal, names } = request;
+    const type = discoveryName(typeUrl);
+    if (!isServed(typeUrl)) {
+      this.#options.log.warn({ type, names }, "Envoy asked for a type that Portico does not serve");
+      return;
+    }
+    if (refusal !== undefined) {
+      this.#options.log.warn({ type, names, detail: refusal }, "Envoy refused its configuration");
+    }
+    const asksForListeners = connection.receive(request, wire.node?.id ?? "");
+    this.#answer(connection);
+    this.#wake();
+    if (!asksForListeners) return;
+    this.#options.log.info({ node: connection.nodeId, fresh: connection.fresh }, "Envoy connected");
+    this.#options.onConnect?.(connection);
+  }
+
+  #answer(connection: XdsConnection): void {
+    const stream = this.#streams.get(connection);
+    for (const answer of connection.takeAnswers()) stream?.write(wireFromAnswer(answer));
+  }
+
+  #wake(): void {
+    for (const check of this.#waiting) check();
+  }
+
+  async #settle(
+    typeUrl: string,
+    connections: readonly XdsConnection[],
+    timeoutMs: number,
+  ): Promise<Acknowledged> {
+    for (const connection of connections) this.#answer(connection);
+    const waiting = () => connections.filter((connection) => !this.#isDone(connection, typeUrl));
+    const done = await this.#until(() => waiting().length === 0, timeoutMs);
+    if (!done) {
+      const nodes = waiting().map(({ nodeId }) => nodeId);
+      throw new XdsTimeoutError(typeUrl, nodes, timeoutMs);
+    }
+    return { envoys: connections.filter((connection) => this.#streams.has(connection)).length };
+  }
+
+  /** Throws what Envoy refuses. */
+  #isDone(connection: XdsConnection, typeUrl: string): boolean {
+    if (!this.#streams.has(connection)) return true;
+    const types = [typeUrl, dependentType(typeUrl) ?? typeUrl];
+    for (const type of types) {
+      const refusal = connection.refusal(type);
+      if (refusal) throw new XdsRejectedError(type, refusal.names, refusal.detail);
+    }
+    return types.every((type) => connection.isSettled(type));
+  }
+
+  /** Checks now and after every request; resolves with false when the time is up. */
+  #until(condition: () => boolean, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const finish = (act: () => void) => {
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+        act();
+      };
+      const check = () => {
+        try {
+          if (condition()) finish(() => resolve(true));
+        } catch (error) {
+          finish(() => reject(error));
+        }
+      };
+      const timer = setTimeout(() => finish(() => resolve(false)), timeoutMs);
+      this.#waiting.add(check);
+      check();
+    });
+  }
+}
+
+function requestFromWire(wire: WireRequest): DiscoveryRequest {
+  return {
+    typeUrl: wire.type_url,
+    names: wire.resource_names,
+    version: wire.version_info,
+    nonce: wire.response_nonce,
+    refusal: wire.error_detail?.message,
+  };
+}
+
+function wireFromAnswer(answer: Answer): object {
+  return {
+    type_url: answer.typeUrl,
+    version_info: answer.version,
+    nonce: answer.nonce,
+    resources: answer.resources.map(({ typeUrl, value }) => ({ type_url: typeUrl, value })),
+  };
+}
+
+/** The socket is nobody else's from the start: chmod alone would come a moment late. */
+function bind(server: Server, path: string): Promise<void> {
+  const before = process.umask(0o077);
+  return new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+      if (error) reject(new Error(`cannot listen on ${path}: ${error.message}`));
+      else resolve();
+    });
+  }).finally(() => process.umask(before));
+}

@@ -1,0 +1,44 @@
+// Encoded resources of one type, and the names that an Envoy asked for → what its answer holds, and
+// the version of that answer.
+//
+// The version is a hash of the content, so it survives a restart of the controller: an Envoy that
+// reconnects with the version of what it should have is left alone.
+
+import { createHash } from "node:crypto";
+import { isWildcard } from "./type-urls.ts";
+
+/** A resource in protobuf bytes, as it stands in an answer. */
+export interface EncodedResource {
+  typeUrl: string;
+  name: string;
+  value: Buffer;
+}
+
+/** What an Envoy is to have of one type. */
+export interface Selection {
+  /** Sorted by name. */
+  resources: readonly EncodedResource[];
+  /** 16 hex digits; the same for the same resources, never empty. */
+  version: string;
+}
+
+/** Of `all`, what `names` ask for. Names that do not exist are left out. */
+export function selectResources(
+  typeUrl: string,
+  all: ReadonlyMap<string, EncodedResource>,
+  names: readonly string[],
+): Selection {
+  const everything = names.length === 0 && isWildcard(typeUrl);
+  const wanted = everything ? [...all.keys()] : names.filter((name) => all.has(name));
+  const resources = wanted.toSorted().map((name) => all.get(name) as EncodedResource);
+  return { resources, version: versionOf(resources) };
+}
+
+function versionOf(resources: readonly EncodedResource[]): string {
+  const hash = createHash("sha256");
+  for (const { name, value } of resources) hash.update(`${name}\0${value.length}\0`).update(value);
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** What an Envoy has that was told: nothing. */
+export const EMPTY_SELECTION: Selection = { resources: [], version: versionOf([]) };

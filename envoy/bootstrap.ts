@@ -1,0 +1,114 @@
+// Run directory and node id → Envoy's bootstrap, as the object of its JSON. Pure. It holds what
+// never changes while Envoy runs; everything else comes by xDS (controller/xds/resources.ts).
+//
+// Every socket of it is a Unix socket in the run directory: Envoy has no TCP port but the ones it
+// captures connections on.
+
+import { join } from "node:path";
+import { HTTP_WASM_TYPE, TABLE_FILTER } from "../controller/xds/resources.ts";
+import { MAX_FRAME_BYTES } from "../plugin/wire/layout.ts";
+
+export interface BootstrapOptions {
+  runDirectory: string;
+  /** Name of the node, as Envoy tells it the controller. */
+  nodeId: string;
+}
+
+export const ADMIN_SOCKET = "admin.sock";
+export const TABLE_SOCKET = "table.sock";
+export const XDS_SOCKET = "xds.sock";
+
+const OWNER_ONLY = 0o600;
+const XDS_CLUSTER = "xds";
+const EXTENSIONS = "type.googleapis.com/envoy.extensions";
+
+export function bootstrap({ runDirectory, nodeId }: BootstrapOptions): object {
+  return {
+    node: { id: nodeId, cluster: "portico" },
+    admin: { address: pipe(join(runDirectory, ADMIN_SOCKET)) },
+    dynamic_resources: {
+      ads_config: adsConfig(),
+      lds_config: FROM_ADS,
+      cds_config: FROM_ADS,
+    },
+    static_resources: {
+      clusters: [xdsCluster(join(runDirectory, XDS_SOCKET))],
+      listeners: [tableListener(join(runDirectory, TABLE_SOCKET))],
+    },
+    // Statistics are made ready when somebody asks, not every five seconds.
+    stats_flush_on_admin: true,
+  };
+}
+
+/** No fetch timeout: an Envoy that goes on without its configuration could serve nothing. */
+const FROM_ADS = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
+
+/** A controller that comes back is found within a second; Envoy's own backoff goes up to 30 s. */
+function adsConfig(): object {
+  const backOff = { base_interval: "0.1s", max_interval: "1s" };
+  return {
+    api_type: "GRPC",
+    transport_api_version: "V3",
+    set_node_on_first_message_only: true,
+    grpc_services: [
+      { envoy_grpc: { cluster_name: XDS_CLUSTER, retry_policy: { retry_back_off: backOff } } },
+    ],
+  };
+}
+
+function xdsCluster(socket: string): object {
+  const endpoint = { address: { pipe: { path: socket } } };
+  return {
+    name: XDS_CLUSTER,
+    type: "STATIC",
+    connect_timeout: "1s",
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": `${EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions`,
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+    load_assignment: {
+      cluster_name: XDS_CLUSTER,
+      endpoints: [{ lb_endpoints: [{ endpoint }] }],
+    },
+  };
+}
+
+/** The table's protocol: every request is answered by the plugin, none by the router behind it. */
+function tableListener(socket: string): object {
+  return {
+    name: "table",
+    address: pipe(socket),
+    // A frame is buffered whole before the plugin reads it.
+    per_connection_buffer_limit_bytes: MAX_FRAME_BYTES * 2,
+    filter_chains: [{ filters: [{ name: "http", typed_config: tableHttp() }] }],
+  };
+}
+
+function tableHttp(): object {
+  return {
+    "@type": `${EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: "table",
+    codec_type: "HTTP1",
+    generate_request_id: false,
+    route_config: { name: "table" },
+    http_filters: [
+      {
+        name: TABLE_FILTER,
+        config_discovery: {
+          config_source: FROM_ADS,
+          type_urls: [HTTP_WASM_TYPE],
+        },
+      },
+      {
+        name: "router",
+        typed_config: { "@type": `${EXTENSIONS}.filters.http.router.v3.Router` },
+      },
+    ],
+  };
+}
+
+function pipe(path: string): object {
+  return { pipe: { path, mode: OWNER_ONLY } };
+}
