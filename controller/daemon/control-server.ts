@@ -10,7 +10,7 @@ import {
   type PluginStatus,
   STATUS_PATH,
 } from "./control-api.ts";
-import { listenOnUnixSocket } from "./unix-socket.ts";
+import { listenOnUnixSocket } from "../unix-socket.ts";
 
 /** The request is understood and cannot be done; `message` is for the person who asked. */
 export class ControlRefusal extends Error {

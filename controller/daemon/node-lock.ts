@@ -2,7 +2,7 @@
 // abstract Unix socket, which belongs to the network namespace and is gone with its process.
 
 import { connect, createServer } from "node:net";
-import { listen } from "./unix-socket.ts";
+import { listen } from "../unix-socket.ts";
 
 const LOCK_ADDRESS = "\0portico";
 

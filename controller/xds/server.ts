@@ -3,7 +3,7 @@
 
 import { chmod, unlink } from "node:fs/promises";
 import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
-import { isAnswering, SocketInUseError } from "../daemon/unix-socket.ts";
+import { isAnswering, SocketInUseError } from "../unix-socket.ts";
 import { type Answer, XdsConnection } from "./connection.ts";
 import { XdsRejectedError, XdsTimeoutError } from "./errors.ts";
 import { loadProtos, type Protos, type Resource } from "./protos.ts";
