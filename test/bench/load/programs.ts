@@ -1,0 +1,59 @@
+// client.c and server.c → programs, compiled once for each state of the sources into the cache
+// directory. Does not run them.
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+const SOURCES = ["client.c", "server.c"] as const;
+const FLAGS = ["-O2", "-Wall", "-Wextra"];
+
+export interface LoadPrograms {
+  client: string;
+  server: string;
+}
+
+/** Throws, saying what to install, when there is no C compiler. */
+export function loadPrograms(): LoadPrograms {
+  const hash = createHash("sha256");
+  for (const file of [...SOURCES, "exchange.h"]) hash.update(readFileSync(source(file)));
+  const directory = join(cacheDirectory(), "bench", hash.digest("hex").slice(0, 16));
+  if (!existsSync(directory)) compileInto(directory);
+  return { client: join(directory, "client"), server: join(directory, "server") };
+}
+
+function compileInto(directory: string): void {
+  const unfinished = `${directory}.${process.pid}`;
+  mkdirSync(unfinished, { recursive: true });
+  try {
+    for (const file of SOURCES) compile(source(file), join(unfinished, file.slice(0, -2)));
+    if (!existsSync(directory)) renameSync(unfinished, directory);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+function compile(file: string, program: string): void {
+  const compiler = process.env.CC || "cc";
+  const args = [...FLAGS, "-o", program, file];
+  const { error, status, stderr } = spawnSync(compiler, args, { encoding: "utf8" });
+  if (error) {
+    throw new Error(
+      `The load programs are in C and ${compiler} does not start (${error.message}). Install a C ` +
+        "compiler (Debian: apt-get install gcc libc6-dev), or name one in $CC.",
+    );
+  }
+  if (status !== 0)
+    throw new Error(`${compiler} ${args.join(" ")}: exit code ${status}\n${stderr}`);
+}
+
+function source(file: string): string {
+  return join(import.meta.dirname, file);
+}
+
+function cacheDirectory(): string {
+  const base = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  return process.env.PORTICO_CACHE || join(base, "portico");
+}

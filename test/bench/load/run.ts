@@ -1,0 +1,61 @@
+// The load programs, run in network namespaces: a backend that answers, and a client that measures.
+
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Namespace } from "../../namespaces/namespace.ts";
+import type { LoadPrograms } from "./programs.ts";
+
+export interface Load {
+  connections: number;
+  /** Connections at once. */
+  concurrency: number;
+  /** Requests one after the other on each connection. */
+  requestsEach: number;
+}
+
+/** What client.c prints; its head says what each figure is. */
+export interface LoadResult {
+  seconds: number;
+  connections: number;
+  requests: number;
+  failures: number;
+  error: string;
+  latencyUs: { p50: number; p95: number; p99: number; max: number };
+}
+
+const MOST_SECONDS = 60;
+
+/** Starts a backend; resolves when it listens. It ends with its namespace. */
+export async function startBackend(
+  programs: LoadPrograms,
+  where: Namespace,
+  port: number,
+): Promise<void> {
+  const child = where.spawn(programs.server, [String(port)]);
+  child.stderr?.pipe(process.stderr);
+  if (child.stdout === null) throw new Error(`${where.label}: the backend has no output`);
+  const ready = once(createInterface({ input: child.stdout }), "line");
+  const ended = once(child, "exit").then(([code]) => {
+    throw new Error(`${where.label}: the backend ended with ${code} before it listened`);
+  });
+  await Promise.race([ready, ended]);
+}
+
+/**
+ * Runs a load to its end, or for `seconds`: what is not done by then has failed. Failed connections
+ * are in the result; it throws only when the client did not run.
+ */
+export async function runLoad(
+  programs: LoadPrograms,
+  from: Namespace,
+  to: { address: string; port: number },
+  load: Load,
+  seconds = MOST_SECONDS,
+): Promise<LoadResult> {
+  const { connections, concurrency, requestsEach } = load;
+  const numbers = [to.port, connections, concurrency, requestsEach, seconds];
+  const { stdout } = await from.exec(programs.client, [to.address, ...numbers.map(String)], {
+    timeoutMs: (seconds + 10) * 1_000,
+  });
+  return JSON.parse(stdout) as LoadResult;
+}
