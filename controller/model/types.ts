@@ -67,8 +67,8 @@ export interface Endpoint {
   /** Empty when unknown. */
   nodeName: string;
   zone: string;
-  zoneHints: string[];
-  nodeHints: string[];
+  zoneHints: readonly string[];
+  nodeHints: readonly string[];
 }
 
 export interface EndpointSlice {
@@ -90,6 +90,7 @@ export interface Node {
   /** status.addresses of type InternalIP, then of type ExternalIP, in their order. */
   addresses: string[];
   podCIDRs: string[];
+  /** Only the labels topology.kubernetes.io/… */
   labels: Record<string, string>;
   taintKeys: string[];
   deleting: boolean;

@@ -1,0 +1,89 @@
+// An EndpointSlice as the API or a YAML file has it → an EndpointSlice of the model. Absent
+// conditions mean what they mean to kube-proxy (endpointslicecache.go): ready and serving when not
+// said otherwise, terminating only when said.
+
+import { familyOf, parseAddress } from "./ip.ts";
+import { hasKey, listOf, ObjectReader, type Parsed, recordOf, shown, textOf } from "./json.ts";
+import type { Endpoint, EndpointPort, EndpointSlice, IPFamily } from "./types.ts";
+
+/** Shared by the many endpoints that have none. */
+const NO_HINTS: readonly string[] = Object.freeze([]);
+
+/**
+ * No value: it has no name, or holds names instead of addresses (addressType FQDN), which a Service
+ * proxy ignores. Bad ports and endpoints are left out, each with a problem.
+ */
+export function endpointSliceFromObject(json: unknown): Parsed<EndpointSlice> {
+  const reader = new ObjectReader("EndpointSlice", json, true);
+  const { addressType } = reader.root;
+  if (addressType === "FQDN") return { value: undefined, problems: reader.problems };
+  if (addressType !== "IPv4" && addressType !== "IPv6") {
+    reader.problem(`addressType is ${shown(addressType)}; it must be IPv4, IPv6 or FQDN`);
+    return { value: undefined, problems: reader.problems };
+  }
+  return reader.result({
+    namespace: reader.namespace,
+    name: reader.name,
+    serviceName: textOf(reader.labels["kubernetes.io/service-name"]),
+    addressType,
+    ports: endpointPorts(reader),
+    endpoints: endpoints(reader, addressType),
+    headlessLabel: hasKey(reader.labels, "service.kubernetes.io/headless"),
+    lastChangeTriggerTime: lastChangeTriggerTime(reader),
+  });
+}
+
+function endpointPorts(reader: ObjectReader): EndpointPort[] {
+  const ports: EndpointPort[] = [];
+  for (const [index, item] of listOf(reader.root.ports).entries()) {
+    const record = recordOf(item);
+    const field = `ports[${index}]`;
+    const before = reader.problems.length;
+    const port = reader.port(`${field}.port`, record.port, 1);
+    const protocol = reader.oneOf(`${field}.protocol`, record.protocol, ["TCP", "UDP", "SCTP"]);
+    if (reader.problems.length > before || port === undefined) continue;
+    ports.push({ name: textOf(record.name), protocol, port });
+  }
+  return ports;
+}
+
+function endpoints(reader: ObjectReader, family: IPFamily): Endpoint[] {
+  const all: Endpoint[] = [];
+  for (const [index, item] of listOf(reader.root.endpoints).entries()) {
+    const record = recordOf(item);
+    const text = listOf(record.addresses)[0];
+    const address = parseAddress(textOf(text));
+    if (address === undefined || familyOf(address) !== family) {
+      const field = `endpoints[${index}].addresses[0]`;
+      reader.problem(`${field} is ${shown(text)}; it must be an ${family} address`);
+    } else all.push(endpoint(address, record));
+  }
+  return all;
+}
+
+function endpoint(address: string, record: ReturnType<typeof recordOf>): Endpoint {
+  const conditions = recordOf(record.conditions);
+  const hints = recordOf(record.hints);
+  return {
+    address,
+    ready: conditions.ready !== false,
+    serving: conditions.serving !== false,
+    terminating: conditions.terminating === true,
+    nodeName: textOf(record.nodeName),
+    zone: textOf(record.zone),
+    zoneHints: hintNames(hints.forZones),
+    nodeHints: hintNames(hints.forNodes),
+  };
+}
+
+function hintNames(hints: unknown): readonly string[] {
+  const list = listOf(hints);
+  if (list.length === 0) return NO_HINTS;
+  return list.map((hint) => textOf(recordOf(hint).name)).filter((name) => name !== "");
+}
+
+function lastChangeTriggerTime(reader: ObjectReader): number {
+  const { annotations } = reader.metadata;
+  const text = textOf(recordOf(annotations)["endpoints.kubernetes.io/last-change-trigger-time"]);
+  return text === "" ? 0 : Date.parse(text) || 0;
+}

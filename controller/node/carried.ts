@@ -1,0 +1,6 @@
+// What the data plane carries so far. Widen these when it carries more; nothing else in node/ knows.
+
+import type { IPFamily, Protocol } from "../model/types.ts";
+
+export const CARRIED_FAMILIES: readonly IPFamily[] = ["IPv4"];
+export const CARRIED_PROTOCOLS: readonly Protocol[] = ["TCP"];

@@ -1,0 +1,66 @@
+// The EndpointSlices of a Service → the endpoints of one of its ports. A Service may have many
+// slices, and an endpoint may stand in several of them while it moves from one to another.
+
+import { compareAddresses } from "../model/ip.ts";
+import type { Endpoint, EndpointSlice, IPFamily, ServicePort } from "../model/types.ts";
+import type { Candidate } from "./categorize-endpoints.ts";
+
+/** An endpoint of one ServicePort. */
+export interface PortEndpoint extends Candidate {
+  endpoint: Endpoint;
+  /** The number behind the port's name in this endpoint's slice; it may differ between slices. */
+  port: number;
+}
+
+/**
+ * Sorted by (address bytes, port), each once. A slice's port belongs to the Service's port of the
+ * same name and protocol, as in kube-proxy's ServicePortName; numbers play no part in it.
+ */
+export function portEndpoints(
+  slices: readonly EndpointSlice[],
+  family: IPFamily,
+  servicePort: ServicePort,
+  nodeName: string,
+): PortEndpoint[] {
+  const all: PortEndpoint[] = [];
+  for (const slice of slices) {
+    if (slice.addressType !== family || slice.headlessLabel) continue;
+    for (const { name, protocol, port } of slice.ports) {
+      if (name !== servicePort.name || protocol !== servicePort.protocol) continue;
+      for (const endpoint of slice.endpoints) {
+        const local = endpoint.nodeName !== "" && endpoint.nodeName === nodeName;
+        all.push({ endpoint, port, local });
+      }
+    }
+  }
+  return merged(all.sort(compare));
+}
+
+function compare(a: PortEndpoint, b: PortEndpoint): number {
+  return compareAddresses(a.endpoint.address, b.endpoint.address) || a.port - b.port;
+}
+
+/** Of equal neighbours the best stays; of equally good ones the first. */
+function merged(sorted: PortEndpoint[]): PortEndpoint[] {
+  if (!sorted.some((each, index) => isSame(sorted[index - 1], each))) return sorted;
+  const kept: PortEndpoint[] = [];
+  for (const each of sorted) {
+    const last = kept.at(-1);
+    if (!last || !isSame(last, each)) kept.push(each);
+    else if (rank(each) > rank(last)) kept[kept.length - 1] = each;
+  }
+  return kept;
+}
+
+function isSame(a: PortEndpoint | undefined, b: PortEndpoint): boolean {
+  return a !== undefined && a.port === b.port && a.endpoint.address === b.endpoint.address;
+}
+
+/**
+ * kube-proxy prefers the local copy and otherwise takes any (endpointslicecache.go addEndpoints).
+ * Here the one that is more of use is taken, so that the order of slices does not decide.
+ */
+function rank({ endpoint, local }: PortEndpoint): number {
+  const { ready, serving, terminating } = endpoint;
+  return (local ? 8 : 0) + (ready ? 4 : 0) + (serving ? 2 : 0) + (terminating ? 0 : 1);
+}
