@@ -1,0 +1,218 @@
+// Cluster state to node view and capture set, over time.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ClusterState } from "../model/cluster-state.ts";
+import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
+import { nodeFromObject } from "../model/from-node.ts";
+import { serviceFromObject } from "../model/from-service.ts";
+import type { EndpointSlice, Node, Service } from "../model/types.ts";
+import { NodeFollower } from "./follow-cluster.ts";
+
+function service(name: string, spec: object): Service {
+  return serviceFromObject({ metadata: { name }, spec }).value as Service;
+}
+
+function clusterIP(name: string, address: string, port = 80): Service {
+  return service(name, { clusterIP: address, ports: [{ port }] });
+}
+
+function slice(serviceName: string, endpoints: Record<string, string>): EndpointSlice {
+  return endpointSliceFromObject({
+    metadata: { name: `${serviceName}-1`, labels: { "kubernetes.io/service-name": serviceName } },
+    addressType: "IPv4",
+    ports: [{ port: 8080 }],
+    endpoints: Object.entries(endpoints).map(([address, nodeName]) => ({
+      addresses: [address],
+      nodeName,
+    })),
+  }).value as EndpointSlice;
+}
+
+function node(address: string): Node {
+  const status = { addresses: [{ type: "InternalIP", address }] };
+  return nodeFromObject({ metadata: { name: "node-1" }, status }).value as Node;
+}
+
+function follower(state: ClusterState, serviceCIDRs: string[] = []): NodeFollower {
+  return new NodeFollower(state, { nodeName: "node-1", serviceProxyName: undefined, serviceCIDRs });
+}
+
+test("from nothing to a backend and back: refuse, keep, refuse", () => {
+  const state = new ClusterState();
+  const following = follower(state);
+  state.upsert("Service", clusterIP("web", "10.96.0.1"));
+  const first = following.update();
+  expect(first.upserted).toMatchObject([{ key: "10.96.0.1:80/TCP", backends: [] }]);
+  expect(first.capture.verdicts).toEqual(new Map([["10.96.0.1:80/TCP", "refuse"]]));
+  expect(first.capture.clusterIPs).toEqual(["10.96.0.1"]);
+
+  state.upsert("EndpointSlice", slice("web", { "10.1.1.10": "node-1", "10.1.2.10": "node-2" }));
+  const second = following.update();
+  expect(second.capture.verdicts.get("10.96.0.1:80/TCP")).toBe("keep");
+  expect(second.capture.localEndpoints).toEqual(["10.1.1.10"]);
+
+  state.remove("EndpointSlice", "default/web-1");
+  const third = following.update();
+  expect(third.capture).toEqual(first.capture);
+
+  state.remove("Service", "default/web");
+  const fourth = following.update();
+  expect(fourth).toMatchObject({ upserted: [], removed: ["10.96.0.1:80/TCP"] });
+  expect(fourth.capture.verdicts.size + fourth.capture.clusterIPs.length).toBe(0);
+});
+
+test("what did not change is the same object", () => {
+  const state = new ClusterState();
+  const following = follower(state, ["10.96.0.0/16"]);
+  state.upsert("Service", clusterIP("web", "10.96.0.1"));
+  state.upsert("EndpointSlice", slice("web", { "10.1.2.10": "node-2" }));
+  const first = following.update();
+  expect(following.update()).toMatchObject({ upserted: [], removed: [] });
+  expect(following.update().capture).toBe(first.capture);
+  state.upsert("EndpointSlice", slice("web", { "10.1.2.10": "node-2", "10.1.2.11": "node-2" }));
+  const second = following.update();
+  expect(second.upserted).toHaveLength(1);
+  expect(second.capture).toBe(first.capture);
+  state.upsert("EndpointSlice", slice("web", { "10.1.1.10": "node-1" }));
+  const third = following.update();
+  expect(third.capture).not.toBe(first.capture);
+  expect(third.capture.verdicts).toBe(first.capture.verdicts);
+});
+
+describe("a frontend that two Services claim", () => {
+  const claims: [string, Service][] = [
+    ["default/a", clusterIP("a", "10.96.0.1")],
+    ["default/b", clusterIP("b", "10.96.0.1")],
+  ];
+  test.each([
+    ["a first", claims],
+    ["b first", claims.toReversed()],
+  ])("%s: the first by name has it, the other a problem", (_, order) => {
+    const state = new ClusterState();
+    const following = follower(state);
+    for (const [, each] of order) {
+      state.upsert("Service", each);
+      following.update();
+    }
+    const { problems } = following.update();
+    expect(following.view.frontends.get("10.96.0.1:80/TCP")?.service).toBe("a");
+    expect(problems).toMatchObject([{ object: "Service default/b" }]);
+    expect(problems[0]?.message).toContain("10.96.0.1:80/TCP is served for Service default/a");
+
+    state.remove("Service", "default/a");
+    const after = following.update();
+    expect(after).toMatchObject({ upserted: [{ service: "b" }], removed: [], problems: [] });
+    expect(after.capture.clusterIPs).toEqual(["10.96.0.1"]);
+  });
+
+  test("a node port does not take over a cluster IP", () => {
+    const state = new ClusterState();
+    const following = follower(state);
+    const spec = { clusterIP: "10.96.0.9", type: "NodePort", ports: [{ port: 80, nodePort: 443 }] };
+    state.upsert("Service", service("a", spec));
+    state.upsert("Service", clusterIP("z", "192.0.2.1", 443));
+    state.upsert("Node", node("192.0.2.1"));
+    following.update();
+    expect(following.view.frontends.get("192.0.2.1:443/TCP")).toMatchObject({ service: "z" });
+  });
+});
+
+test("another address of the node moves the node ports", () => {
+  const state = new ClusterState();
+  const following = follower(state);
+  const spec = { clusterIP: "10.96.0.9", type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] };
+  state.upsert("Service", service("web", spec));
+  expect(following.update().problems).toHaveLength(1);
+  state.upsert("Node", node("192.0.2.1"));
+  const first = following.update();
+  expect(first.upserted.map(({ key }) => key)).toEqual(["192.0.2.1:30080/TCP"]);
+  expect(first.problems).toEqual([]);
+  state.upsert("Node", node("192.0.2.7"));
+  const second = following.update();
+  expect(second.upserted.map(({ key }) => key)).toEqual(["192.0.2.7:30080/TCP"]);
+  expect(second.removed).toEqual(["192.0.2.1:30080/TCP"]);
+});
+
+test("Service CIDRs: of the objects and of the options, the widest, sorted, IPv4 only so far", () => {
+  const state = new ClusterState();
+  const following = follower(state, ["10.112.0.0/16", "10.96.0.0/16"]);
+  const cidrs = ["9.0.0.0/24", "10.96.0.0/12", "10.96.0.0/16", "fd00:96::/112"];
+  state.upsert("ServiceCIDR", { name: "kubernetes", cidrs });
+  const expected = ["9.0.0.0/24", "10.96.0.0/12", "10.112.0.0/16"];
+  expect(following.update().capture.serviceCIDRs).toEqual(expected);
+});
+
+interface Event {
+  kind: "Service" | "EndpointSlice" | "Node";
+  name: string;
+  address: string;
+  port: number;
+  nodeName: string;
+  removed: boolean;
+  update: boolean;
+}
+
+const events: fc.Arbitrary<Event[]> = fc.array(
+  fc.record({
+    kind: fc.constantFrom("Service", "EndpointSlice", "Node"),
+    name: fc.constantFrom("a", "b", "c"),
+    address: fc.constantFrom("10.96.0.1", "10.96.0.2", "10.1.1.10", "192.0.2.1"),
+    port: fc.constantFrom(80, 443),
+    nodeName: fc.constantFrom("node-1", "node-2"),
+    removed: fc.boolean(),
+    update: fc.boolean(),
+  }),
+  { maxLength: 40 },
+);
+
+function happen(state: ClusterState, event: Event): void {
+  const { kind, name, address, port, nodeName } = event;
+  if (kind === "Node") {
+    if (event.removed) state.remove("Node", "node-1");
+    else state.upsert("Node", node(address));
+  } else if (kind === "Service") {
+    const ports = [{ port, nodePort: port }];
+    if (event.removed) state.remove("Service", `default/${name}`);
+    else state.upsert("Service", service(name, { clusterIP: address, ports }));
+  } else if (event.removed) state.remove("EndpointSlice", `default/${name}-1`);
+  else state.upsert("EndpointSlice", slice(name, { [address]: nodeName }));
+}
+
+/** Everything that a view says, problems sorted since they have no order. */
+function said(following: NodeFollower) {
+  const { capture, problems } = following.update();
+  const frontends = [...following.view.frontends.values()];
+  return {
+    frontends: frontends.sort((a, b) => (a.key < b.key ? -1 : 1)),
+    verdicts: [...capture.verdicts],
+    rest: { ...capture, verdicts: [] },
+    problems: problems.map(({ object, message }) => `${object}: ${message}`).sort(),
+  };
+}
+
+test("step by step gives the same as from scratch", () => {
+  fc.assert(
+    fc.property(events, (list) => {
+      const state = new ClusterState();
+      const stepwise = follower(state);
+      const replica = new Map<string, unknown>();
+      for (const event of list) {
+        happen(state, event);
+        if (!event.update) continue;
+        const { upserted, removed } = stepwise.update();
+        for (const frontend of upserted) replica.set(frontend.key, frontend);
+        for (const key of removed) expect(replica.delete(key)).toBe(true);
+        expect(replica).toEqual(new Map(stepwise.view.frontends));
+      }
+      const last = said(stepwise);
+      const again = new ClusterState();
+      const fromScratch = follower(again);
+      again.replaceAll("Service", state.services.values());
+      again.replaceAll("Node", state.nodes.values());
+      const slices = ["a", "b", "c"].flatMap((name) => state.slicesOf(`default/${name}`));
+      again.replaceAll("EndpointSlice", slices.toReversed());
+      expect(last).toEqual(said(fromScratch));
+    }),
+  );
+});
