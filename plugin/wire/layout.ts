@@ -29,7 +29,8 @@ export const WIRE_VERSION: u32 = 1;
 // version once the last is applied, and version 0 (no whole table) until then. Records stand in
 // ascending order of (bucket, key bytes); there are no removals; base version is 0.
 // A DELTA frame names the version it starts from. Its upserts and its removals stand each in
-// ascending order of key bytes, no key twice; first bucket and bucket count are 0.
+// ascending order of (bucket, key bytes), no key twice, none in both; first bucket and bucket
+// count are 0. Versions grow; 0 is none, and the largest is 2^53 - 1 (a JSON number).
 export const FRAME_HEADER_BYTES: u32 = 40;
 export const FRAME_WIRE_VERSION_OFFSET: u32 = 4; // u16
 export const FRAME_KIND_OFFSET: u32 = 6; // u8
@@ -111,7 +112,7 @@ export const MAX_FRAME_BYTES: u32 = 8388608;
 export const MAX_BACKENDS: u32 = 65535;
 /** namespace (63) + service (63) + port name (63) and two separators, with room. */
 export const MAX_NAME_BYTES: u32 = 255;
-/** Most bytes that the records of one bucket may take in shared data. */
-export const MAX_BUCKET_BYTES: u32 = 1048576;
+/** Most bytes that the records of one bucket may take in a frame, so that one can hold them. */
+export const MAX_BUCKET_BYTES: u32 = 4194304;
 /** Most frontends of one table. */
 export const MAX_FRONTENDS: u32 = 262144;

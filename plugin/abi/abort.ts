@@ -1,0 +1,23 @@
+// Where AssemblyScript's own failures end (asconfig.json names it): out of memory, and bugs. The
+// host then takes this worker's plugin as failed and loads it anew.
+
+import { LOG_CRITICAL } from "./codes";
+import { proxy_log } from "./env";
+
+/** The message comes in UTF-16; its low bytes are enough for the runtime's English. */
+export function abort(
+  message: string | null,
+  _file: string | null,
+  _line: u32,
+  _column: u32,
+): void {
+  const bytes = memory.data(128);
+  let size: u32 = 0;
+  if (message !== null) {
+    for (let i = 0; i < message.length && size < 128; i++) {
+      store<u8>(bytes + size++, <u8>message.charCodeAt(i));
+    }
+  }
+  proxy_log(LOG_CRITICAL, bytes, size);
+  unreachable();
+}

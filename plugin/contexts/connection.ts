@@ -1,0 +1,72 @@
+// One TCP connection that the kernel handed to Envoy: its destination → a backend of that frontend
+// → filter state, from which the ORIGINAL_DST cluster takes the upstream. A connection that gets no
+// filter state is closed here and never goes on to the cluster.
+
+import { ACTION_CONTINUE, ACTION_STOP, LOG_ERROR, LOG_WARN } from "../abi/codes";
+import { release, returnedSize } from "../abi/memory";
+import { keyFromText } from "../host/address";
+import { count } from "../host/counter";
+import { setOriginalDestination } from "../host/filter-state";
+import { logRarely } from "../host/log";
+import { readProperty } from "../host/property";
+import { closeDownstream } from "../host/stream";
+import { addBytes, addText, beginText, lastingAscii } from "../host/text";
+import { NO_BACKEND, PICKED, pickBackend, pickedBackend, UNKNOWN_FRONTEND } from "../table/lookup";
+import { backendBytes, keyFamily } from "../table/record";
+import { PROTOCOL_TCP } from "../wire/layout";
+import { noBackendTotal, picksTotal, unknownFrontendTotal } from "./root";
+
+const DESTINATION = "destination\0address";
+const destinationPath: usize = lastingAscii(DESTINATION);
+const key: usize = memory.data(20);
+
+/** Whether the picked backend became the connection's destination. */
+function connectToPicked(): bool {
+  const backend = pickedBackend();
+  const portAt = backend + backendBytes(key) - 4;
+  if (!setOriginalDestination(keyFamily(key), backend, bswap<u16>(load<u16>(portAt)))) return false;
+  count(picksTotal);
+  return true;
+}
+
+function reject(level: u32, reason: string, destination: usize, size: u32): u32 {
+  beginText();
+  addText("portico: connection to ");
+  addBytes(destination, min(size, 64));
+  addText(" closed: ");
+  addText(reason);
+  logRarely(level);
+  closeDownstream();
+  return ACTION_STOP;
+}
+
+function rejectUnpicked(outcome: u32, destination: usize, size: u32): u32 {
+  if (outcome === UNKNOWN_FRONTEND) {
+    count(unknownFrontendTotal);
+    return reject(LOG_WARN, "the table has no such frontend", destination, size);
+  }
+  if (outcome === NO_BACKEND) {
+    count(noBackendTotal);
+    return reject(LOG_WARN, "the frontend has no backend", destination, size);
+  }
+  return reject(LOG_ERROR, "the table cannot be read", destination, size);
+}
+
+function serve(destination: usize, size: u32): u32 {
+  if (destination === 0 || !keyFromText(destination, size, PROTOCOL_TCP, key)) {
+    count(unknownFrontendTotal);
+    return reject(LOG_ERROR, "its destination is no address with a port", destination, size);
+  }
+  const outcome = pickBackend(key);
+  if (outcome !== PICKED) return rejectUnpicked(outcome, destination, size);
+  if (connectToPicked()) return ACTION_CONTINUE;
+  return reject(LOG_ERROR, "Envoy refused the filter state", destination, size);
+}
+
+export function proxy_on_new_connection(_contextId: u32): u32 {
+  const destination = readProperty(destinationPath, DESTINATION.length);
+  const size = destination === 0 ? 0 : returnedSize();
+  const action = serve(destination, size);
+  release(destination);
+  return action;
+}

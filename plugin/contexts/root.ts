@@ -1,0 +1,97 @@
+// A root context: one role of the plugin in one worker's VM, named by its root_id. The role itself
+// needs no memory of contexts: the host calls proxy_on_new_connection only for a network filter,
+// proxy_on_request_headers only for an HTTP filter.
+
+import { BUFFER_PLUGIN_CONFIGURATION, LOG_ERROR } from "../abi/codes";
+import { release, returnedSize } from "../abi/memory";
+import { readBuffer } from "../host/buffer";
+import { defineCounter, NO_COUNTER } from "../host/counter";
+import { log } from "../host/log";
+import { readProperty } from "../host/property";
+import { addText, beginText, isText, lastingAscii } from "../host/text";
+import { seed } from "../pick/chance";
+
+const ROOT_ID = "plugin_root_id";
+const rootIdPath: usize = lastingAscii(ROOT_ID);
+
+/** Longest build id. */
+const MAX_BUILD_BYTES: u32 = 64;
+const build: usize = memory.data(64);
+let buildSize: u32 = 0;
+
+let started: bool = false;
+export let picksTotal: u32 = NO_COUNTER;
+export let unknownFrontendTotal: u32 = NO_COUNTER;
+export let noBackendTotal: u32 = NO_COUNTER;
+export let framesRefusedTotal: u32 = NO_COUNTER;
+
+/** What this code was built as, by the plugin's configuration; letters, digits, "-", "." and "_". */
+export function buildId(): usize {
+  return build;
+}
+
+export function buildIdSize(): u32 {
+  return buildSize;
+}
+
+/** Once for each VM, whichever role comes first. */
+function start(): void {
+  if (started) return;
+  started = true;
+  seed();
+  picksTotal = defineCounter("portico_picks_total");
+  unknownFrontendTotal = defineCounter("portico_unknown_frontend_total");
+  noBackendTotal = defineCounter("portico_no_backend_total");
+  framesRefusedTotal = defineCounter("portico_frames_refused_total");
+}
+
+/** Whether the root_id names a role. */
+function hasRole(): bool {
+  const value = readProperty(rootIdPath, ROOT_ID.length);
+  const size = value === 0 ? 0 : returnedSize();
+  const known = isText(value, size, "connection") || isText(value, size, "table");
+  release(value);
+  return known;
+}
+
+function isPlain(character: u8): bool {
+  const letter = (character | 0x20) - 0x61;
+  const digit = character - 0x30;
+  return (
+    letter < 26 || digit < 10 || character === 0x2d || character === 0x2e || character === 0x5f
+  );
+}
+
+/** Takes the build id from the configuration; it may be empty. */
+function readBuildId(size: u32): bool {
+  buildSize = 0;
+  if (size === 0) return true;
+  if (size > MAX_BUILD_BYTES) return false;
+  const value = readBuffer(BUFFER_PLUGIN_CONFIGURATION, size);
+  if (value === 0) return false;
+  let plain = true;
+  for (let i: u32 = 0; i < size; i++) plain = plain && isPlain(load<u8>(value + i));
+  if (plain) {
+    memory.copy(build, value, size);
+    buildSize = size;
+  }
+  release(value);
+  return plain;
+}
+
+function fail(reason: string): u32 {
+  beginText();
+  addText(reason);
+  log(LOG_ERROR);
+  return 0;
+}
+
+/** 1 when the configuration can be served, else 0: Envoy then refuses it. */
+export function proxy_on_configure(_contextId: u32, configurationSize: u32): u32 {
+  start();
+  if (!hasRole()) return fail('portico: root_id is neither "connection" nor "table"');
+  if (!readBuildId(configurationSize)) {
+    return fail("portico: the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _)");
+  }
+  return 1;
+}

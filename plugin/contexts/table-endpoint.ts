@@ -1,0 +1,169 @@
+// One HTTP request on the table's Unix socket: a push, a dump or the version. Requests leave
+// nothing behind in the VM; between headers and body the host keeps what there is.
+//
+// To add a question: a path here, an answer in table/, and the client in controller/table.
+
+import { ACTION_STOP, STATUS_OK } from "../abi/codes";
+import { release, returnedSize } from "../abi/memory";
+import { count } from "../host/counter";
+import { answerBytes, answerJson, readRequestBody, readRequestHeader } from "../host/http";
+import {
+  addByte,
+  addBytes,
+  addNumber,
+  addText,
+  beginText,
+  isText,
+  lastingAscii,
+  textBytes,
+  textSize,
+} from "../host/text";
+import { APPLIED, applyFrame, CONFLICT, REFUSED } from "../table/apply";
+import { dumpBuckets, dumpedBytes, dumpedPage, releasePage } from "../table/dump";
+import { head, readHead } from "../table/head";
+import { addRefusal } from "../table/refusal";
+import { BUCKET_COUNT, MAX_FRAME_BYTES, WIRE_VERSION } from "../wire/layout";
+import { parseQuery, queryCount, queryFirst } from "./dump-query";
+import { buildId, buildIdSize, framesRefusedTotal } from "./root";
+
+const METHOD = ":method";
+const methodName: usize = lastingAscii(METHOD);
+const PATH = ":path";
+const pathName: usize = lastingAscii(PATH);
+const QUESTION_MARK: u8 = 0x3f;
+const QUOTE: u8 = 0x22;
+
+function send(statusCode: u32): u32 {
+  answerJson(statusCode, textBytes(), textSize());
+  return ACTION_STOP;
+}
+
+function beginError(): void {
+  beginText();
+  addText('{"error":"');
+}
+
+function sendError(statusCode: u32, message: string): u32 {
+  beginError();
+  addText(message);
+  addText('"}');
+  return send(statusCode);
+}
+
+/** ends the JSON body with the version that the head has now. */
+function addVersionAndEnd(): void {
+  addText('"version":');
+  addNumber(head().version);
+  addText("}");
+}
+
+function addLoading(): void {
+  addText(',"loading":');
+  if (head().loadingVersion === 0) {
+    addText("null");
+    return;
+  }
+  addText('{"version":');
+  addNumber(head().loadingVersion);
+  addText(',"nextBucket":');
+  addNumber(head().nextBucket);
+  addText("}");
+}
+
+function answerVersion(): u32 {
+  if (readHead() !== STATUS_OK) return sendError(500, "the table's head cannot be read");
+  beginText();
+  addText('{"version":');
+  addNumber(head().version);
+  addText(',"wireVersion":');
+  addNumber(WIRE_VERSION);
+  addText(',"build":"');
+  addBytes(buildId(), buildIdSize());
+  addByte(QUOTE);
+  addText(',"frontends":');
+  addNumber(head().frontendCount);
+  addLoading();
+  addText("}");
+  return send(200);
+}
+
+function answerDump(query: usize, end: usize): u32 {
+  if (!parseQuery(query, end)) {
+    return sendError(400, "dump wants ?first=B&count=N, buckets 0 to 16383, N from 1");
+  }
+  const count = min(queryCount(), BUCKET_COUNT - queryFirst());
+  const dumped = dumpBuckets(queryFirst(), count);
+  if (dumped) answerBytes(dumpedPage(), dumpedBytes());
+  releasePage();
+  return dumped ? ACTION_STOP : sendError(500, "the table cannot be read");
+}
+
+function answerConflict(): u32 {
+  beginError();
+  addText('the frame does not follow the table as it is, or another push is under way",');
+  addVersionAndEnd();
+  return send(409);
+}
+
+function answerApplied(): u32 {
+  beginText();
+  addText("{");
+  addVersionAndEnd();
+  return send(200);
+}
+
+function answerRefused(): u32 {
+  count(framesRefusedTotal);
+  beginError();
+  addRefusal();
+  addText('"}');
+  return send(400);
+}
+
+function answerFrame(size: u32): u32 {
+  const frame: usize = size === 0 ? 0 : readRequestBody(size);
+  if (size > 0 && frame === 0) return sendError(500, "the request's body cannot be read");
+  const outcome = applyFrame(frame, size);
+  release(frame);
+  if (outcome === APPLIED) return answerApplied();
+  if (outcome === REFUSED) return answerRefused();
+  if (outcome === CONFLICT) return answerConflict();
+  return sendError(500, "shared data could not be written; the table has version 0 now");
+}
+
+/** Answers, or stops to wait for the body of a frame. */
+function answer(method: usize, methodSize: u32, path: usize, size: u32, bodyless: bool): u32 {
+  let pathEnd = path;
+  while (pathEnd < path + size && load<u8>(pathEnd) !== QUESTION_MARK) pathEnd++;
+  const pathSize = <u32>(pathEnd - path);
+  const frames = isText(path, pathSize, "/v1/frames");
+  const dump = isText(path, pathSize, "/v1/dump");
+  if (!frames && !dump && !isText(path, pathSize, "/v1/version")) {
+    return sendError(404, "no such path: /v1/version, /v1/frames and /v1/dump are there");
+  }
+  if (!isText(method, methodSize, frames ? "POST" : "GET")) {
+    return sendError(405, frames ? "this path takes POST" : "this path takes GET");
+  }
+  if (frames) return bodyless ? answerFrame(0) : ACTION_STOP;
+  return dump ? answerDump(pathEnd, path + size) : answerVersion();
+}
+
+export function proxy_on_request_headers(_contextId: u32, _count: u32, endOfStream: u32): u32 {
+  const method = readRequestHeader(methodName, METHOD.length);
+  const methodSize = method === 0 ? 0 : returnedSize();
+  const path = readRequestHeader(pathName, PATH.length);
+  const pathSize = path === 0 ? 0 : returnedSize();
+  const action = answer(method, methodSize, path, pathSize, endOfStream !== 0);
+  release(method);
+  release(path);
+  return action;
+}
+
+/** Comes only where the headers were not answered: the body of a frame, `size` bytes so far. */
+export function proxy_on_request_body(_contextId: u32, size: u32, endOfStream: u32): u32 {
+  if (size > MAX_FRAME_BYTES) {
+    count(framesRefusedTotal);
+    return sendError(413, "the frame is over MAX_FRAME_BYTES (8388608)");
+  }
+  return endOfStream !== 0 ? answerFrame(size) : ACTION_STOP;
+}

@@ -1,0 +1,20 @@
+// Envoy counters. They can never be removed, so their number is constant: see contexts/root.ts.
+
+import { METRIC_COUNTER, STATUS_OK } from "../abi/codes";
+import { proxy_define_metric, proxy_increment_metric } from "../abi/env";
+import { OUT_NUMBER } from "../abi/memory";
+import { lastingAscii } from "./text";
+
+/** Stands for a counter that the host would not define: counting it does nothing. */
+export const NO_COUNTER: u32 = 0xffffffff;
+
+export function defineCounter(name: string): u32 {
+  const bytes = lastingAscii(name);
+  const status = proxy_define_metric(METRIC_COUNTER, bytes, name.length, OUT_NUMBER);
+  heap.free(bytes);
+  return status === STATUS_OK ? load<u32>(OUT_NUMBER) : NO_COUNTER;
+}
+
+export function count(counter: u32): void {
+  if (counter !== NO_COUNTER) proxy_increment_metric(counter, 1);
+}

@@ -1,0 +1,8 @@
+// The downstream connection.
+
+import { STREAM_DOWNSTREAM } from "../abi/codes";
+import { proxy_close_stream } from "../abi/env";
+
+export function closeDownstream(): void {
+  proxy_close_stream(STREAM_DOWNSTREAM);
+}

@@ -1,0 +1,62 @@
+// The header of a frame, by its address.
+
+import {
+  FRAME_BASE_VERSION_OFFSET,
+  FRAME_BUCKET_COUNT_OFFSET,
+  FRAME_FIRST_BUCKET_OFFSET,
+  FRAME_HEADER_BYTES,
+  FRAME_KIND_OFFSET,
+  FRAME_KIND_SNAPSHOT,
+  FRAME_MAGIC,
+  FRAME_REMOVAL_COUNT_OFFSET,
+  FRAME_UPSERT_COUNT_OFFSET,
+  FRAME_VERSION_OFFSET,
+  FRAME_WIRE_VERSION_OFFSET,
+  WIRE_VERSION,
+} from "../wire/layout";
+
+export function isSnapshot(frame: usize): bool {
+  return load<u8>(frame + FRAME_KIND_OFFSET) === FRAME_KIND_SNAPSHOT;
+}
+
+export function baseVersion(frame: usize): u64 {
+  return load<u64>(frame + FRAME_BASE_VERSION_OFFSET);
+}
+
+export function frameVersion(frame: usize): u64 {
+  return load<u64>(frame + FRAME_VERSION_OFFSET);
+}
+
+export function firstBucket(frame: usize): u32 {
+  return load<u32>(frame + FRAME_FIRST_BUCKET_OFFSET);
+}
+
+export function bucketCount(frame: usize): u32 {
+  return load<u32>(frame + FRAME_BUCKET_COUNT_OFFSET);
+}
+
+export function upsertCount(frame: usize): u32 {
+  return load<u32>(frame + FRAME_UPSERT_COUNT_OFFSET);
+}
+
+export function removalCount(frame: usize): u32 {
+  return load<u32>(frame + FRAME_REMOVAL_COUNT_OFFSET);
+}
+
+/** Writes the header of a SNAPSHOT frame. */
+export function writeSnapshotHeader(
+  frame: usize,
+  version: u64,
+  first: u32,
+  count: u32,
+  upserts: u32,
+): void {
+  memory.fill(frame, 0, FRAME_HEADER_BYTES);
+  store<u32>(frame, FRAME_MAGIC);
+  store<u16>(frame + FRAME_WIRE_VERSION_OFFSET, <u16>WIRE_VERSION);
+  store<u8>(frame + FRAME_KIND_OFFSET, <u8>FRAME_KIND_SNAPSHOT);
+  store<u64>(frame + FRAME_VERSION_OFFSET, version);
+  store<u32>(frame + FRAME_FIRST_BUCKET_OFFSET, first);
+  store<u32>(frame + FRAME_BUCKET_COUNT_OFFSET, count);
+  store<u32>(frame + FRAME_UPSERT_COUNT_OFFSET, upserts);
+}

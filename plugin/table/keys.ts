@@ -1,0 +1,56 @@
+// Keys of the table in shared data: one head, BUCKET_COUNT buckets, and the chunks of long lists.
+//
+//    0     1      2         4
+//   +-----+------+---------+--------------+
+//   | "P" | kind | version | bucket u32   |   head: 4 bytes, bucket: 8 bytes
+//   +-----+------+---------+--------------+
+//   | "P" | kind | version | frontend key (20) | generation u8 | chunk u16 |   chunk: 27 bytes
+//   +-----+------+---------+-------------------+---------------+-----------+
+//
+// version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
+// allocation.
+
+import { KEY_BYTES, WIRE_VERSION } from "../wire/layout";
+
+/**
+ * Raised when the values in shared data change their form and the wire does not (0 … 15). A plugin
+ * of another version then begins with no table, and the controller pushes it one.
+ */
+const STORAGE_VERSION: u32 = 1;
+const VERSION: u32 = WIRE_VERSION * 16 + STORAGE_VERSION;
+
+const LETTER_P: u8 = 0x50;
+const KIND_HEAD: u8 = 0x68;
+const KIND_BUCKET: u8 = 0x62;
+const KIND_CHUNK: u8 = 0x63;
+
+export const HEAD_KEY_BYTES: u32 = 4;
+export const BUCKET_KEY_BYTES: u32 = 8;
+export const CHUNK_KEY_BYTES: u32 = 27;
+
+const head: usize = memory.data(4);
+const bucketKeyBytes: usize = memory.data(8);
+const chunkKeyBytes: usize = memory.data(27);
+
+function begin(key: usize, kind: u8): usize {
+  store<u8>(key, LETTER_P);
+  store<u8>(key + 1, kind);
+  store<u16>(key + 2, <u16>VERSION);
+  return key;
+}
+
+export function headKey(): usize {
+  return begin(head, KIND_HEAD);
+}
+
+export function bucketKey(bucket: u32): usize {
+  store<u32>(bucketKeyBytes + 4, bucket);
+  return begin(bucketKeyBytes, KIND_BUCKET);
+}
+
+export function chunkKey(frontend: usize, generation: u32, chunk: u32): usize {
+  memory.copy(chunkKeyBytes + 4, frontend, KEY_BYTES);
+  store<u8>(chunkKeyBytes + 4 + KEY_BYTES, <u8>generation);
+  store<u16>(chunkKeyBytes + 5 + KEY_BYTES, <u16>chunk);
+  return begin(chunkKeyBytes, KIND_CHUNK);
+}
