@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import { Runner, type RunnerOptions } from "./runner.ts";
 
 /** A clock that stands still until it is told to move. */

@@ -11,7 +11,7 @@
 // After kubernetes pkg/proxy/runner/bounded_frequency_runner.go, which waits a second where this
 // waits a few milliseconds: a sync here costs what changed and not what exists.
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 export interface RunnerOptions {
   /** `full`: the periodic run, which also looks for what others changed behind our back. */

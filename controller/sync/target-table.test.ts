@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { MAX_BACKENDS } from "../../plugin/wire/layout.ts";
+import type { Backend, CaptureSet, Frontend } from "../node/types.ts";
+import { TargetTable } from "./target-table.ts";
+
+function backends(count: number): Backend[] {
+  return Array.from({ length: count }, (_, index) => ({
+    address: `10.${1 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`,
+    port: 8080,
+    local: false,
+  }));
+}
+
+function frontend(number: number, backendCount: number): Frontend {
+  return {
+    key: `10.96.0.${number}:80/TCP`,
+    family: "IPv4",
+    address: `10.96.0.${number}`,
+    port: 80,
+    protocol: "TCP",
+    kind: "ClusterIP",
+    namespace: "shop",
+    service: `s${number}`,
+    portName: "",
+    verdict: "keep",
+    backends: backends(backendCount),
+    affinityTimeoutSeconds: 0,
+  };
+}
+
+function capture(...frontends: Frontend[]): CaptureSet {
+  const verdicts = new Map(frontends.map(({ key, verdict }) => [key, verdict]));
+  return { verdicts, clusterIPs: [], serviceCIDRs: [], localEndpoints: [] };
+}
+
+describe("TargetTable", () => {
+  it("holds one entry for each frontend", () => {
+    const table = new TargetTable();
+    expect(table.apply([frontend(1, 2), frontend(2, 0)], [])).toHaveLength(2);
+    expect([...table.entries.values()].map((entry) => entry.backendCount)).toEqual([2, 0]);
+    table.apply([], ["10.96.0.1:80/TCP"]);
+    expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP"]);
+  });
+
+  it("refuses a frontend with too many backends by the name of the limit", () => {
+    const table = new TargetTable();
+    const big = frontend(1, MAX_BACKENDS + 1);
+    table.apply([big], []);
+    expect(table.entries.size).toBe(0);
+    expect(table.problems()[0]?.object).toBe("Service shop/s1");
+    expect(table.problems()[0]?.message).toContain("MAX_BACKENDS (65535)");
+    expect(table.captureWithinLimits(capture(big)).verdicts.get(big.key)).toBe("refuse");
+  });
+
+  it("keeps the last good record of one that grows over the limit, and lets it recover", () => {
+    const table = new TargetTable();
+    table.apply([frontend(1, 3)], []);
+    const big = frontend(1, MAX_BACKENDS + 1);
+    table.apply([big], []);
+    expect(table.entries.get(big.key)?.backendCount).toBe(3);
+    expect(table.problems()).toHaveLength(1);
+    const set = capture(big);
+    expect(table.captureWithinLimits(set)).toBe(set);
+    table.apply([frontend(1, 4)], []);
+    expect(table.entries.get(big.key)?.backendCount).toBe(4);
+    expect(table.problems()).toEqual([]);
+  });
+
+  it("takes in what waited for room as soon as there is some", () => {
+    const table = new TargetTable(2);
+    table.apply([frontend(1, 1), frontend(2, 1), frontend(3, 1)], []);
+    expect([...table.entries.keys()]).not.toContain("10.96.0.3:80/TCP");
+    expect(table.problems()[0]?.message).toContain("MAX_FRONTENDS (2)");
+    expect(table.apply([], ["10.96.0.1:80/TCP"])).toContain("10.96.0.3:80/TCP");
+    expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP", "10.96.0.3:80/TCP"]);
+    expect(table.problems()).toEqual([]);
+  });
+});
