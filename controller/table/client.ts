@@ -1,0 +1,148 @@
+// The controller's end of the table endpoint: asks the plugin in Envoy for its version and its
+// content, pushes deltas and snapshots. Protocol: ARCHITECTURE.md, "The table's protocol". Knows
+// no table of its own; what to push is the reconciler's business.
+
+import { Agent } from "node:http";
+import { BUCKET_COUNT } from "../../plugin/wire/layout.ts";
+import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
+import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
+import { ask, type HttpAnswer, type HttpTarget } from "./http.ts";
+import { TableError } from "./table-error.ts";
+
+export interface TableVersion {
+  /** 0 while there is no whole table. */
+  version: number;
+  wireVersion: number;
+  /** Build id of the plugin that answered. */
+  build: string;
+  frontends: number;
+  /** The snapshot that is being loaded. */
+  loading: { version: number; nextBucket: number } | null;
+}
+
+export interface TableContent {
+  version: number;
+  /** In the order of the table: by bucket, then by key. */
+  records: DecodedRecord[];
+}
+
+export interface TableClientOptions {
+  timeoutMilliseconds?: number;
+  /** Size a frame should have: what one push holds an Envoy worker for. */
+  frameBytes?: number;
+  /** Buckets asked for in one page of a dump. */
+  dumpBuckets?: number;
+}
+
+/** A table that changes this often while it is read is not read. */
+const DUMP_ATTEMPTS = 5;
+
+function errorText(answer: HttpAnswer): { error: string; version?: number } {
+  const text = answer.body.toString("utf8");
+  try {
+    return JSON.parse(text) as { error: string; version?: number };
+  } catch {
+    return { error: `${answer.status} ${text.trim()}` };
+  }
+}
+
+/** Throws what an answer other than 200 means. */
+function expectOk(answer: HttpAnswer): HttpAnswer {
+  if (answer.status === 200) return answer;
+  const { error, version } = errorText(answer);
+  const message = `Envoy's table: ${error}`;
+  if (answer.status === 409) throw new TableError("conflict", message, version ?? 0);
+  if (answer.status === 413 || error.includes(" is over MAX_")) {
+    throw new TableError("limit", message);
+  }
+  throw new TableError(answer.status === 400 ? "refused" : "unreachable", message);
+}
+
+export class TableClient {
+  readonly #target: HttpTarget;
+  readonly #frameBytes: number;
+  readonly #dumpBuckets: number;
+
+  constructor(socketPath: string, options: TableClientOptions = {}) {
+    // One connection, so that all pushes reach the same Envoy worker, in order.
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const timeoutMilliseconds = options.timeoutMilliseconds ?? 5000;
+    this.#target = { socketPath, agent, timeoutMilliseconds };
+    this.#frameBytes = options.frameBytes ?? 128 * 1024;
+    this.#dumpBuckets = options.dumpBuckets ?? 2048;
+  }
+
+  /** Closes the kept connection; the client may be used again. */
+  close(): void {
+    this.#target.agent.destroy();
+  }
+
+  async #ask(path: string, body?: Uint8Array): Promise<Buffer> {
+    return expectOk(await ask(this.#target, path, body)).body;
+  }
+
+  async version(): Promise<TableVersion> {
+    return JSON.parse((await this.#ask("/v1/version")).toString("utf8")) as TableVersion;
+  }
+
+  /**
+   * Changes the table of version `base`; resolves with its new version once all is applied. A
+   * delta that is split (Delta's order kept, upserts first) may have been applied in part when it
+   * rejects; the next version() tells.
+   */
+  async pushDelta(base: number, delta: Delta): Promise<number> {
+    let version = base;
+    for (const part of splitDelta(delta, this.#frameBytes)) {
+      await this.#ask("/v1/frames", deltaFrame(part, version, version + 1));
+      version++;
+    }
+    return version;
+  }
+
+  /** Replaces the whole table; resolves with its version once all is applied. */
+  async pushSnapshot(records: readonly Uint8Array[]): Promise<number> {
+    const { version: present, loading } = await this.version();
+    const version = Math.max(present, loading?.version ?? 0) + 1;
+    for (const frame of snapshotFrames(records, version, this.#frameBytes)) {
+      await this.#ask("/v1/frames", frame);
+    }
+    return version;
+  }
+
+  /**
+   * The whole table, of one version; version 0 and no records when there is no whole table.
+   * Rejects with "conflict" when it changed again and again.
+   */
+  async dump(): Promise<TableContent> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const content = await this.#dumpOnce();
+      if (content) return content;
+    }
+    throw new TableError("conflict", "Envoy's table changes while it is read, try again");
+  }
+
+  /** Undefined when the version moved between two pages. */
+  async #dumpOnce(): Promise<TableContent | undefined> {
+    const { version } = await this.version();
+    if (version === 0) return { version, records: [] };
+    const records: DecodedRecord[] = [];
+    for (let first = 0; first < BUCKET_COUNT; ) {
+      const page = decodePage(
+        await this.#ask(`/v1/dump?first=${first}&count=${this.#dumpBuckets}`),
+      );
+      if (page.version !== version) return undefined;
+      for (const record of page.upserts) records.push(record);
+      first = page.firstBucket + page.bucketCount;
+    }
+    return { version, records };
+  }
+}
+
+function decodePage(bytes: Buffer): ReturnType<typeof decodeFrame> {
+  try {
+    return decodeFrame(bytes);
+  } catch (error) {
+    if (error instanceof FrameError) throw new TableError("refused", `dump: ${error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,158 @@
+// A frame's bytes → what it says, in words. For frames that Envoy dumped and for tests; the plugin
+// has a decoder of its own. Checks shape and bounds, not order or limits.
+
+import {
+  BACKEND_FLAG_LOCAL,
+  BACKEND_IPV4_BYTES,
+  BACKEND_IPV6_BYTES,
+  FRAME_BASE_VERSION_OFFSET,
+  FRAME_BUCKET_COUNT_OFFSET,
+  FRAME_FIRST_BUCKET_OFFSET,
+  FRAME_HEADER_BYTES,
+  FRAME_KIND_OFFSET,
+  FRAME_KIND_SNAPSHOT,
+  FRAME_MAGIC,
+  FRAME_REMOVAL_COUNT_OFFSET,
+  FRAME_UPSERT_COUNT_OFFSET,
+  FRAME_VERSION_OFFSET,
+  FRAME_WIRE_VERSION_OFFSET,
+  KEY_BYTES,
+  KIND_CLUSTER_IP,
+  KIND_EXTERNAL_IP,
+  KIND_LOAD_BALANCER,
+  KIND_NODE_PORT,
+  RECORD_AFFINITY_OFFSET,
+  RECORD_BACKEND_COUNT_OFFSET,
+  RECORD_HEADER_BYTES,
+  RECORD_KEY_OFFSET,
+  RECORD_KIND_OFFSET,
+  RECORD_NAME_BYTES_OFFSET,
+  WIRE_VERSION,
+} from "../../plugin/wire/layout.ts";
+import type { Backend, FrontendKind } from "../node/types.ts";
+import { readAddress } from "./address-bytes.ts";
+import { type FrontendIdentity, readKey } from "./key.ts";
+
+/** A frontend as the table has it: a Frontend without the kernel's verdict. */
+export interface DecodedRecord extends FrontendIdentity {
+  kind: FrontendKind;
+  namespace: string;
+  service: string;
+  portName: string;
+  backends: Backend[];
+  affinityTimeoutSeconds: number;
+  /** The bytes it was read from, a view into the frame. */
+  bytes: Uint8Array;
+  /** Its key alone, a view into the frame. */
+  keyBytes: Uint8Array;
+}
+
+export interface DecodedFrame {
+  kind: "snapshot" | "delta";
+  baseVersion: number;
+  /** 0 in a dump of a table that is not whole. */
+  version: number;
+  firstBucket: number;
+  bucketCount: number;
+  upserts: DecodedRecord[];
+  removals: FrontendIdentity[];
+}
+
+const KINDS: Record<number, FrontendKind> = {
+  [KIND_CLUSTER_IP]: "ClusterIP",
+  [KIND_NODE_PORT]: "NodePort",
+  [KIND_EXTERNAL_IP]: "ExternalIP",
+  [KIND_LOAD_BALANCER]: "LoadBalancer",
+};
+
+/** The bytes are no frame of this wire version. */
+export class FrameError extends Error {
+  override readonly name = "FrameError";
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+const utf8 = new TextDecoder();
+
+function decodeBackends(record: Uint8Array, count: number, isIPv4: boolean): Backend[] {
+  const size = isIPv4 ? BACKEND_IPV4_BYTES : BACKEND_IPV6_BYTES;
+  const view = viewOf(record);
+  return Array.from({ length: count }, (_, index) => {
+    const offset = RECORD_HEADER_BYTES + index * size;
+    return {
+      address: readAddress(record, offset, isIPv4 ? 4 : 16),
+      port: view.getUint16(offset + size - 4, false),
+      local: (view.getUint16(offset + size - 2, true) & BACKEND_FLAG_LOCAL) !== 0,
+    };
+  });
+}
+
+/** One record that stands at the beginning of `bytes` and fills them. */
+export function decodeRecord(bytes: Uint8Array): DecodedRecord {
+  const view = viewOf(bytes);
+  const identity = readKey(bytes, RECORD_KEY_OFFSET);
+  const count = view.getUint32(RECORD_BACKEND_COUNT_OFFSET, true);
+  const nameBytes = view.getUint16(RECORD_NAME_BYTES_OFFSET, true);
+  const isIPv4 = identity.family === "IPv4";
+  const backendBytes = isIPv4 ? BACKEND_IPV4_BYTES : BACKEND_IPV6_BYTES;
+  if (bytes.length !== RECORD_HEADER_BYTES + count * backendBytes + nameBytes) {
+    throw new FrameError(`record of ${bytes.length} bytes has ${count} backends, cannot be`);
+  }
+  const names = utf8.decode(bytes.subarray(bytes.length - nameBytes)).split("\0");
+  return {
+    ...identity,
+    kind: KINDS[view.getUint8(RECORD_KIND_OFFSET)] ?? "ClusterIP",
+    namespace: names[0] ?? "",
+    service: names[1] ?? "",
+    portName: names[2] ?? "",
+    backends: decodeBackends(bytes, count, isIPv4),
+    affinityTimeoutSeconds: view.getUint32(RECORD_AFFINITY_OFFSET, true),
+    bytes,
+    keyBytes: bytes.subarray(RECORD_KEY_OFFSET, RECORD_KEY_OFFSET + KEY_BYTES),
+  };
+}
+
+function decodeUpserts(
+  frame: Uint8Array,
+  count: number,
+): { upserts: DecodedRecord[]; end: number } {
+  const view = viewOf(frame);
+  const upserts: DecodedRecord[] = [];
+  let offset = FRAME_HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const room = frame.length - offset;
+    const size = room < RECORD_HEADER_BYTES ? 0 : view.getUint32(offset, true);
+    if (size < RECORD_HEADER_BYTES || size > room) {
+      throw new FrameError(`record ${i} at byte ${offset} is cut short (${size} of ${room} bytes)`);
+    }
+    upserts.push(decodeRecord(frame.subarray(offset, offset + size)));
+    offset += size;
+  }
+  return { upserts, end: offset };
+}
+
+/** Throws FrameError when the bytes are no whole frame of this WIRE_VERSION. */
+export function decodeFrame(frame: Uint8Array): DecodedFrame {
+  if (frame.length < FRAME_HEADER_BYTES) throw new FrameError(`frame of ${frame.length} bytes`);
+  const view = viewOf(frame);
+  const wireVersion = view.getUint16(FRAME_WIRE_VERSION_OFFSET, true);
+  if (view.getUint32(0, true) !== FRAME_MAGIC || wireVersion !== WIRE_VERSION) {
+    throw new FrameError(`no frame of wire version ${WIRE_VERSION} (magic or ${wireVersion})`);
+  }
+  const { upserts, end } = decodeUpserts(frame, view.getUint32(FRAME_UPSERT_COUNT_OFFSET, true));
+  const removalCount = view.getUint32(FRAME_REMOVAL_COUNT_OFFSET, true);
+  if (end + removalCount * KEY_BYTES !== frame.length) {
+    throw new FrameError(`${removalCount} removals do not fill ${frame.length - end} bytes`);
+  }
+  return {
+    kind: view.getUint8(FRAME_KIND_OFFSET) === FRAME_KIND_SNAPSHOT ? "snapshot" : "delta",
+    baseVersion: Number(view.getBigUint64(FRAME_BASE_VERSION_OFFSET, true)),
+    version: Number(view.getBigUint64(FRAME_VERSION_OFFSET, true)),
+    firstBucket: view.getUint32(FRAME_FIRST_BUCKET_OFFSET, true),
+    bucketCount: view.getUint32(FRAME_BUCKET_COUNT_OFFSET, true),
+    upserts,
+    removals: Array.from({ length: removalCount }, (_, i) => readKey(frame, end + i * KEY_BYTES)),
+  };
+}

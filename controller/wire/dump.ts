@@ -1,0 +1,32 @@
+// Records of a table → text for people and golden files: one frontend to a line, its backends
+// below it, in the order given.
+
+import type { Backend } from "../node/types.ts";
+import type { DecodedRecord } from "./decode.ts";
+
+function socketText(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function backendText(backend: Backend): string {
+  const local = backend.local ? " local" : "";
+  return `  ${socketText(backend.address, backend.port)}${local}\n`;
+}
+
+function recordText(record: DecodedRecord): string {
+  const name = record.portName === "" ? "" : `:${record.portName}`;
+  const affinity = record.affinityTimeoutSeconds;
+  const words = [
+    `${socketText(record.address, record.port)}/${record.protocol}`,
+    record.kind,
+    `${record.namespace}/${record.service}${name}`,
+    ...(affinity > 0 ? [`affinity ${affinity}s`] : []),
+    ...(record.backends.length === 0 ? ["(no backend)"] : []),
+  ];
+  return `${words.join(" ")}\n${record.backends.map(backendText).join("")}`;
+}
+
+/** Ends with a newline unless there is nothing. */
+export function textFromRecords(records: readonly DecodedRecord[]): string {
+  return records.map(recordText).join("");
+}

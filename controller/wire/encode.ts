@@ -1,0 +1,106 @@
+// Frontend → record bytes, one record for each, as the table keeps it (plugin/wire/layout.ts). A
+// frontend that goes over a limit gives a Problem and no bytes. Putting records into frames:
+// frames.ts.
+
+import {
+  BACKEND_FLAG_LOCAL,
+  BACKEND_IPV4_BYTES,
+  BACKEND_IPV6_BYTES,
+  KIND_CLUSTER_IP,
+  KIND_EXTERNAL_IP,
+  KIND_LOAD_BALANCER,
+  KIND_NODE_PORT,
+  MAX_BACKENDS,
+  MAX_NAME_BYTES,
+  RECORD_AFFINITY_OFFSET,
+  RECORD_BACKEND_COUNT_OFFSET,
+  RECORD_BYTES_OFFSET,
+  RECORD_HEADER_BYTES,
+  RECORD_KEY_OFFSET,
+  RECORD_KIND_OFFSET,
+  RECORD_NAME_BYTES_OFFSET,
+} from "../../plugin/wire/layout.ts";
+import type { Problem } from "../model/types.ts";
+import type { Backend, Frontend, FrontendKind } from "../node/types.ts";
+import { writeAddress } from "./address-bytes.ts";
+import { writeKey } from "./key.ts";
+
+const KIND_NUMBERS: Record<FrontendKind, number> = {
+  ClusterIP: KIND_CLUSTER_IP,
+  NodePort: KIND_NODE_PORT,
+  ExternalIP: KIND_EXTERNAL_IP,
+  LoadBalancer: KIND_LOAD_BALANCER,
+};
+
+export type Encoded =
+  | { record: Uint8Array; problem?: undefined }
+  | { record?: undefined; problem: Problem };
+
+function overLimit(frontend: Frontend, what: string, limit: string, most: number): Encoded {
+  const message = `${frontend.key}: ${what}, over ${limit} (${most}); the frontend is not served`;
+  return { problem: { object: `Service ${frontend.namespace}/${frontend.service}`, message } };
+}
+
+/**
+ * Writes a backend at offset; false when it does not follow the one before it, which stands in the
+ * `size` bytes before.
+ */
+function writeBackend(
+  backend: Backend,
+  bytes: Uint8Array,
+  offset: number,
+  size: number,
+  first: boolean,
+): boolean {
+  writeAddress(backend.address, bytes, offset);
+  const port = offset + size - 4;
+  bytes[port] = backend.port >> 8;
+  bytes[port + 1] = backend.port & 0xff;
+  bytes[port + 2] = backend.local ? BACKEND_FLAG_LOCAL : 0;
+  if (first) return true;
+  for (let i = offset; i < port + 2; i++) {
+    const difference = (bytes[i] ?? 0) - (bytes[i - size] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+function writeBackends(frontend: Frontend, bytes: Uint8Array, size: number): void {
+  let offset = RECORD_HEADER_BYTES;
+  for (const backend of frontend.backends) {
+    if (!writeBackend(backend, bytes, offset, size, offset === RECORD_HEADER_BYTES)) {
+      const found = `${backend.address} port ${backend.port}`;
+      throw new Error(`backends of ${frontend.key} are not sorted, or repeated, at ${found}`);
+    }
+    offset += size;
+  }
+}
+
+const utf8 = new TextEncoder();
+
+/**
+ * The record's bytes, or the problem that keeps the frontend out of the table. Throws when the
+ * backends are not as Frontend promises: our bug.
+ */
+export function recordFromFrontend(frontend: Frontend): Encoded {
+  const count = frontend.backends.length;
+  if (count > MAX_BACKENDS) {
+    return overLimit(frontend, `${count} backends`, "MAX_BACKENDS", MAX_BACKENDS);
+  }
+  const names = utf8.encode(`${frontend.namespace}\0${frontend.service}\0${frontend.portName}`);
+  if (names.length > MAX_NAME_BYTES) {
+    return overLimit(frontend, `${names.length} name bytes`, "MAX_NAME_BYTES", MAX_NAME_BYTES);
+  }
+  const size = frontend.family === "IPv4" ? BACKEND_IPV4_BYTES : BACKEND_IPV6_BYTES;
+  const record = new Uint8Array(RECORD_HEADER_BYTES + count * size + names.length);
+  const view = new DataView(record.buffer);
+  view.setUint32(RECORD_BYTES_OFFSET, record.length, true);
+  writeKey(frontend, record, RECORD_KEY_OFFSET);
+  view.setUint8(RECORD_KIND_OFFSET, KIND_NUMBERS[frontend.kind]);
+  view.setUint16(RECORD_NAME_BYTES_OFFSET, names.length, true);
+  view.setUint32(RECORD_BACKEND_COUNT_OFFSET, count, true);
+  view.setUint32(RECORD_AFFINITY_OFFSET, frontend.affinityTimeoutSeconds, true);
+  writeBackends(frontend, record, size);
+  record.set(names, record.length - names.length);
+  return { record };
+}

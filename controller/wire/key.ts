@@ -1,0 +1,76 @@
+// The identity of a frontend in bytes, the bucket it belongs to, and the order of a frame. Layout
+// and hash: plugin/wire/layout.ts; that the plugin hashes alike is proved by test/wasm.
+
+import {
+  BUCKET_COUNT,
+  FAMILY_IPV4,
+  FAMILY_IPV6,
+  HASH_OFFSET_BASIS,
+  HASH_PRIME,
+  KEY_ADDRESS_OFFSET,
+  KEY_BYTES,
+  KEY_FAMILY_OFFSET,
+  KEY_PORT_OFFSET,
+  KEY_PROTOCOL_OFFSET,
+  PROTOCOL_SCTP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+} from "../../plugin/wire/layout.ts";
+import type { IPFamily, Protocol } from "../model/types.ts";
+import { readAddress, writeAddress } from "./address-bytes.ts";
+
+export interface FrontendIdentity {
+  family: IPFamily;
+  /** Canonical text. */
+  address: string;
+  port: number;
+  protocol: Protocol;
+}
+
+const PROTOCOL_NUMBERS: Record<Protocol, number> = {
+  TCP: PROTOCOL_TCP,
+  UDP: PROTOCOL_UDP,
+  SCTP: PROTOCOL_SCTP,
+};
+
+function protocolFromNumber(number: number | undefined): Protocol {
+  if (number === PROTOCOL_TCP) return "TCP";
+  return number === PROTOCOL_UDP ? "UDP" : "SCTP";
+}
+
+/** Writes KEY_BYTES at offset; the bytes there must be 0. */
+export function writeKey(frontend: FrontendIdentity, bytes: Uint8Array, offset: number): void {
+  bytes[offset + KEY_FAMILY_OFFSET] = frontend.family === "IPv4" ? FAMILY_IPV4 : FAMILY_IPV6;
+  bytes[offset + KEY_PROTOCOL_OFFSET] = PROTOCOL_NUMBERS[frontend.protocol];
+  bytes[offset + KEY_PORT_OFFSET] = frontend.port >> 8;
+  bytes[offset + KEY_PORT_OFFSET + 1] = frontend.port & 0xff;
+  writeAddress(frontend.address, bytes, offset + KEY_ADDRESS_OFFSET);
+}
+
+/** The KEY_BYTES of a frontend: what a removal in a delta is. */
+export function keyBytesFromFrontend(frontend: FrontendIdentity): Uint8Array {
+  const bytes = new Uint8Array(KEY_BYTES);
+  writeKey(frontend, bytes, 0);
+  return bytes;
+}
+
+/** Reads the key at offset. */
+export function readKey(bytes: Uint8Array, offset: number): FrontendIdentity {
+  const family: IPFamily = bytes[offset + KEY_FAMILY_OFFSET] === FAMILY_IPV4 ? "IPv4" : "IPv6";
+  const port = offset + KEY_PORT_OFFSET;
+  return {
+    family,
+    address: readAddress(bytes, offset + KEY_ADDRESS_OFFSET, family === "IPv4" ? 4 : 16),
+    port: ((bytes[port] ?? 0) << 8) | (bytes[port + 1] ?? 0),
+    protocol: protocolFromNumber(bytes[offset + KEY_PROTOCOL_OFFSET]),
+  };
+}
+
+/** The bucket, 0 … BUCKET_COUNT - 1, of the key at offset. */
+export function bucketOfKey(bytes: Uint8Array, offset = 0): number {
+  let hash = HASH_OFFSET_BASIS;
+  for (let i = offset; i < offset + KEY_BYTES; i++) {
+    hash = Math.imul(hash ^ (bytes[i] ?? 0), HASH_PRIME);
+  }
+  return (hash >>> 0) & (BUCKET_COUNT - 1);
+}
