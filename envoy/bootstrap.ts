@@ -12,6 +12,8 @@ export interface BootstrapOptions {
   runDirectory: string;
   /** Name of the node, as Envoy tells it the controller. */
   nodeId: string;
+  /** Most connections at a time; one more is closed as soon as it is accepted. */
+  maxConnections: number;
 }
 
 export const ADMIN_SOCKET = "admin.sock";
@@ -22,10 +24,13 @@ const OWNER_ONLY = 0o600;
 const XDS_CLUSTER = "xds";
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 
-export function bootstrap({ runDirectory, nodeId }: BootstrapOptions): object {
+export function bootstrap({ runDirectory, nodeId, maxConnections }: BootstrapOptions): object {
   return {
     node: { id: nodeId, cluster: "portico" },
-    admin: { address: pipe(join(runDirectory, ADMIN_SOCKET)) },
+    admin: {
+      address: pipe(join(runDirectory, ADMIN_SOCKET)),
+      ignore_global_conn_limit: true,
+    },
     dynamic_resources: {
       ads_config: adsConfig(),
       lds_config: FROM_ADS,
@@ -35,8 +40,20 @@ export function bootstrap({ runDirectory, nodeId }: BootstrapOptions): object {
       clusters: [xdsCluster(join(runDirectory, XDS_SOCKET))],
       listeners: [tableListener(join(runDirectory, TABLE_SOCKET))],
     },
+    overload_manager: { resource_monitors: [connectionLimit(maxConnections)] },
     // Statistics are made ready when somebody asks, not every five seconds.
     stats_flush_on_admin: true,
+  };
+}
+
+/** Envoy aborts when it cannot open a socket to a backend: it must not run out of descriptors. */
+function connectionLimit(maxConnections: number): object {
+  return {
+    name: "envoy.resource_monitors.global_downstream_max_connections",
+    typed_config: {
+      "@type": `${EXTENSIONS}.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+      max_active_downstream_connections: maxConnections,
+    },
   };
 }
 
@@ -80,6 +97,7 @@ function tableListener(socket: string): object {
   return {
     name: "table",
     address: pipe(socket),
+    ignore_global_conn_limit: true,
     // A frame is buffered whole before the plugin reads it.
     per_connection_buffer_limit_bytes: MAX_FRAME_BYTES * 2,
     filter_chains: [{ filters: [{ name: "http", typed_config: tableHttp() }] }],

@@ -1,13 +1,13 @@
 // Resources in, Envoys configured: ADS (gRPC, state of the world) on a Unix socket. The only
 // network I/O of xDS; which answer is due when is connection.ts's and subscription.ts's.
 
-import { chmod, unlink } from "node:fs/promises";
-import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
-import { isAnswering, SocketInUseError } from "../unix-socket.ts";
+import { unlink } from "node:fs/promises";
+import { Server, type ServerDuplexStream } from "@grpc/grpc-js";
 import { type Answer, XdsConnection } from "./connection.ts";
 import { XdsRejectedError, XdsTimeoutError } from "./errors.ts";
 import { loadProtos, type Protos, type Resource } from "./protos.ts";
 import type { EncodedResource } from "./snapshot.ts";
+import { bindUnixSocket } from "./socket.ts";
 import type { DiscoveryRequest } from "./subscription.ts";
 import { dependentType, discoveryName, isServed, LISTENER_TYPE } from "./type-urls.ts";
 
@@ -61,18 +61,10 @@ export class XdsServer {
 
   /** Listens; a socket file that nobody answers on is replaced, a living one is an error. */
   async start(): Promise<void> {
-    const { socketPath } = this.#options;
-    if (await isAnswering(socketPath)) {
-      throw new SocketInUseError(
-        `another process is listening on ${socketPath}; stop it, or choose another --run-dir`,
-      );
-    }
-    await unlink(socketPath).catch(() => {});
     this.#server.addService(this.#protos.discoveryService, {
       StreamAggregatedResources: (stream: Stream) => this.#open(stream),
     });
-    await bind(this.#server, socketPath);
-    await chmod(socketPath, 0o600);
+    await bindUnixSocket(this.#server, this.#options.socketPath);
   }
 
   /** Ends every stream; the Envoys keep what they have. */
@@ -226,15 +218,4 @@ function wireFromAnswer(answer: Answer): object {
     nonce: answer.nonce,
     resources: answer.resources.map(({ typeUrl, value }) => ({ type_url: typeUrl, value })),
   };
-}
-
-/** The socket is nobody else's from the start: chmod alone would come a moment late. */
-function bind(server: Server, path: string): Promise<void> {
-  const before = process.umask(0o077);
-  return new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
-      if (error) reject(new Error(`cannot listen on ${path}: ${error.message}`));
-      else resolve();
-    });
-  }).finally(() => process.umask(before));
 }

@@ -1,0 +1,76 @@
+// Envoy's log file → its lines, as they are written. Keeps the file short; Envoy appends to it, so
+// it may be emptied under it.
+
+import { open, stat } from "node:fs/promises";
+
+export type EnvoyLogLevel = "info" | "warn" | "error";
+
+export interface EnvoyLogLine {
+  level: EnvoyLogLevel;
+  text: string;
+}
+
+/** A read file that is longer is emptied. */
+const LONGEST_FILE_BYTES = 1024 * 1024;
+
+const LEVELS: Readonly<Record<string, EnvoyLogLevel>> = {
+  critical: "error",
+  error: "error",
+  warning: "warn",
+  info: "info",
+  debug: "info",
+  trace: "info",
+};
+
+export class LogFollower {
+  readonly #path: string;
+  #offset = 0;
+  #partial = "";
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Passes over what is there: lines that an earlier controller has told, or nobody asked for. */
+  async skip(): Promise<void> {
+    this.#offset = await stat(this.#path).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+
+  /** Lines that were completed since the last call. None when there is no file yet. */
+  async read(): Promise<EnvoyLogLine[]> {
+    const file = await open(this.#path, "r+").catch(() => undefined);
+    if (!file) return [];
+    try {
+      const { size } = await file.stat();
+      if (size < this.#offset) this.#offset = 0;
+      const buffer = Buffer.alloc(size - this.#offset);
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, this.#offset);
+      this.#offset += bytesRead;
+      // What Envoy writes between these two lines is lost.
+      if (this.#offset > LONGEST_FILE_BYTES && (await file.stat()).size === this.#offset) {
+        await file.truncate(0);
+        this.#offset = 0;
+      }
+      return this.#split(buffer.toString("utf8", 0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  }
+
+  #split(text: string): EnvoyLogLine[] {
+    const lines = (this.#partial + text).split("\n");
+    this.#partial = lines.pop() ?? "";
+    return lines.filter((line) => line !== "").map(parseLine);
+  }
+}
+
+/** "[level][logger] message"; anything else is what a library or a crash wrote. */
+function parseLine(line: string): EnvoyLogLine {
+  const match = /^\[(\w+)\]\[(\w+)\] (.*)$/.exec(line);
+  const level = match && LEVELS[match[1] as string];
+  if (!match || !level) return { level: "warn", text: line };
+  return { level, text: `${match[2]}: ${match[3]}` };
+}

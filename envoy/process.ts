@@ -1,0 +1,150 @@
+// One Envoy process of one run directory: start it so that it outlives us, find it again, end it.
+// Keeping one alive is supervise.ts's.
+
+import { execFile, spawn } from "node:child_process";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { ADMIN_SOCKET, bootstrap, TABLE_SOCKET } from "./bootstrap.ts";
+
+export interface EnvoyOptions {
+  /** Exists already. */
+  runDirectory: string;
+  nodeId: string;
+  /** Path of the binary (find.ts). */
+  binary: string;
+  /** Worker threads; undefined: one per CPU. */
+  concurrency: number | undefined;
+  /** Words before the command, such as those that enter a network namespace; they must exec. */
+  launcher?: readonly string[];
+}
+
+export const LOG_FILE = "envoy.log";
+const CONFIGURATION_FILE = "envoy.json";
+const PID_FILE = "envoy.pid";
+
+/**
+ * Every connection takes two descriptors. As many as the kernel gives without asking for more
+ * privileges: a container may lack CAP_SYS_RESOURCE, and then the hard limit is the limit.
+ */
+const RAISE_DESCRIPTOR_LIMIT = [
+  "hard=$(ulimit -H -n)",
+  'if [ "$hard" != unlimited ] && [ "$hard" -lt 1048576 ]; then ulimit -n 1048576 2>/dev/null; fi',
+  'ulimit -S -n "$(ulimit -H -n)"',
+].join("\n");
+
+/** The pid file stands before Envoy runs, so that no Envoy is ever without one. */
+const START = [
+  RAISE_DESCRIPTOR_LIMIT,
+  'pid_file=$1; echo $$ > "$pid_file.new" && mv "$pid_file.new" "$pid_file" || exit 1',
+  'shift; exec "$@"',
+].join("\n");
+
+/** Envoy's own sockets, files and the connections that it still ends after their client is gone. */
+const RESERVED_DESCRIPTORS = 1000;
+const DESCRIPTORS_PER_CONNECTION = 2;
+
+/**
+ * A listener that changes keeps its connections this long: as long as an idle one may live. Envoy's
+ * default ends them after ten minutes.
+ */
+const DRAIN_SECONDS = 24 * 60 * 60;
+
+const STOP_GRACE_MS = 5_000;
+const STOP_POLL_MS = 20;
+
+/** Pid of the Envoy of this run directory; undefined when none is alive. */
+export async function livingEnvoy(runDirectory: string): Promise<number | undefined> {
+  const text = await readFile(join(runDirectory, PID_FILE), "utf8").catch(() => "");
+  const pid = Number(text);
+  if (!Number.isInteger(pid) || pid <= 0) return undefined;
+  return (await isEnvoyOf(runDirectory, pid)) ? pid : undefined;
+}
+
+/** A pid may have gone to somebody else; a dead child that nobody waited for has no command line. */
+export async function isEnvoyOf(runDirectory: string, pid: number): Promise<boolean> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return commandLine.split("\0").includes(join(runDirectory, CONFIGURATION_FILE));
+}
+
+/** Starts an Envoy that lives on when this process is killed; its log goes to LOG_FILE. */
+export async function startEnvoy(options: EnvoyOptions): Promise<number> {
+  const { runDirectory, nodeId, launcher = [] } = options;
+  const maxConnections = await connectionLimit();
+  const configuration = bootstrap({ runDirectory, nodeId, maxConnections });
+  const file = join(runDirectory, CONFIGURATION_FILE);
+  await writeFile(file, `${JSON.stringify(configuration, undefined, 2)}\n`, { mode: 0o600 });
+  const shell = ["/bin/sh", "-c", START, "envoy", join(runDirectory, PID_FILE)];
+  const command = [...launcher, ...shell, ...commandOf(options, file)];
+  // Not a pipe to us: Envoy must be able to write when we are gone.
+  const log = await open(join(runDirectory, LOG_FILE), "a", 0o600);
+  try {
+    return await spawnDetached(command, log.fd);
+  } finally {
+    await log.close();
+  }
+}
+
+function commandOf(options: EnvoyOptions, configurationFile: string): string[] {
+  const { binary, concurrency } = options;
+  return [
+    ...[binary, "-c", configurationFile],
+    // Several Envoys of a machine would meet in the shared memory of hot restart.
+    "--disable-hot-restart",
+    ...["--log-level", "warn", "--log-format", "[%l][%n] %v"],
+    ...["--drain-time-s", String(DRAIN_SECONDS)],
+    ...(concurrency === undefined ? [] : ["--concurrency", String(concurrency)]),
+  ];
+}
+
+function spawnDetached(command: readonly string[], log: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const [program, ...args] = command;
+    const child = spawn(program as string, args, {
+      cwd: "/",
+      detached: true,
+      env: { PATH: process.env.PATH ?? "" },
+      stdio: ["ignore", log, log],
+    });
+    child.once("error", (error) => reject(new Error(`cannot start Envoy: ${error.message}`)));
+    child.once("spawn", () => resolve(child.pid as number));
+    child.unref();
+  });
+}
+
+/** Connections that the descriptors of an Envoy started by us suffice for. */
+async function connectionLimit(): Promise<number> {
+  const script = `${RAISE_DESCRIPTOR_LIMIT}\nulimit -n`;
+  const { stdout } = await promisify(execFile)("/bin/sh", ["-c", script]);
+  const descriptors = stdout.trim() === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(stdout);
+  const connections = Math.floor((descriptors - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION);
+  return Math.max(connections, 1);
+}
+
+/**
+ * Ends the Envoy of this run directory, if one lives, and removes its pid file and sockets. `known`
+ * is its pid, for an Envoy so young that its pid file may not be there yet.
+ */
+export async function endEnvoy(runDirectory: string, known?: number): Promise<void> {
+  const pid = known ?? (await livingEnvoy(runDirectory));
+  if (pid !== undefined) await endProcess(runDirectory, pid);
+  for (const name of [PID_FILE, ADMIN_SOCKET, TABLE_SOCKET]) {
+    await rm(join(runDirectory, name), { force: true });
+  }
+}
+
+async function endProcess(runDirectory: string, pid: number): Promise<void> {
+  for (let waited = 0; await isEnvoyOf(runDirectory, pid); waited += STOP_POLL_MS) {
+    signal(pid, waited < STOP_GRACE_MS ? "SIGTERM" : "SIGKILL");
+    await sleep(STOP_POLL_MS);
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
