@@ -28,7 +28,10 @@ export interface CapturePorts {
   masquerade: number;
 }
 
-/** Ports that Envoy dials backends from, both included; Linux 6.3 and later. */
+/**
+ * Ports that Envoy dials backends from, both included; Linux 6.3 and later. The kernel ignores what
+ * is outside the ip_local_port_range of the network namespace.
+ */
 export interface PortRange {
   first: number;
   last: number;

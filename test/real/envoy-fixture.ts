@@ -17,6 +17,7 @@ import {
 import { XdsServer, type XdsServerOptions } from "../../controller/xds/server.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "../../controller/xds/type-urls.ts";
 import { findEnvoy } from "../../envoy/find.ts";
+import type { EnvoyOptions } from "../../envoy/process.ts";
 import { EnvoySupervisor } from "../../envoy/supervise.ts";
 import type { ClusterNode } from "../namespaces/cluster.ts";
 
@@ -64,14 +65,17 @@ export class EnvoyFixture {
 
   /** What a controller that starts has: another one of it takes over the living Envoy. */
   makeSupervisor(): EnvoySupervisor {
-    return new EnvoySupervisor({
+    return new EnvoySupervisor({ ...this.options, log: this.log });
+  }
+
+  get options(): EnvoyOptions {
+    return {
       runDirectory: this.runDirectory,
       nodeId: "node-a",
       binary: this.#binary,
       concurrency: 2,
       launcher: ["nsenter", `--net=/run/netns/${this.node.name}`, "--"],
-      log: this.log,
-    });
+    };
   }
 
   path(name: string): string {

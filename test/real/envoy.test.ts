@@ -1,7 +1,10 @@
 // The supervisor and the bootstrap, with a real Envoy: started, adopted, restarted, ended.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { buildOf } from "../../controller/xds/check-plugin.ts";
 import type { PluginCode } from "../../controller/xds/resources.ts";
@@ -82,6 +85,13 @@ describe("an Envoy that is started", () => {
 });
 
 describe("a controller that comes back", () => {
+  it("finds the Envoy of one that was killed", async () => {
+    const pid = await startAndBeKilled(fixture);
+    await fixture.untilServing();
+    await fixture.supervisor.start();
+    expect(fixture.supervisor.pid).toBe(pid);
+  });
+
   it("takes over the living Envoy, whose connections notice nothing", async () => {
     await fixture.supervisor.start();
     const pid = fixture.supervisor.pid as number;
@@ -136,6 +146,24 @@ describe("an Envoy that dies", () => {
     }, WITHIN);
   });
 });
+
+/** Another process starts Envoy, and is killed; returns Envoy's pid. */
+async function startAndBeKilled({ options }: EnvoyFixture): Promise<number> {
+  const script = `
+    import { EnvoySupervisor } from ${JSON.stringify(resolve("envoy/supervise.ts"))};
+    const log = { info() {}, warn() {}, error() {} };
+    const supervisor = new EnvoySupervisor({ ...${JSON.stringify(options)}, log });
+    await supervisor.start();
+    process.stdout.write(String(supervisor.pid), () => process.kill(process.pid, "SIGKILL"));`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script]);
+  let output = "";
+  child.stdout.on("data", (data: Buffer) => {
+    output += data;
+  });
+  const [, signal] = await once(child, "close");
+  expect(signal).toBe("SIGKILL");
+  return Number(output);
+}
 
 /** As after SIGKILL of its owner: the file stays, and nobody answers. */
 async function leaveStaleSocket(path: string): Promise<void> {
