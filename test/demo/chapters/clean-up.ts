@@ -1,0 +1,61 @@
+// The end: Portico leaves the node as it found it.
+
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { differences, type KernelState, kernelState } from "../kernel-state.ts";
+import { stopController } from "../portico.ts";
+import { answeredText, figuresFromDials } from "../traffic.ts";
+import type { Stage } from "./stage.ts";
+
+const TRIES = 20;
+
+/** `before` is the node's state before Portico started. */
+export async function cleanUp(stage: Stage, before: KernelState): Promise<void> {
+  const { tell, store, portico, workspace } = stage;
+  tell.chapter(
+    "Portico goes",
+    "First the controller is stopped: the Services must go on without it. Then everything of",
+    "Portico's is removed from the node.",
+  );
+  const ended = await stopController(workspace);
+  tell.check({
+    what: "the controller",
+    holds: ended,
+    expected: "ends when it is told to",
+    seen: ended ? "ended" : "had to be killed",
+  });
+  await checkGoesOn(stage);
+  const { code, stdout, stderr } = await portico.command("cleanup");
+  tell.terminal("portico cleanup", `${stdout}${stderr}`);
+  const after = await kernelState(store.node);
+  const left = [
+    ...(code === 0 ? [] : [`portico cleanup ended with ${code}`]),
+    ...differences(before.rules, after.rules),
+    ...differences(before.processes, after.processes),
+    ...sockets(workspace.runDirectory),
+  ];
+  tell.check({
+    what: "left of Portico on the node",
+    holds: left.length === 0,
+    expected: "nothing",
+    seen: left.join("; ") || "no rule, route, process or socket",
+  });
+}
+
+async function checkGoesOn({ tell, store }: Stage): Promise<void> {
+  const { clusterIP, port } = store.service("orders-api");
+  const dialer = await store.pod("frontend-1").dialer();
+  const figures = figuresFromDials(await dialer.dial(clusterIP, port, { tries: TRIES }));
+  tell.check({
+    what: "connections without the controller",
+    holds: figures.answered === TRIES,
+    expected: `${TRIES} of ${TRIES} answered`,
+    seen: answeredText(figures),
+  });
+}
+
+function sockets(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  const paths = readdirSync(directory).map((name) => join(directory, name));
+  return paths.filter((path) => statSync(path).isSocket()).map((path) => `socket ${path}`);
+}

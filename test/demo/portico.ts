@@ -1,0 +1,105 @@
+// Portico on the demo's node, used as a user does: the controller as a process, and the command
+// `portico` for everything else.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { CommandResult } from "../namespaces/command.ts";
+import type { Namespace } from "../namespaces/namespace.ts";
+import { eventually } from "./eventually.ts";
+import type { Workspace } from "./workspace.ts";
+
+const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
+const STOP_MS = 10_000;
+
+/** One Service as `portico services -o json` shows it. */
+export interface ShownService {
+  name: string;
+  /** "address:port", each once, whatever the frontends. */
+  backends: string[];
+}
+
+/** `portico ARGUMENTS` as program and arguments. */
+export function porticoCommand(args: readonly string[]): [string, ...string[]] {
+  return [process.execPath, COMMAND, ...args];
+}
+
+export class Portico {
+  private readonly node: Namespace;
+  private readonly workspace: Workspace;
+
+  constructor(node: Namespace, workspace: Workspace) {
+    this.node = node;
+    this.workspace = workspace;
+  }
+
+  /** Starts the controller and, by it, Envoy; does not wait for them. `kept`: they outlive us. */
+  start(nodeName: string, kept: boolean): void {
+    const { manifestsDirectory, runDirectory, logFile, pidFile } = this.workspace;
+    const source = ["--manifests", manifestsDirectory, "--node-name", nodeName];
+    const command = porticoCommand(["run", ...source, "--run-dir", runDirectory, "--with-envoy"]);
+    const script = 'exec "$@" >>"$0" 2>&1 </dev/null';
+    const child = this.node.spawn("sh", ["-c", script, logFile, ...command], {
+      outlive: kept,
+      stdio: "ignore",
+    });
+    writeFileSync(pidFile, `${child.pid}\n`);
+  }
+
+  /** Runs `portico ARGUMENTS` for this node; the result is there also when it failed. */
+  command(...args: string[]): Promise<CommandResult> {
+    const [program, ...rest] = porticoCommand([...args, "--run-dir", this.workspace.runDirectory]);
+    return this.node.exec(program, rest, { allowFailure: true, timeoutMs: 30_000 });
+  }
+
+  /** The Services that the data plane has; throws when that cannot be asked. */
+  async services(): Promise<ShownService[]> {
+    return servicesFromJson(await this.json("services"));
+  }
+
+  /** The build of the plugin that serves. */
+  async pluginBuild(): Promise<string> {
+    const { build } = (await this.json("plugin", "status")) as { build: string };
+    return build;
+  }
+
+  private async json(...args: string[]): Promise<unknown> {
+    const { code, stdout, stderr } = await this.command(...args, "-o", "json");
+    if (code !== 0) throw new Error(`portico ${args.join(" ")}: ${stderr.trim()}`);
+    return JSON.parse(stdout);
+  }
+
+  /** The last lines that controller and Envoy printed. */
+  lastWords(lines: number): string {
+    if (!existsSync(this.workspace.logFile)) return "";
+    const text = readFileSync(this.workspace.logFile, "utf8").trimEnd();
+    return text.split("\n").slice(-lines).join("\n");
+  }
+}
+
+/** Ends a workspace's controller, and not Envoy; false when it had to be killed. */
+export async function stopController({ pidFile }: Workspace): Promise<boolean> {
+  if (!existsSync(pidFile)) return true;
+  const pid = Number(readFileSync(pidFile, "utf8"));
+  if (!isRunning(pid)) return true;
+  process.kill(pid, "SIGTERM");
+  try {
+    await eventually("the controller's end", STOP_MS, async () => !isRunning(pid));
+    return true;
+  } catch {
+    process.kill(pid, "SIGKILL");
+    return false;
+  }
+}
+
+/** False for a zombie also. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Placeholder until the command exists. */
+function servicesFromJson(json: unknown): ShownService[] {
+  return json as ShownService[];
+}
