@@ -1,0 +1,149 @@
+// The text of one manifest file (YAML or JSON, many documents, Lists) → its objects, each with its
+// line. No I/O. A file that is wrong anywhere gives no objects: whoever reads it keeps the last
+// good ones.
+
+import { isMap, isNode, isSeq, LineCounter, parseAllDocuments } from "yaml";
+import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
+import { nodeFromObject } from "../model/from-node.ts";
+import { serviceFromObject } from "../model/from-service.ts";
+import { serviceCIDRFromObject } from "../model/from-service-cidr.ts";
+import { listOf, type Parsed, recordOf, shown, textOf } from "../model/json.ts";
+import type { EndpointSlice, Node, Problem, ServiceCIDR } from "../model/types.ts";
+import { type Pod, podFromObject } from "./manifests-pod.ts";
+import { type SelectingService, selectingServiceFrom } from "./slices-from-pods.ts";
+
+export interface ManifestValues {
+  Service: SelectingService;
+  EndpointSlice: EndpointSlice;
+  Pod: Pod;
+  Node: Node;
+  ServiceCIDR: ServiceCIDR;
+}
+export type ManifestKind = keyof ManifestValues;
+type ManifestContent = {
+  [K in ManifestKind]: { kind: K; value: ManifestValues[K] };
+}[ManifestKind];
+
+export type ManifestObject = ManifestContent & {
+  /** "Kind namespace/name", or "Kind name": the identity. */
+  object: string;
+  /** "file:line" of its first line. */
+  place: string;
+};
+
+export interface ManifestFile {
+  /** As problems show it. */
+  name: string;
+  /** Undefined when the file is wrong. */
+  objects: ManifestObject[] | undefined;
+  problems: Problem[];
+  /** Kinds that are none of ours. */
+  ignoredKinds: Set<string>;
+}
+
+/** How to add a kind: its group and name here, and what becomes of it in manifests-objects.ts. */
+const KINDS: Readonly<Record<string, (json: unknown) => Parsed<ManifestContent>>> = {
+  "/Service": (json) =>
+    as(
+      "Service",
+      mapped(serviceFromObject(json), (value) => selectingServiceFrom(value, json)),
+    ),
+  "/Pod": (json) => as("Pod", podFromObject(json)),
+  "/Node": (json) => as("Node", nodeFromObject(json)),
+  "discovery.k8s.io/EndpointSlice": (json) => as("EndpointSlice", endpointSliceFromObject(json)),
+  "networking.k8s.io/ServiceCIDR": (json) => as("ServiceCIDR", serviceCIDRFromObject(json)),
+};
+
+export function manifestFileFromText(name: string, text: string): ManifestFile {
+  const file: ManifestFile = {
+    name,
+    objects: undefined,
+    problems: [],
+    ignoredKinds: new Set(),
+  };
+  const objects: ManifestObject[] = [];
+  for (const { json, place } of itemsOf(name, text, file.problems)) {
+    const content = readItem(json, place, file);
+    if (content) objects.push(content);
+  }
+  if (file.problems.length === 0) file.objects = objects;
+  return file;
+}
+
+interface Item {
+  json: unknown;
+  place: string;
+}
+
+/** Every object of every document, the items of Lists one by one. */
+function itemsOf(name: string, text: string, problems: Problem[]): Item[] {
+  const lineCounter = new LineCounter();
+  const place = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
+  const problem = (offset: number, message: string) =>
+    problems.push({ object: `File ${name}`, message: `${place(offset)}: ${message}` });
+  const items: Item[] = [];
+  for (const document of parseAllDocuments(text, { lineCounter, prettyErrors: false })) {
+    for (const error of document.errors) problem(error.pos[0], error.message);
+    const { contents } = document;
+    if (document.errors.length > 0 || contents === null) continue;
+    const start = contents.range?.[0] ?? 0;
+    try {
+      const json: unknown = document.toJS();
+      if (json === null) continue;
+      const parts = isListObject(json) ? listItems(json, contents) : [{ json, offset: start }];
+      for (const part of parts) items.push({ json: part.json, place: place(part.offset) });
+    } catch (error) {
+      // An alias of nothing, or so many that they would fill the memory.
+      problem(start, error instanceof Error ? error.message : String(error));
+    }
+  }
+  return items;
+}
+
+function isListObject(json: unknown): boolean {
+  const { apiVersion, kind, items } = recordOf(json);
+  return apiVersion === "v1" && textOf(kind).endsWith("List") && Array.isArray(items);
+}
+
+function listItems(json: unknown, contents: unknown): { json: unknown; offset: number }[] {
+  const nodes = isMap(contents) ? contents.get("items", true) : undefined;
+  return listOf(recordOf(json).items).map((item, index) => {
+    const node: unknown = isSeq(nodes) ? nodes.items[index] : undefined;
+    return { json: item, offset: (isNode(node) ? node.range?.[0] : undefined) ?? 0 };
+  });
+}
+
+function readItem(json: unknown, place: string, file: ManifestFile): ManifestObject | undefined {
+  const { apiVersion, kind, metadata } = recordOf(json);
+  if (textOf(kind) === "" || textOf(apiVersion) === "") {
+    const name = shown(recordOf(metadata).name);
+    const message = `${place}: apiVersion or kind is missing in the object named ${name}`;
+    file.problems.push({ object: `File ${file.name}`, message });
+    return undefined;
+  }
+  const group = textOf(apiVersion).split("/").slice(0, -1).join("/");
+  const read = Object.hasOwn(KINDS, `${group}/${kind}`) ? KINDS[`${group}/${kind}`] : undefined;
+  if (!read) {
+    file.ignoredKinds.add(textOf(kind));
+    return undefined;
+  }
+  const { value, problems } = read(json);
+  for (const { object, message } of problems) {
+    file.problems.push({ object, message: `${place}: ${message}` });
+  }
+  return value && { ...value, object: identityOf(value), place };
+}
+
+function identityOf({ kind, value }: ManifestContent): string {
+  const { namespace, name } =
+    kind === "Service" ? value.service : { namespace: undefined, ...value };
+  return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+function mapped<T, U>({ value, problems }: Parsed<T>, map: (value: T) => U): Parsed<U> {
+  return { value: value === undefined ? undefined : map(value), problems };
+}
+
+function as<K extends ManifestKind>(kind: K, parsed: Parsed<ManifestValues[K]>) {
+  return mapped(parsed, (value) => ({ kind, value }) as ManifestContent);
+}
