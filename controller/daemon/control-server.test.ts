@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { callController } from "../cli/control-client.ts";
+import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
   type ControllerStatus,
-  MAX_PLUGIN_BYTES,
   PLUGIN_PATH,
   type PluginStatus,
   STATUS_PATH,

@@ -2,15 +2,15 @@
 // answering only; what a request does is handed in.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { listenOnUnixSocket } from "../unix-socket.ts";
+import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
   type ControlError,
   type ControllerStatus,
-  MAX_PLUGIN_BYTES,
   PLUGIN_PATH,
   type PluginStatus,
   STATUS_PATH,
 } from "./control-api.ts";
-import { listenOnUnixSocket } from "../unix-socket.ts";
 
 /** The request is understood and cannot be done; `message` is for the person who asked. */
 export class ControlRefusal extends Error {

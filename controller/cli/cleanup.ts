@@ -1,0 +1,57 @@
+// portico cleanup: this node as if Portico had never been there.
+
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
+import { KernelCapture } from "../capture/apply.ts";
+import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import { DEFAULT_RUN_DIR } from "../config.ts";
+import { lockNode } from "../daemon/node-lock.ts";
+
+/** All that Portico and its Envoy put into a run directory. */
+const RUN_FILES = /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control)\.sock$/;
+
+export function cleanupCommand(): Command {
+  return new Command("cleanup")
+    .description(
+      "remove every kernel rule, route and set of Portico's from this node, end the Envoy that it " +
+        "started, and empty its run directory.\n" +
+        "Nothing else's is touched, and doing it twice is fine. Services stop working on this " +
+        "node unless something else serves them; connections through Envoy end.",
+    )
+    .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
+    .action(cleanUp);
+}
+
+async function cleanUp({ runDir }: { runDir: string }): Promise<void> {
+  const unlock = await lockNode(`pid ${process.pid}, portico cleanup`);
+  try {
+    // The rules first: as long as they hand connections over, somebody has to be there.
+    const { removed, problems } = await new KernelCapture(
+      DEFAULT_CAPTURE_OPTIONS,
+      undefined,
+    ).cleanup();
+    removed.push(...(await removeEnvoy(runDir)), ...(await removeFiles(runDir)));
+    for (const each of removed) process.stdout.write(`removed ${each}\n`);
+    if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join("\n"));
+    if (removed.length === 0) process.stdout.write("nothing of Portico's is here\n");
+  } finally {
+    unlock();
+  }
+}
+
+async function removeEnvoy(runDir: string): Promise<string[]> {
+  const pid = await livingEnvoy(runDir);
+  await endEnvoy(runDir);
+  return pid === undefined ? [] : [`Envoy (pid ${pid})`];
+}
+
+/** The folder itself stays when something else is in it. */
+async function removeFiles(runDir: string): Promise<string[]> {
+  const names = await readdir(runDir).catch(() => []);
+  const ours = names.filter((name) => RUN_FILES.test(name));
+  for (const name of ours) await rm(join(runDir, name), { force: true });
+  if (ours.length === names.length) await rm(runDir, { recursive: true, force: true });
+  return ours.map((name) => join(runDir, name));
+}

@@ -1,0 +1,164 @@
+// portico run: the command line → RunOptions → the daemon.
+
+import { resolve } from "node:path";
+import { Command, Option } from "commander";
+import {
+  collectCIDR,
+  DEFAULT_RUN_DIR,
+  defaultNodeName,
+  durationMs,
+  integerBetween,
+  portPair,
+  type RunOptions,
+  type SourceOptions,
+  shippedPlugin,
+} from "../config.ts";
+import { runDaemon } from "../daemon/daemon.ts";
+import { LOG_LEVELS, type LogLevel } from "../observe/log.ts";
+
+interface Flags {
+  kubeconfig?: string;
+  manifests?: string;
+  nodeName: string;
+  runDir: string;
+  withEnvoy: boolean;
+  envoyConcurrency: number;
+  plugin: string;
+  watchPlugin: boolean;
+  serviceCidr: string[];
+  serviceProxyName?: string;
+  capturePorts: { keep: number; masquerade: number };
+  markBit: number;
+  routeTable: number;
+  rulePriority: number;
+  minSyncPeriod: number;
+  syncPeriod: number;
+  logLevel: LogLevel;
+}
+
+export function runCommand(): Command {
+  const command = new Command("run").description(
+    "serve the Services of the cluster on this node.\n" +
+      "Needs root (or CAP_NET_ADMIN) for nftables and routes. Stopping it leaves Envoy and the " +
+      "kernel rules in place, so that Services go on working; `portico cleanup` removes them.",
+  );
+  addSourceOptions(command);
+  addEnvoyOptions(command);
+  addKernelOptions(command);
+  addSyncOptions(command);
+  return command.action((flags: Flags) => runDaemon(optionsFromFlags(flags)));
+}
+
+function addSourceOptions(command: Command): void {
+  command
+    .addOption(
+      new Option(
+        "--kubeconfig <file>",
+        "reach the API server as this file says (default: the service account of the Pod)",
+      ).conflicts("manifests"),
+    )
+    .option(
+      "--manifests <dir>",
+      "take Services, EndpointSlices, Pods and Nodes from the YAML files of a folder, watched " +
+        "for changes; no cluster is needed",
+    )
+    .option(
+      "--node-name <name>",
+      "name of this node's Node object (kube-proxy: --hostname-override)",
+      defaultNodeName(),
+    )
+    .option(
+      "--service-cidr <cidr>",
+      "a range of cluster IPs, besides those of the ServiceCIDR objects; may be repeated",
+      collectCIDR,
+      [],
+    )
+    .option(
+      "--service-proxy-name <name>",
+      "serve only Services whose label service.kubernetes.io/service-proxy-name has this value " +
+        "(default: those without the label)",
+    );
+}
+
+function addEnvoyOptions(command: Command): void {
+  command
+    .option("--run-dir <dir>", "folder for sockets and the loaded plugin", DEFAULT_RUN_DIR)
+    .option(
+      "--with-envoy",
+      "start and supervise Envoy too ($ENVOY, `envoy` on PATH, or downloaded once); it goes on " +
+        "serving when this process ends",
+      false,
+    )
+    .option(
+      "--envoy-concurrency <n>",
+      "worker threads of Envoy; 0 means one for each core",
+      integerBetween(0, 1024),
+      0,
+    )
+    .option("--plugin <file>", "the plugin to start with", shippedPlugin())
+    .option("--watch-plugin", "for development: recompile and reload on saving a source", false);
+}
+
+function addKernelOptions(command: Command): void {
+  command
+    .option(
+      "--capture-ports <keep,masquerade>",
+      "ports of Envoy's capture listeners on 127.0.0.1",
+      portPair,
+      { keep: 15_401, masquerade: 15_402 },
+    )
+    .option("--mark-bit <n>", "bit (0-31) of packet and conntrack marks", integerBetween(0, 31), 12)
+    .option(
+      "--route-table <n>",
+      "routing table that makes marked packets local",
+      integerBetween(1, 2 ** 31),
+      4100,
+    )
+    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100);
+}
+
+function addSyncOptions(command: Command): void {
+  command
+    .option(
+      "--min-sync-period <duration>",
+      "least time between two syncs; changes that come closer together share one",
+      durationMs,
+      durationMs("5ms"),
+    )
+    .option(
+      "--sync-period <duration>",
+      "how often to look whether somebody changed the rules or the table behind our back",
+      durationMs,
+      durationMs("30s"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
+    );
+}
+
+function optionsFromFlags(flags: Flags): RunOptions {
+  return {
+    source: sourceFromFlags(flags),
+    nodeName: flags.nodeName,
+    runDir: resolve(flags.runDir),
+    logLevel: flags.logLevel,
+    pluginFile: resolve(flags.plugin),
+    watchPlugin: flags.watchPlugin,
+    withEnvoy: flags.withEnvoy,
+    envoyConcurrency: flags.envoyConcurrency,
+    capturePorts: flags.capturePorts,
+    markBit: flags.markBit,
+    routeTable: flags.routeTable,
+    rulePriority: flags.rulePriority,
+    serviceCIDRs: flags.serviceCidr,
+    serviceProxyName: flags.serviceProxyName,
+    minSyncPeriodMs: flags.minSyncPeriod,
+    syncPeriodMs: flags.syncPeriod,
+  };
+}
+
+function sourceFromFlags({ kubeconfig, manifests }: Flags): SourceOptions {
+  if (manifests !== undefined) return { kind: "manifests", directory: resolve(manifests) };
+  if (kubeconfig !== undefined) return { kind: "kubeconfig", file: resolve(kubeconfig) };
+  return { kind: "in-cluster" };
+}

@@ -1,0 +1,85 @@
+// portico services: what the data plane really has programmed, asked from Envoy's table and not
+// from the controller's memory.
+
+import { Command } from "commander";
+import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
+import { addressAndPort } from "../model/ip.ts";
+import { TableClient } from "../table/client.ts";
+import type { DecodedRecord } from "../wire/decode.ts";
+import { columns } from "./output.ts";
+
+interface ServicesOptions {
+  runDir: string;
+  namespace?: string;
+  output?: string;
+}
+
+export function servicesCommand(): Command {
+  return new Command("services")
+    .argument("[name]", "only this Service, as NAME or NAMESPACE/NAME")
+    .description(
+      "list the Services that this node's Envoy serves, with their backends.\n" +
+        "The list is read from the data plane itself: what stands here is where connections go. " +
+        "A Service without backends is refused at connect().",
+    )
+    .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
+    .option("-n, --namespace <namespace>", "only Services of this namespace")
+    .option("-o, --output <format>", 'print "json" instead of a table')
+    .action(listServices);
+}
+
+async function listServices(name: string | undefined, options: ServicesOptions): Promise<void> {
+  const client = new TableClient(runPaths(options.runDir).tableSocket);
+  try {
+    const { version, records } = await client.dump();
+    const wanted = records.filter((record) => matches(record, name, options.namespace));
+    wanted.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+    process.stdout.write(
+      options.output === "json" ? asJson(version, wanted) : asTable(version, wanted),
+    );
+    if (name !== undefined && wanted.length === 0) {
+      throw new Error(`this node's Envoy has no Service ${name}`);
+    }
+  } finally {
+    client.close();
+  }
+}
+
+function matches(record: DecodedRecord, name?: string, namespace?: string): boolean {
+  if (namespace !== undefined && record.namespace !== namespace) return false;
+  if (name === undefined) return true;
+  return name === record.service || name === `${record.namespace}/${record.service}`;
+}
+
+/** By Service, then as it is dialled: cluster IP first. */
+function sortKey(record: DecodedRecord): string {
+  const { namespace, service, kind, address, port, protocol } = record;
+  return [namespace, service, kind, address, String(port).padStart(5, "0"), protocol].join("\0");
+}
+
+function asTable(version: number, records: readonly DecodedRecord[]): string {
+  if (version === 0) return "Envoy has no table yet: is the controller running?\n";
+  if (records.length === 0) return "no Services\n";
+  const heading = ["NAMESPACE", "SERVICE", "PORT", "TYPE", "FRONTEND", "BACKENDS"];
+  return columns([heading, ...records.map(row)]);
+}
+
+function row(record: DecodedRecord): string[] {
+  const { namespace, service, portName, kind, address, port, protocol, backends } = record;
+  const frontend = `${addressAndPort(address, port)}/${protocol}`;
+  const list = backends.map((backend) => addressAndPort(backend.address, backend.port));
+  return [namespace, service, portName, kind, frontend, abbreviated(list)];
+}
+
+/** A table is read by people: the first few backends, and how many more there are. */
+function abbreviated(backends: readonly string[]): string {
+  const shown = 8;
+  if (backends.length === 0) return "none: connections are refused";
+  const more = backends.length > shown ? `, and ${backends.length - shown} more` : "";
+  return backends.slice(0, shown).join(", ") + more;
+}
+
+function asJson(version: number, records: readonly DecodedRecord[]): string {
+  const frontends = records.map(({ bytes: _bytes, keyBytes: _keyBytes, ...frontend }) => frontend);
+  return `${JSON.stringify({ version, frontends }, null, 2)}\n`;
+}

@@ -1,0 +1,99 @@
+// The settings of `portico run`, checked: what the command line says → RunOptions.
+
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { InvalidArgumentError } from "commander";
+import { parseCIDR } from "./model/ip.ts";
+import type { LogLevel } from "./observe/log.ts";
+
+export const DEFAULT_RUN_DIR = "/run/portico";
+
+/** Where the objects come from. */
+export type SourceOptions =
+  | { kind: "in-cluster" }
+  | { kind: "kubeconfig"; file: string }
+  | { kind: "manifests"; directory: string };
+
+export interface RunOptions {
+  source: SourceOptions;
+  nodeName: string;
+  runDir: string;
+  logLevel: LogLevel;
+  /** The plugin to start with, unless another was loaded by `portico plugin load` since. */
+  pluginFile: string;
+  /** Recompile and reload when a plugin source is saved. */
+  watchPlugin: boolean;
+  withEnvoy: boolean;
+  /** Worker threads of Envoy; 0: one per core. */
+  envoyConcurrency: number;
+  capturePorts: { keep: number; masquerade: number };
+  markBit: number;
+  routeTable: number;
+  rulePriority: number;
+  /** Used besides the ServiceCIDR objects; canonical. */
+  serviceCIDRs: string[];
+  /** Serve the Services whose label service.kubernetes.io/service-proxy-name says this. */
+  serviceProxyName: string | undefined;
+  minSyncPeriodMs: number;
+  syncPeriodMs: number;
+}
+
+/** The files of a run directory; all that Portico keeps outside the kernel. */
+export function runPaths(runDir: string) {
+  return {
+    tableSocket: join(runDir, "table.sock"),
+    adminSocket: join(runDir, "admin.sock"),
+    xdsSocket: join(runDir, "xds.sock"),
+    controlSocket: join(runDir, "control.sock"),
+    loadedPlugin: join(runDir, "plugin.wasm"),
+  };
+}
+
+/** The plugin that comes with this version of Portico. */
+export function shippedPlugin(): string {
+  return resolve(import.meta.dirname, "../build/portico.wasm");
+}
+
+export function defaultNodeName(): string {
+  return hostname().trim().toLowerCase();
+}
+
+/** A whole number within bounds, or commander's error that names both. */
+export function integerBetween(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** "15401,15402": the port that keeps the source address, then the one that masquerades. */
+export function portPair(text: string): { keep: number; masquerade: number } {
+  const port = integerBetween(1, 65_535);
+  const parts = text.split(",");
+  const [keep, masquerade] = parts;
+  if (parts.length !== 2 || keep === undefined || masquerade === undefined || keep === masquerade) {
+    throw new InvalidArgumentError("Give two different ports, such as 15401,15402.");
+  }
+  return { keep: port(keep), masquerade: port(masquerade) };
+}
+
+/** "5ms", "1s", "1m30s", as Kubernetes writes durations → milliseconds. */
+export function durationMs(text: string): number {
+  const units: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+  const whole = /^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text);
+  if (!whole) throw new InvalidArgumentError("Give a duration such as 5ms, 30s or 1m30s.");
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  let total = 0;
+  for (const [, amount, unit] of parts) total += Number(amount) * (units[unit ?? ""] ?? 0);
+  return total;
+}
+
+/** Collects a repeatable --service-cidr. */
+export function collectCIDR(text: string, before: string[]): string[] {
+  const cidr = parseCIDR(text);
+  if (!cidr) throw new InvalidArgumentError("Give a CIDR such as 10.96.0.0/16.");
+  return [...before, cidr];
+}

@@ -1,0 +1,91 @@
+// The plugin that serves, and what people are told about it: which to begin with, loading another,
+// going back.
+
+import type { Log } from "../observe/log.ts";
+import { PluginRejectedError } from "../xds/check-plugin.ts";
+import type { PluginRollout } from "../xds/plugin-rollout.ts";
+import type { PluginCode } from "../xds/resources.ts";
+import type { PluginStatus } from "./control-api.ts";
+import { ControlRefusal } from "./control-server.ts";
+import type { PluginStore, StoredPlugin } from "./plugin-store.ts";
+
+export class ActivePlugin {
+  readonly #rollout: PluginRollout;
+  readonly #store: PluginStore;
+  readonly #log: Log;
+  #source = "";
+  #activeSince = "";
+  #lastRejection: PluginStatus["lastRejection"] = null;
+
+  constructor(rollout: PluginRollout, store: PluginStore, log: Log) {
+    this.#rollout = rollout;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Begins with the plugin loaded last, or with the shipped one when that does not pass. */
+  async begin(): Promise<void> {
+    const loaded = await this.#store.loaded();
+    if (loaded) {
+      try {
+        await this.#beginWith(loaded);
+        return;
+      } catch (error) {
+        this.#reject(error);
+      }
+    }
+    await this.#beginWith(await this.#store.shipped());
+  }
+
+  /** Rejects with ControlRefusal; the present one serves on then. */
+  async load(wasm: Uint8Array, source: string): Promise<PluginStatus> {
+    const plugin = { wasm, source };
+    await this.#load(plugin);
+    await this.#store.keep(plugin);
+    return this.status();
+  }
+
+  async reset(): Promise<PluginStatus> {
+    await this.#load(await this.#store.shipped());
+    await this.#store.forget();
+    return this.status();
+  }
+
+  status(): PluginStatus {
+    const code = this.#rollout.current;
+    return {
+      build: code?.build ?? "",
+      bytes: code?.wasm.length ?? 0,
+      source: this.#source,
+      activeSince: this.#activeSince,
+      lastRejection: this.#lastRejection,
+    };
+  }
+
+  async #beginWith({ wasm, source }: StoredPlugin): Promise<void> {
+    this.#note(await this.#rollout.begin(wasm), source);
+  }
+
+  async #load({ wasm, source }: StoredPlugin): Promise<void> {
+    try {
+      this.#note(await this.#rollout.load(wasm), source);
+    } catch (error) {
+      throw new ControlRefusal(this.#reject(error));
+    }
+  }
+
+  #note(code: PluginCode, source: string): void {
+    this.#source = source;
+    this.#activeSince = new Date().toISOString();
+    this.#log.info({ build: code.build, bytes: code.wasm.length, source }, "plugin in service");
+  }
+
+  /** Returns the reason. */
+  #reject(error: unknown): string {
+    const reason = (error as Error).message;
+    const build = error instanceof PluginRejectedError ? error.build : "";
+    this.#lastRejection = { build, reason, at: new Date().toISOString() };
+    this.#log.warn({ build, reason }, "plugin refused; the present one goes on");
+    return reason;
+  }
+}

@@ -1,0 +1,120 @@
+// `portico run`: makes the parts, connects them, and ends in order. What each part does is its own
+// business; what is synced when and in which order is sync's.
+
+import { mkdir } from "node:fs/promises";
+import { findEnvoy } from "../../envoy/find.ts";
+import { EnvoySupervisor } from "../../envoy/supervise.ts";
+import { systemClock } from "../clock.ts";
+import { type RunOptions, runPaths } from "../config.ts";
+import { ClusterState } from "../model/cluster-state.ts";
+import { createLog, type Log } from "../observe/log.ts";
+import { Problems } from "../observe/problems.ts";
+import { TableClient } from "../table/client.ts";
+import { PluginRollout } from "../xds/plugin-rollout.ts";
+import { XdsServer } from "../xds/server.ts";
+import { ActivePlugin } from "./active-plugin.ts";
+import { type ControlHandlers, startControlServer } from "./control-server.ts";
+import { lockNode } from "./node-lock.ts";
+import { NodeSync } from "./node-sync.ts";
+import { PluginSources } from "./plugin-sources.ts";
+import { PluginStore } from "./plugin-store.ts";
+import { createSource, describeSource } from "./source.ts";
+import { PORTICO_VERSION } from "./version.ts";
+
+/** Runs until SIGTERM or SIGINT. Rejects when it cannot start. */
+export async function runDaemon(options: RunOptions): Promise<void> {
+  const log = createLog(options.logLevel);
+  const unlock = await lockNode(`pid ${process.pid}, run directory ${options.runDir}`);
+  try {
+    await mkdir(options.runDir, { recursive: true, mode: 0o700 });
+    const stop = await start(options, log);
+    log.info({ version: PORTICO_VERSION, node: options.nodeName }, "portico runs");
+    const signal = await firstSignal();
+    log.info({ signal }, "stopping; Envoy and the kernel rules go on serving");
+    await stop();
+  } finally {
+    unlock();
+  }
+}
+
+/** Returns what ends it all again. */
+async function start(options: RunOptions, log: Log): Promise<() => Promise<void>> {
+  const paths = runPaths(options.runDir);
+  const state = new ClusterState();
+  const problems = new Problems({
+    appeared: ({ object, message }) => log.warn({ object }, message),
+    solved: ({ object, message }) => log.info({ object, solved: message }, "problem solved"),
+  });
+  const table = new TableClient(paths.tableSocket);
+  const xds = new XdsServer({
+    socketPath: paths.xdsSocket,
+    log,
+    onConnect: () => sync.envoyConnected(),
+  });
+  const sync = new NodeSync({ options, state, problems, log, table, xds });
+  const rollout = new PluginRollout({ xds, table, pushSnapshot: () => sync.pushSnapshot() });
+  const plugin = new ActivePlugin(
+    rollout,
+    new PluginStore(options.pluginFile, paths.loadedPlugin),
+    log,
+  );
+  const source = createSource(options, {
+    state,
+    problems,
+    log,
+    clock: systemClock,
+    onChange: () => sync.request(),
+  });
+  const handlers: ControlHandlers = {
+    status: () => ({
+      version: PORTICO_VERSION,
+      pid: process.pid,
+      nodeName: options.nodeName,
+      source: describeSource(options),
+      watches: source.status(),
+      envoyConnected: xds.connections().length > 0,
+      ...sync.status(),
+      plugin: plugin.status(),
+      problems: problems.list(),
+    }),
+    loadPlugin: (wasm, from) => plugin.load(wasm, from),
+    resetPlugin: () => plugin.reset(),
+  };
+
+  await plugin.begin();
+  await xds.start();
+  const control = await startControlServer(paths.controlSocket, handlers);
+  const envoy = await superviseEnvoy(options, log);
+  const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
+  sources?.start();
+  await source.start();
+  return async () => {
+    sources?.stop();
+    await source.stop();
+    await sync.stop();
+    await envoy?.release();
+    control.close();
+    await xds.stop();
+    table.close();
+  };
+}
+
+async function superviseEnvoy(options: RunOptions, log: Log): Promise<EnvoySupervisor | undefined> {
+  if (!options.withEnvoy) return undefined;
+  const supervisor = new EnvoySupervisor({
+    runDirectory: options.runDir,
+    nodeId: options.nodeName,
+    binary: await findEnvoy(process.env, (line) => log.info(line)),
+    concurrency: options.envoyConcurrency === 0 ? undefined : options.envoyConcurrency,
+    log,
+  });
+  await supervisor.start();
+  return supervisor;
+}
+
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+}

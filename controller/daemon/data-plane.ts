@@ -1,0 +1,103 @@
+// What the reconciler drives, in terms of the parts that do it: the service table behind its
+// socket, Envoy's listeners behind xDS, the kernel.
+
+import { KernelCapture } from "../capture/apply.ts";
+import type { CaptureOptions } from "../capture/options.ts";
+import { frontendKey } from "../node/frontend-key.ts";
+import type { CaptureSet } from "../node/types.ts";
+import type { TableEntry } from "../sync/plan.ts";
+import type {
+  CaptureGateway,
+  ListenerGateway,
+  Programmed,
+  TableGateway,
+} from "../sync/reconcile.ts";
+import type { TableClient } from "../table/client.ts";
+import type { DecodedRecord } from "../wire/decode.ts";
+import type { Resource } from "../xds/protos.ts";
+import type { XdsServer } from "../xds/server.ts";
+import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
+
+export function tableGateway(client: TableClient): TableGateway {
+  return {
+    version: () => client.version(),
+    read: async (): Promise<Programmed> => {
+      const { version, records } = await client.dump();
+      return { version, entries: new Map(records.map(entryFromRecord)) };
+    },
+    pushSnapshot: (entries) => client.pushSnapshot(entries.map(({ record }) => record)),
+    pushDelta: (base, upserts, removals) =>
+      client.pushDelta(base, {
+        upserts: upserts.map(({ record }) => record),
+        removals: removals.map(({ key }) => key),
+      }),
+  };
+}
+
+/** Copies the bytes: a view would keep the whole page of the dump alive. */
+function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
+  const { address, port, protocol, backends } = decoded;
+  const entry = {
+    key: decoded.keyBytes.slice(),
+    record: decoded.bytes.slice(),
+    backendCount: backends.length,
+  };
+  return [frontendKey(address, port, protocol), entry];
+}
+
+/** `clusters` and `listeners` do not change while the process lives. */
+export function listenerGateway(
+  xds: XdsServer,
+  clusters: Resource[],
+  listeners: Resource[],
+): ListenerGateway {
+  return {
+    active: () => {
+      const connections = xds.connections();
+      return connections.length > 0 && connections.every(({ admitted }) => admitted);
+    },
+    publish: async () => {
+      const waiting = xds.connections().filter(({ admitted }) => !admitted);
+      if (waiting.length === 0) return;
+      await xds.set(CLUSTER_TYPE, clusters);
+      await xds.set(LISTENER_TYPE, listeners);
+      for (const { id } of waiting) await xds.admitListeners(id);
+    },
+  };
+}
+
+/** The kernel; routes name the node's address, so that a new address means everything anew. */
+export class CaptureOfNode implements CaptureGateway {
+  readonly #options: CaptureOptions;
+  #nodeIP: string | undefined;
+  #kernel: KernelCapture;
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+    this.#kernel = new KernelCapture(options, undefined);
+  }
+
+  /** The address that backends see host processes come from; undefined while it is unknown. */
+  setNodeIP(nodeIP: string | undefined): void {
+    if (nodeIP === this.#nodeIP) return;
+    this.#nodeIP = nodeIP;
+    this.#kernel = new KernelCapture(this.#options, nodeIP);
+  }
+
+  full(set: CaptureSet): Promise<void> {
+    return this.#kernel.full(set);
+  }
+
+  /** A kernel that was made for a new address does everything anew. */
+  update(previous: CaptureSet, next: CaptureSet): Promise<void> {
+    return this.#kernel.update(previous, next);
+  }
+
+  verify(): Promise<boolean> {
+    return this.#kernel.verify();
+  }
+
+  isPresent(): Promise<boolean> {
+    return this.#kernel.isPresent();
+  }
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+// The command `portico`: which commands there are, and how an error reaches the person who typed.
+
+import { Command } from "commander";
+import { cleanupCommand } from "./cli/cleanup.ts";
+import { pluginCommand } from "./cli/plugin.ts";
+import { runCommand } from "./cli/run.ts";
+import { servicesCommand } from "./cli/services.ts";
+import { versionCommand } from "./cli/version.ts";
+
+const program = new Command("portico")
+  .description(
+    "Serves Kubernetes Services on this node, as kube-proxy does, through Envoy and a WebAssembly\n" +
+      "plugin. `portico run` is the daemon of a node; the other commands look at it and steer it.",
+  )
+  .addCommand(runCommand())
+  .addCommand(servicesCommand())
+  .addCommand(pluginCommand())
+  .addCommand(cleanupCommand())
+  .addCommand(versionCommand())
+  .showHelpAfterError("(`portico help COMMAND` tells more)");
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`portico: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
