@@ -103,7 +103,7 @@ function addKernelOptions(command: Command): void {
   command
     .option(
       "--capture-ports <keep,masquerade>",
-      "ports of Envoy's capture listeners on 127.0.0.1",
+      "ports of Envoy's capture listeners; the kernel rules refuse whoever dials them directly",
       portPair,
       { keep: 15_401, masquerade: 15_402 },
     )

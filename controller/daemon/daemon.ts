@@ -14,6 +14,7 @@ import { PluginRollout } from "../xds/plugin-rollout.ts";
 import { XdsServer } from "../xds/server.ts";
 import { ActivePlugin } from "./active-plugin.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
+import { listenWhenAdmitted } from "./data-plane.ts";
 import { lockNode } from "./node-lock.ts";
 import { NodeSync } from "./node-sync.ts";
 import { PluginSources } from "./plugin-sources.ts";
@@ -82,6 +83,7 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
   };
 
   await plugin.begin();
+  await listenWhenAdmitted(xds, options.capturePorts);
   await xds.start();
   const control = await startControlServer(paths.controlSocket, handlers);
   const envoy = await superviseEnvoy(options, log);

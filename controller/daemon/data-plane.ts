@@ -14,7 +14,7 @@ import type {
 } from "../sync/reconcile.ts";
 import type { TableClient } from "../table/client.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
-import type { Resource } from "../xds/protos.ts";
+import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
 import type { XdsServer } from "../xds/server.ts";
 import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
 
@@ -45,12 +45,8 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
   return [frontendKey(address, port, protocol), entry];
 }
 
-/** `clusters` and `listeners` do not change while the process lives. */
-export function listenerGateway(
-  xds: XdsServer,
-  clusters: Resource[],
-  listeners: Resource[],
-): ListenerGateway {
+/** The listeners themselves are set once, by listenWhenAdmitted; an Envoy gets them when admitted. */
+export function listenerGateway(xds: XdsServer): ListenerGateway {
   return {
     active: () => {
       const connections = xds.connections();
@@ -58,12 +54,19 @@ export function listenerGateway(
     },
     publish: async () => {
       const waiting = xds.connections().filter(({ admitted }) => !admitted);
-      if (waiting.length === 0) return;
-      await xds.set(CLUSTER_TYPE, clusters);
-      await xds.set(LISTENER_TYPE, listeners);
       for (const { id } of waiting) await xds.admitListeners(id);
     },
   };
+}
+
+/** kube-proxy leaves this to the client, whose SYN is repeated for about as long. */
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+/** To be called before an Envoy connects: it asks for its cluster before anything else. */
+export async function listenWhenAdmitted(xds: XdsServer, ports: CapturePorts): Promise<void> {
+  const options = { connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS, upstreamPorts: undefined };
+  await xds.set(CLUSTER_TYPE, [backendsCluster(options)]);
+  await xds.set(LISTENER_TYPE, captureListeners(ports));
 }
 
 /** The kernel; routes name the node's address, so that a new address means everything anew. */

@@ -13,13 +13,11 @@ import { Reconciler } from "../sync/reconcile.ts";
 import { Runner } from "../sync/runner.ts";
 import { TargetTable } from "../sync/target-table.ts";
 import type { TableClient } from "../table/client.ts";
-import { backendsCluster, captureListeners } from "../xds/resources.ts";
+import { TableError } from "../table/table-error.ts";
 import type { XdsServer } from "../xds/server.ts";
 import type { ControllerStatus } from "./control-api.ts";
 import { CaptureOfNode, listenerGateway, tableGateway } from "./data-plane.ts";
 
-/** kube-proxy leaves this to the client, whose SYN is repeated for about as long. */
-const CONNECT_TIMEOUT_SECONDS = 10;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
 
@@ -54,16 +52,7 @@ export class NodeSync {
     });
     this.#reconciler = new Reconciler({
       table: tableGateway(table),
-      listeners: listenerGateway(
-        xds,
-        [
-          backendsCluster({
-            connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
-            upstreamPorts: undefined,
-          }),
-        ],
-        captureListeners(options.capturePorts),
-      ),
+      listeners: listenerGateway(xds),
       capture: this.#capture,
     });
     this.#runner = new Runner({
@@ -131,8 +120,12 @@ export class NodeSync {
   }
 
   #failed(error: unknown, retryInMs: number): void {
-    const message = error instanceof Error ? error.message : String(error);
-    if (this.#last?.error !== message) this.#parts.log.warn({ retryInMs }, `sync: ${message}`);
+    const { log, xds } = this.#parts;
+    const isWaiting = error instanceof TableError && xds.connections().length === 0;
+    const message = isWaiting ? "waiting for Envoy" : String((error as Error).message ?? error);
+    if (this.#last?.error !== message) {
+      log[isWaiting ? "info" : "warn"]({ retryInMs, error: (error as Error).message }, message);
+    }
     this.#last = { at: new Date().toISOString(), durationMs: 0, error: message };
   }
 }

@@ -80,9 +80,11 @@ const IPPROTO_IP = 0;
 const IP_LOCAL_PORT_RANGE = 51;
 
 /**
- * Listeners for captured connections, IPv4. They are bound to 127.0.0.1 and transparent: TPROXY
- * reaches them, and nobody from outside does. Two, because keeping the source address cannot be
- * chosen per connection.
+ * Listeners for captured connections, IPv4. They are transparent: TPROXY hands them connections to
+ * any address. They are bound to 0.0.0.0, because Envoy takes the address of a listener that is
+ * bound to a single one for the address that was dialled; the kernel rules refuse whoever dials
+ * the port itself (controller/capture/ruleset.ts). Two, because keeping the source address cannot
+ * be chosen per connection.
  */
 export function captureListeners(ports: CapturePorts): Resource[] {
   return [
@@ -95,7 +97,7 @@ function captureListener(name: string, port: number, listenerFilters: Resource[]
   return {
     "@type": LISTENER_TYPE,
     name,
-    address: { socket_address: { address: "127.0.0.1", port_value: port } },
+    address: { socket_address: { address: "0.0.0.0", port_value: port } },
     transparent: { value: true },
     tcp_backlog_size: { value: TCP_BACKLOG },
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },

@@ -36,10 +36,10 @@ afterEach(async () => {
 });
 
 describe("an Envoy that is started", () => {
-  it("serves, and listens nowhere but on the capture ports of 127.0.0.1", async () => {
+  it("serves, and listens nowhere but on the capture ports", async () => {
     await fixture.supervisor.start();
     await fixture.untilServing();
-    const ports = [PORTS.keep, PORTS.masquerade].map((port) => `127.0.0.1:${port}`);
+    const ports = [PORTS.keep, PORTS.masquerade].map((port) => `0.0.0.0:${port}`);
     expect(await fixture.listening()).toEqual(ports);
     for (const socket of ["admin.sock", "table.sock", "xds.sock"]) {
       expect((await stat(fixture.path(socket))).mode & 0o777).toBe(0o600);

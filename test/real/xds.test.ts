@@ -19,7 +19,7 @@ import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.
 import { BACKENDS, ECHO, ECHO_PORT, EnvoyFixture, PORTS, setAll, WITHIN } from "./envoy-fixture.ts";
 import { compileTestPlugin, withOtherBuild } from "./test-plugins.ts";
 
-const CAPTURE = [`127.0.0.1:${PORTS.keep}`, `127.0.0.1:${PORTS.masquerade}`];
+const CAPTURE = [`0.0.0.0:${PORTS.keep}`, `0.0.0.0:${PORTS.masquerade}`];
 
 let cluster: Cluster;
 let node: ClusterNode;
