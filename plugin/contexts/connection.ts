@@ -31,7 +31,7 @@ function connectToPicked(): bool {
 
 function reject(level: u32, reason: string, destination: usize, size: u32): u32 {
   beginText();
-  addText("portico: connection to ");
+  addText("connection to ");
   addBytes(destination, min(size, 64));
   addText(" closed: ");
   addText(reason);

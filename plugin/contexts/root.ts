@@ -89,9 +89,9 @@ function fail(reason: string): u32 {
 /** 1 when the configuration can be served, else 0: Envoy then refuses it. */
 export function proxy_on_configure(_contextId: u32, configurationSize: u32): u32 {
   start();
-  if (!hasRole()) return fail('portico: root_id is neither "connection" nor "table"');
+  if (!hasRole()) return fail('root_id is neither "connection" nor "table"');
   if (!readBuildId(configurationSize)) {
-    return fail("portico: the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _)");
+    return fail("the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _)");
   }
   return 1;
 }

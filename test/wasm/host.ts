@@ -1,0 +1,254 @@
+// A strict fake proxy-wasm host: what Envoy does with the plugin, in one process. It loads the
+// module as it ships into one VM for each worker, all with the same shared data, and drives both
+// roles. For tests of the plugin, and for any test that wants to know what the plugin does with a
+// table.
+
+import { readFile } from "node:fs/promises";
+import { Guest, GuestError, type Surroundings } from "./guest.ts";
+import { SharedData } from "./shared-data.ts";
+import type { ConnectionStream, LocalResponse, RequestStream, RootStream } from "./stream.ts";
+import { type WasmModule, WebAssembly } from "./webassembly.ts";
+
+const DESTINATION = "envoy.network.transport_socket.original_dst_address";
+const SPAN_CONNECTION = 2;
+const ACTION_CONTINUE = 0;
+const ACTION_STOP = 1;
+
+export interface HostOptions {
+  /** Number of VMs; 1 when absent. */
+  workers?: number;
+  /** Of the random bytes that the VMs are seeded with. */
+  seed?: number;
+  /** The plugin's configuration. */
+  build?: string;
+  /** An earlier host's, for a reload; new when absent. */
+  shared?: SharedData;
+  /** Nanoseconds since 1970; a clock that stands still when absent. */
+  now?: () => bigint;
+}
+
+/** Why a connection was closed: the counter that went up, or "failed" when none did. */
+export type CloseReason = "unknown-frontend" | "no-backend" | "failed";
+export type Connected =
+  | { backend: string; closed?: undefined }
+  | { closed: CloseReason; backend?: undefined };
+
+export interface RequestOptions {
+  worker?: number;
+  /** The body comes in parts of this many bytes. */
+  partBytes?: number;
+}
+
+export class WasmHost {
+  readonly module: WasmModule;
+  readonly shared: SharedData;
+  readonly counters = new Map<string, number>();
+  readonly logs: { level: number; message: string }[] = [];
+  /** A status instead of the named host function; undefined lets it happen. */
+  fault: ((name: string) => number | undefined) | undefined;
+  readonly #guests: Guest[] = [];
+  #nextContext = 1;
+  readonly #contexts = new Set<number>();
+
+  private constructor(module: WasmModule, options: HostOptions) {
+    this.module = module;
+    this.shared = options.shared ?? new SharedData();
+  }
+
+  /** `wasm`: a path, or the bytes. Rejects when a role refuses its configuration. */
+  static async load(wasm: string | Uint8Array, options: HostOptions = {}): Promise<WasmHost> {
+    const bytes = typeof wasm === "string" ? await readFile(wasm) : wasm;
+    const host = new WasmHost(await WebAssembly.compile(bytes), options);
+    const around: Surroundings = {
+      shared: host.shared,
+      counters: host.counters,
+      logs: host.logs,
+      now: options.now ?? (() => 1_000_000_000_000_000_000n),
+      random: randomBits(options.seed ?? 1),
+      fault: (name) => host.fault?.(name),
+    };
+    for (let i = 0; i < (options.workers ?? 1); i++) {
+      const guest = await Guest.start(host.module, around);
+      host.#guests.push(guest);
+      host.#configure(guest, "connection", options.build ?? "");
+      host.#configure(guest, "table", options.build ?? "");
+    }
+    return host;
+  }
+
+  get workers(): number {
+    return this.#guests.length;
+  }
+
+  /** Linear memory of one VM. */
+  memoryBytes(worker = 0): number {
+    return this.#guest(worker).memoryBytes;
+  }
+
+  counter(name: string): number {
+    const value = this.counters.get(`portico_${name}_total`);
+    if (value === undefined) throw new Error(`the plugin defines no counter ${name}`);
+    return value;
+  }
+
+  /** Asks one role of a new VM whether it takes a configuration. */
+  async wouldConfigure(rootId: string, build: string): Promise<boolean> {
+    const guest = await Guest.start(this.module, {
+      shared: new SharedData(),
+      counters: new Map(),
+      logs: this.logs,
+      now: () => 0n,
+      random: () => 0,
+      fault: undefined,
+    });
+    return this.#accepts(guest, rootId, build);
+  }
+
+  /** A new connection to "10.96.0.10:80" or "[fd00::a]:80". */
+  connect(destination: string, worker = 0): Connected {
+    const before = this.#closeCounts();
+    const stream: ConnectionStream = {
+      kind: "connection",
+      properties: { "destination\0address": destination },
+      filterState: new Map(),
+      closed: false,
+    };
+    const action = this.#inContext(worker, stream, (guest, context) =>
+      guest.call(stream, "proxy_on_new_connection", context),
+    );
+    const set = stream.filterState.get(DESTINATION);
+    if (stream.closed) {
+      if (action !== ACTION_STOP || set) throw new GuestError("a closed connection went on");
+      return { closed: this.#closeReason(before) };
+    }
+    if (action !== ACTION_CONTINUE || set?.span !== SPAN_CONNECTION) {
+      throw new GuestError(`action ${action}, filter state ${JSON.stringify(set)}`);
+    }
+    return { backend: set.value };
+  }
+
+  /** One request to the table endpoint. */
+  request(
+    method: string,
+    path: string,
+    body: Uint8Array = new Uint8Array(),
+    options: RequestOptions = {},
+  ): LocalResponse {
+    const stream: RequestStream = {
+      kind: "request",
+      properties: {},
+      headers: { ":method": method, ":path": path, ":authority": "portico" },
+      body: Buffer.alloc(0),
+      response: undefined,
+    };
+    return this.#inContext(options.worker ?? 0, stream, (guest, context) => {
+      const count = Object.keys(stream.headers).length;
+      const bodyless = body.length === 0 ? 1 : 0;
+      const action = guest.call(stream, "proxy_on_request_headers", context, count, bodyless);
+      if (!stream.response && action !== ACTION_STOP) throw new GuestError("the request went on");
+      this.#sendBody(guest, context, stream, Buffer.from(body), options.partBytes ?? body.length);
+      if (!stream.response) throw new GuestError("the request was not answered");
+      return stream.response;
+    });
+  }
+
+  /** Pushes a frame; the answer's status and its JSON. */
+  push(
+    frame: Uint8Array,
+    options: RequestOptions = {},
+  ): { status: number; error?: string; version?: number } {
+    const { status, body } = this.request("POST", "/v1/frames", frame, options);
+    return { status, ...(JSON.parse(body.toString("utf8")) as object) };
+  }
+
+  /** Pushes frames that must be applied. */
+  pushAll(frames: Iterable<Uint8Array>, options: RequestOptions = {}): void {
+    for (const frame of frames) {
+      const answer = this.push(frame, options);
+      if (answer.status !== 200) throw new Error(`frame not applied: ${JSON.stringify(answer)}`);
+    }
+  }
+
+  /** Ends the host's life: no context may be left. */
+  close(): void {
+    const left = [...this.#contexts];
+    if (left.length > 0) throw new GuestError(`contexts ${left.join(", ")} were never deleted`);
+  }
+
+  #sendBody(
+    guest: Guest,
+    context: number,
+    stream: RequestStream,
+    body: Buffer,
+    partBytes: number,
+  ): void {
+    for (let sent = 0; sent < body.length && !stream.response; ) {
+      sent = Math.min(sent + partBytes, body.length);
+      // What came before is kept, because the guest answered that it waits for more.
+      stream.body = body.subarray(0, sent);
+      const end = sent === body.length ? 1 : 0;
+      const action = guest.call(stream, "proxy_on_request_body", context, sent, end);
+      if (!stream.response && action !== ACTION_STOP) throw new GuestError("the body went on");
+    }
+  }
+
+  #guest(worker: number): Guest {
+    const guest = this.#guests[worker];
+    if (!guest) throw new Error(`there is no worker ${worker}`);
+    return guest;
+  }
+
+  /** Creates a context, lets it live for `use`, and deletes it. */
+  #inContext<Result>(
+    worker: number,
+    stream: ConnectionStream | RequestStream,
+    use: (guest: Guest, context: number) => Result,
+  ): Result {
+    const guest = this.#guest(worker);
+    const context = this.#nextContext++;
+    this.#contexts.add(context);
+    guest.call(stream, "proxy_on_context_create", context, 1);
+    const result = use(guest, context);
+    guest.call(stream, "proxy_on_done", context);
+    guest.call(stream, "proxy_on_log", context);
+    guest.call(stream, "proxy_on_delete", context);
+    this.#contexts.delete(context);
+    return result;
+  }
+
+  #accepts(guest: Guest, rootId: string, build: string): boolean {
+    const configuration = Buffer.from(build);
+    const properties = { plugin_root_id: rootId };
+    const stream: RootStream = { kind: "root", properties, configuration };
+    const root = this.#nextContext++;
+    guest.call(stream, "proxy_on_context_create", root, 0);
+    if (guest.call(stream, "proxy_on_vm_start", root, 0) === 0) return false;
+    return guest.call(stream, "proxy_on_configure", root, configuration.length) !== 0;
+  }
+
+  #configure(guest: Guest, rootId: string, build: string): void {
+    if (this.#accepts(guest, rootId, build)) return;
+    throw new GuestError(`${rootId} refused its configuration: ${this.logs.at(-1)?.message}`);
+  }
+
+  #closeCounts(): { unknown: number; empty: number } {
+    return { unknown: this.counter("unknown_frontend"), empty: this.counter("no_backend") };
+  }
+
+  #closeReason(before: { unknown: number; empty: number }): CloseReason {
+    const after = this.#closeCounts();
+    if (after.unknown > before.unknown) return "unknown-frontend";
+    return after.empty > before.empty ? "no-backend" : "failed";
+  }
+}
+
+/** mulberry32: 32 bits at a time, the same for the same seed. */
+function randomBits(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+}

@@ -1,0 +1,42 @@
+import { stat } from "node:fs/promises";
+import { expect, it } from "vitest";
+import { WasmHost } from "./host.ts";
+import { PLUGIN } from "./table-fixtures.ts";
+import { WebAssembly } from "./webassembly.ts";
+
+it("is smaller than 32 KB", async () => {
+  expect((await stat(PLUGIN)).size).toBeLessThan(32 * 1024);
+});
+
+it("exports the callbacks in use and nothing else", async () => {
+  const { module } = await WasmHost.load(PLUGIN);
+  const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+  // A data callback here would cost work for each byte, proxy_on_context_create 5 µs a connection.
+  expect(names.sort()).toEqual([
+    "malloc",
+    "memory",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_configure",
+    "proxy_on_new_connection",
+    "proxy_on_request_body",
+    "proxy_on_request_headers",
+  ]);
+});
+
+it("has two roles by root_id and refuses another", async () => {
+  const host = await WasmHost.load(PLUGIN);
+  expect(await host.wouldConfigure("connection", "")).toBe(true);
+  expect(await host.wouldConfigure("table", "0123abcd")).toBe(true);
+  expect(await host.wouldConfigure("tables", "")).toBe(false);
+  expect(await host.wouldConfigure("", "")).toBe(false);
+  expect(host.logs.at(-1)?.message).toContain("root_id");
+});
+
+it("takes a build id as its configuration and nothing else", async () => {
+  const host = await WasmHost.load(PLUGIN);
+  expect(await host.wouldConfigure("table", "v1.2_rc-3")).toBe(true);
+  expect(await host.wouldConfigure("table", "x".repeat(64))).toBe(true);
+  expect(await host.wouldConfigure("table", "x".repeat(65))).toBe(false);
+  expect(await host.wouldConfigure("table", 'quote"')).toBe(false);
+  expect(host.logs.at(-1)?.message).toContain("build id");
+});

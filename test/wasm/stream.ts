@@ -1,0 +1,32 @@
+// What the fake host knows of one stream context while a callback of it runs: what the guest may
+// read, and what it did.
+
+export interface LocalResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
+export interface RootStream {
+  kind: "root";
+  properties: Record<string, string>;
+  configuration: Buffer;
+}
+
+export interface ConnectionStream {
+  kind: "connection";
+  properties: Record<string, string>;
+  /** By path; set through set_envoy_filter_state. */
+  filterState: Map<string, { value: string; span: number }>;
+  closed: boolean;
+}
+
+export interface RequestStream {
+  kind: "request";
+  properties: Record<string, string>;
+  headers: Record<string, string>;
+  body: Buffer;
+  response: LocalResponse | undefined;
+}
+
+export type Stream = RootStream | ConnectionStream | RequestStream;
