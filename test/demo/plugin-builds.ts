@@ -16,11 +16,14 @@ const BEFORE = "export function below(limit: u32): u32 {";
 const AFTER = `export function below(limit: u32): u32 {
   if (limit > 0) return 0;`;
 
-/** A plugin that Envoy takes, and that then answers nothing. */
+/** A plugin that has all that Envoy and Portico ask for, and then answers nothing. */
 const MUTE_SOURCE = `
 export function proxy_abi_version_0_2_1(): void {}
 export function proxy_on_memory_allocate(size: usize): usize { return heap.alloc(size); }
-export function proxy_on_context_create(context: u32, parent: u32): void {}
+export function proxy_on_configure(context: u32, size: u32): u32 { return 1; }
+export function proxy_on_new_connection(context: u32): u32 { return 0; }
+export function proxy_on_request_headers(context: u32, count: u32, last: u32): u32 { return 0; }
+export function proxy_on_request_body(context: u32, size: u32, last: u32): u32 { return 0; }
 `;
 
 /** Compiles the new version, which picks the first backend always; returns the file. */

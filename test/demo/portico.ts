@@ -4,7 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { CommandResult } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
-import { eventually } from "./eventually.ts";
+import { eventually } from "../eventually.ts";
 import type { Workspace } from "./workspace.ts";
 
 const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
@@ -52,7 +52,7 @@ export class Portico {
 
   /** The Services that the data plane has; throws when that cannot be asked. */
   async services(): Promise<ShownService[]> {
-    return servicesFromJson(await this.json("services"));
+    return servicesFromJson((await this.json("services")) as ServicesJson);
   }
 
   /** The build of the plugin that serves. */
@@ -76,17 +76,24 @@ export class Portico {
 }
 
 /** Ends a workspace's controller, and not Envoy; false when it had to be killed. */
-export async function stopController({ pidFile }: Workspace): Promise<boolean> {
+export async function stopController(workspace: Workspace): Promise<boolean> {
+  return (await endController(workspace, "SIGTERM")) || !(await killController(workspace));
+}
+
+/** Kills it; true when there was something to kill, and it is gone. */
+export async function killController(workspace: Workspace): Promise<boolean> {
+  return await endController(workspace, "SIGKILL");
+}
+
+async function endController({ pidFile }: Workspace, signal: NodeJS.Signals): Promise<boolean> {
   if (!existsSync(pidFile)) return true;
   const pid = Number(readFileSync(pidFile, "utf8"));
-  if (!isRunning(pid)) return true;
-  process.kill(pid, "SIGTERM");
   try {
+    process.kill(pid, signal);
     await eventually("the controller's end", STOP_MS, async () => !isRunning(pid));
     return true;
   } catch {
-    process.kill(pid, "SIGKILL");
-    return false;
+    return !isRunning(pid);
   }
 }
 
@@ -99,7 +106,16 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Placeholder until the command exists. */
-function servicesFromJson(json: unknown): ShownService[] {
-  return json as ShownService[];
+interface ServicesJson {
+  frontends: { service: string; backends: { address: string; port: number }[] }[];
+}
+
+function servicesFromJson({ frontends }: ServicesJson): ShownService[] {
+  const byName = new Map<string, Set<string>>();
+  for (const { service, backends } of frontends) {
+    const known = byName.get(service) ?? new Set();
+    for (const { address, port } of backends) known.add(`${address}:${port}`);
+    byName.set(service, known);
+  }
+  return [...byName].map(([name, backends]) => ({ name, backends: [...backends] }));
 }

@@ -6,6 +6,7 @@ import { backendDies } from "./chapters/backend-dies.ts";
 import { brokenPlugin } from "./chapters/broken-plugin.ts";
 import { cleanUp } from "./chapters/clean-up.ts";
 import { clusterIP } from "./chapters/cluster-ip.ts";
+import { controllerDies } from "./chapters/controller-dies.ts";
 import { newPlugin } from "./chapters/new-plugin.ts";
 import { nodePort } from "./chapters/node-port.ts";
 import { porticoStarts } from "./chapters/portico-starts.ts";
@@ -28,6 +29,7 @@ const CHAPTERS: readonly Chapter[] = [
   wrongSelector,
   newPlugin,
   brokenPlugin,
+  controllerDies,
 ];
 /** Lines of the controller's log that are shown when the story breaks off. */
 const WORDS = 12;
@@ -83,8 +85,10 @@ function interruption(): Promise<never> {
 async function raise(tell: Narrator, workspace: Workspace, keep: boolean): Promise<Stage> {
   const store = await Store.start(workspace, keep);
   const pods = [...store.node.pods.values()].map(({ label, address }) => `${label} ${address}`);
-  tell.say(`Node ${store.node.label} ${store.node.address}, made of network namespaces, with Pods`);
-  tell.say(pods.join(", "));
+  tell.say(
+    "An online store in Kubernetes objects, on a node and Pods that are network namespaces:",
+  );
+  tell.say(`${store.node.label} ${store.node.address} with ${pods.join(", ")}`);
   return { tell, store, portico: new Portico(store.node, workspace), workspace };
 }
 

@@ -1,6 +1,6 @@
 // A Pod dies, and the cluster puts another in its place.
 
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import {
   answeredBy,
   answeredText,
@@ -31,7 +31,7 @@ export const backendDies: Chapter = async ({ tell, store }) => {
   if (heir === undefined) throw new Error("no Pod was started");
   await store.manifests.replacePods("orders-api", [heir], [victim]);
   const tookMs = await eventually(`${heir.name} answers`, 10_000, async () => {
-    const tries = await dialer.dial(clusterIP, port, { tries: 3, timeoutMs: 500 });
+    const tries = await dialer.dial(clusterIP, port, { tries: 3, timeoutMs: 100 });
     return tries.some(({ name }) => name === heir.name);
   });
   const figures = figuresFromDials(await dialer.dial(clusterIP, port, { tries: TRIES }));

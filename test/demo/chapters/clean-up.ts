@@ -4,19 +4,12 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { differences, type KernelState, kernelState } from "../kernel-state.ts";
 import { stopController } from "../portico.ts";
-import { answeredText, figuresFromDials } from "../traffic.ts";
 import type { Stage } from "./stage.ts";
-
-const TRIES = 20;
 
 /** `before` is the node's state before Portico started. */
 export async function cleanUp(stage: Stage, before: KernelState): Promise<void> {
   const { tell, store, portico, workspace } = stage;
-  tell.chapter(
-    "Portico goes",
-    "First the controller is stopped: the Services must go on without it. Then everything of",
-    "Portico's is removed from the node.",
-  );
+  tell.chapter("Portico goes", "The controller is stopped, then everything of Portico's removed.");
   const ended = await stopController(workspace);
   tell.check({
     what: "the controller",
@@ -24,7 +17,6 @@ export async function cleanUp(stage: Stage, before: KernelState): Promise<void> 
     expected: "ends when it is told to",
     seen: ended ? "ended" : "had to be killed",
   });
-  await checkGoesOn(stage);
   const { code, stdout, stderr } = await portico.command("cleanup");
   tell.terminal("portico cleanup", `${stdout}${stderr}`);
   const after = await kernelState(store.node);
@@ -39,18 +31,6 @@ export async function cleanUp(stage: Stage, before: KernelState): Promise<void> 
     holds: left.length === 0,
     expected: "nothing",
     seen: left.join("; ") || "no rule, route, process or socket",
-  });
-}
-
-async function checkGoesOn({ tell, store }: Stage): Promise<void> {
-  const { clusterIP, port } = store.service("orders-api");
-  const dialer = await store.pod("frontend-1").dialer();
-  const figures = figuresFromDials(await dialer.dial(clusterIP, port, { tries: TRIES }));
-  tell.check({
-    what: "connections without the controller",
-    holds: figures.answered === TRIES,
-    expected: `${TRIES} of ${TRIES} answered`,
-    seen: answeredText(figures),
   });
 }
 

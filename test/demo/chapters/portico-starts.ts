@@ -1,6 +1,6 @@
 // Portico is started, and reads the manifests: the Services are in the data plane.
 
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import type { Chapter } from "./stage.ts";
 
 export const porticoStarts: Chapter = async ({ tell, store, portico, workspace }) => {

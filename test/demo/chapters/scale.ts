@@ -1,6 +1,6 @@
 // From 3 Pods to 8 and back, under traffic that does not stop.
 
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import {
   answeredText,
   countsText,

@@ -1,6 +1,6 @@
 // Somebody makes a mistake in a Service's selector, and puts it right.
 
-import { eventually } from "../eventually.ts";
+import { eventually } from "../../eventually.ts";
 import {
   answeredBy,
   answeredText,
