@@ -1,0 +1,159 @@
+// Capture set → the kernel: nftables through nft, rules and routes through ip. The only file here
+// that does something. Everything it makes is Portico's by its mark (table `inet portico`, routing
+// protocol 87), so that it can be found and removed by any later process, whatever its options.
+
+import type { CaptureSet } from "../node/types.ts";
+import { codeFrom, NftError, RoutingError } from "./errors.ts";
+import type { CaptureOptions } from "./options.ts";
+import { type Printed, type RunProgram, runProgram } from "./program.ts";
+import {
+  type Routing,
+  routingChanges,
+  routingFrom,
+  SHOW_ROUTES,
+  SHOW_RULES,
+  wantedRouting,
+} from "./routes.ts";
+import { elementChanges, rulesetFrom, TABLE } from "./ruleset.ts";
+
+const NOTHING: Routing = { rules: [], routes: [] };
+
+/** What cleanup() did. */
+export interface CleanupReport {
+  /** What was there and is gone, as people would type it. */
+  removed: string[];
+  /** Why something may have stayed. */
+  problems: Error[];
+}
+
+export class KernelCapture {
+  readonly #options: CaptureOptions;
+  readonly #nodeIP: string | undefined;
+  readonly #run: RunProgram;
+  /** What the table looked like, without its elements, when full() had made it. */
+  #listing: string | undefined;
+  #serviceCIDRs: readonly string[] = [];
+
+  /** `nodeIP` is the address that backends see host processes come from. */
+  constructor(options: CaptureOptions, nodeIP: string | undefined, run: RunProgram = runProgram) {
+    this.#options = options;
+    this.#nodeIP = nodeIP;
+    this.#run = run;
+  }
+
+  /** Puts everything in the place of what is there, in one step; connections do not notice. */
+  async full(set: CaptureSet): Promise<void> {
+    this.#listing = undefined;
+    await this.#route(set.serviceCIDRs);
+    await this.#nft(["-f", "-"], rulesetFrom(set, this.#options));
+    this.#listing = await this.#list();
+  }
+
+  /**
+   * Changes the elements in which the two sets differ, in one step. Does the whole instead when
+   * the last change failed. Throws NftError or RoutingError; the kernel then holds the old elements.
+   */
+  async update(previous: CaptureSet, next: CaptureSet): Promise<void> {
+    if (this.#listing === undefined) return await this.full(next);
+    const listing = this.#listing;
+    this.#listing = undefined;
+    const script = elementChanges(previous, next);
+    if (previous.serviceCIDRs !== next.serviceCIDRs) await this.#route(next.serviceCIDRs);
+    if (script !== "") await this.#nft(["-f", "-"], script);
+    this.#listing = listing;
+  }
+
+  /**
+   * Whether chains, sets, rules and routes are as full() left them. Does not look at elements.
+   * False also before the first full().
+   */
+  async verify(): Promise<boolean> {
+    if (this.#listing === undefined) return false;
+    const wanted = wantedRouting(this.#serviceCIDRs, this.#nodeIP, this.#options);
+    const changes = routingChanges(await this.#routing(), wanted);
+    return changes.length === 0 && (await this.#list()) === this.#listing;
+  }
+
+  /** Whether there is a table of Portico's, from this process or an earlier one. */
+  async isPresent(): Promise<boolean> {
+    const tables = await this.#nft(["list", "tables"]);
+    return tables.split("\n").includes(`table ${TABLE}`);
+  }
+
+  /**
+   * Removes everything of Portico's, and nothing else; nothing there is fine too. Goes as far as it
+   * can: what one program cannot remove does not keep the other from its part.
+   */
+  async cleanup(): Promise<CleanupReport> {
+    const report: CleanupReport = { removed: [], problems: [] };
+    this.#listing = undefined;
+    const attempt = (step: Promise<string[]>) =>
+      step.then(
+        (removed) => report.removed.push(...removed),
+        (error: Error) => report.problems.push(error),
+      );
+    await attempt(this.#removeTable());
+    await attempt(this.#removeRouting());
+    return report;
+  }
+
+  async #removeTable(): Promise<string[]> {
+    if (!(await this.isPresent())) return [];
+    await this.#nft(["-f", "-"], `table ${TABLE}\ndelete table ${TABLE}\n`);
+    return [`nft table ${TABLE}`];
+  }
+
+  async #removeRouting(): Promise<string[]> {
+    const present = await this.#routing();
+    await this.#changeRouting(present, NOTHING);
+    return [
+      ...present.rules.map((rule) => `ip rule ${rule}`),
+      ...present.routes.map((route) => `ip route ${route}`),
+    ];
+  }
+
+  async #route(serviceCIDRs: readonly string[]): Promise<void> {
+    const wanted = wantedRouting(serviceCIDRs, this.#nodeIP, this.#options);
+    await this.#changeRouting(await this.#routing(), wanted);
+    this.#serviceCIDRs = serviceCIDRs;
+  }
+
+  async #changeRouting(present: Routing, wanted: Routing): Promise<void> {
+    const lines = routingChanges(present, wanted);
+    if (lines.length > 0) await this.#ip(["-4", "-batch", "-"], `${lines.join("\n")}\n`);
+  }
+
+  async #routing(): Promise<Routing> {
+    const [rules, routes] = await Promise.all([this.#ip(SHOW_RULES), this.#ip(SHOW_ROUTES)]);
+    return routingFrom(rules, routes);
+  }
+
+  /** The table without its elements. */
+  #list(): Promise<string> {
+    return this.#nft(["--terse", "list", "table", ...TABLE.split(" ")]).catch((error) => {
+      if (error instanceof NftError && error.code === "refused") return "";
+      throw error;
+    });
+  }
+
+  async #nft(args: readonly string[], script = ""): Promise<string> {
+    const printed = await this.#run("nft", args, script).catch(startFailure);
+    if (printed.code === 0) return printed.stdout;
+    const code = printed.code === NOT_STARTED ? "missing" : codeFrom(printed.stderr);
+    throw new NftError(code, printed.stderr, script);
+  }
+
+  async #ip(args: readonly string[], lines = ""): Promise<string> {
+    const printed = await this.#run("ip", args, lines).catch(startFailure);
+    if (printed.code === 0) return printed.stdout;
+    const code = printed.code === NOT_STARTED ? "missing" : codeFrom(printed.stderr);
+    throw new RoutingError(code, printed.stderr);
+  }
+}
+
+const NOT_STARTED = -1;
+
+function startFailure(error: NodeJS.ErrnoException): Printed {
+  if (error.code !== "ENOENT" && error.code !== "EACCES") throw error;
+  return { code: NOT_STARTED, stdout: "", stderr: "" };
+}

@@ -1,0 +1,53 @@
+// What can be wrong with nft and ip. All of it may pass: callers try again later.
+
+/**
+ * missing: the program is not installed, or not on PATH; permission: it is, and the kernel does not
+ * let us (no CAP_NET_ADMIN); refused: nft, ip or the kernel does not take what we say.
+ */
+export type KernelErrorCode = "missing" | "permission" | "refused";
+
+const HINTS: Record<KernelErrorCode, string> = {
+  missing: "install it (Debian: apt install nftables iproute2), or correct PATH",
+  permission: "run as root, or give the container the capability NET_ADMIN",
+  refused: "see what the program said; Portico tries again",
+};
+
+class KernelError extends Error {
+  readonly code: KernelErrorCode;
+  readonly hint: string;
+  /** As the program printed it; empty when it could not be started. */
+  readonly stderr: string;
+
+  constructor(program: string, code: KernelErrorCode, stderr: string) {
+    const said = stderr.trim().split("\n")[0] ?? "";
+    super(`${program}: ${code}${said === "" ? "" : `: ${said}`} (${HINTS[code]})`);
+    this.code = code;
+    this.hint = HINTS[code];
+    this.stderr = stderr;
+  }
+}
+
+export class NftError extends KernelError {
+  override readonly name = "NftError";
+  /** The first line of the script that nft complained about; undefined when it named none. */
+  readonly scriptLine: string | undefined;
+
+  constructor(code: KernelErrorCode, stderr: string, script: string) {
+    super("nft", code, stderr);
+    const lineNumber = /^[^\s:]+:(\d+):/m.exec(stderr)?.[1];
+    this.scriptLine = lineNumber && script.split("\n")[Number(lineNumber) - 1]?.trim();
+  }
+}
+
+export class RoutingError extends KernelError {
+  override readonly name = "RoutingError";
+
+  constructor(code: KernelErrorCode, stderr: string) {
+    super("ip", code, stderr);
+  }
+}
+
+/** Of a program that ran and failed. */
+export function codeFrom(stderr: string): KernelErrorCode {
+  return /not permitted|permission denied|must be root/i.test(stderr) ? "permission" : "refused";
+}

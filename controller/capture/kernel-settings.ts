@@ -1,0 +1,25 @@
+// sysctls of the node → what of them keeps Portico from working, for people. Portico changes none:
+// it needs no forwarding, no route_localnet, no ip_nonlocal_bind, and works with rp_filter 0, 1
+// and 2, tcp_fwmark_accept and fwmark_reflect (each tried on Linux 6.18).
+
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+const CONF = "/proc/sys/net/ipv4/conf";
+
+/**
+ * One sentence for each setting that stands in the way; none when all is well. src_valid_mark makes
+ * the kernel look up the sender of a captured packet among Portico's routes too, where every
+ * address is local, and drop the packet as one that pretends to come from the node itself.
+ */
+export async function kernelSettingProblems(directory = CONF): Promise<string[]> {
+  const interfaces = await readdir(directory);
+  const problems = interfaces.map(async (name) => {
+    const value = await readFile(join(directory, name, "src_valid_mark"), "utf8").catch(() => "");
+    if (value.trim() !== "1") return [];
+    const setting = `net.ipv4.conf.${name}.src_valid_mark`;
+    const whom = name === "all" ? "any interface" : `interface ${name}`;
+    return [`${setting} is 1: Services do not answer to packets from ${whom}; set it to 0`];
+  });
+  return (await Promise.all(problems)).flat();
+}

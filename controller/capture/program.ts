@@ -1,0 +1,39 @@
+// Runs nft or ip → what it printed, or an error that says what is wrong with it.
+
+import { spawn } from "node:child_process";
+
+export interface Printed {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Rejects when the program cannot be started; error.code is then ENOENT or EACCES. */
+export type RunProgram = (
+  program: "nft" | "ip",
+  args: readonly string[],
+  input: string,
+) => Promise<Printed>;
+
+/** A program that has not ended after this long is killed. */
+const TIMEOUT_MS = 30_000;
+
+export const runProgram: RunProgram = (program, args, input) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(program, [...args], { timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    child.on("error", reject);
+    child.on("close", (code) =>
+      resolve({
+        code: code ?? 137,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      }),
+    );
+    // A program that ends before it has read everything says why on stderr.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
+  });

@@ -1,0 +1,128 @@
+// Where captured packets and the host's own go → `ip` commands. Pure: reads what `ip -j` printed,
+// says which commands to run; apply.ts runs them.
+//
+//    rule   packets with Portico's mark           → Portico's table
+//    rule   the host's own packets to a ServiceCIDR → Portico's table
+//    table  everything is local, on lo; the host's own packets get the node's address as source
+//
+// So captured packets are delivered to Envoy's sockets, and what a host process sends to a cluster
+// IP turns round on lo and comes by the same chains as a Pod's packet. A rule and not a route to
+// the ServiceCIDR in the table `local`: with that every address of the CIDR would be the host's own
+// for everybody, so that the node answers ARP for them, and host listeners on all addresses answer
+// on them whenever the nftables table is missing.
+
+import type { CaptureOptions } from "./options.ts";
+
+/** The routing protocol number that rules and routes carry: what has it is Portico's. */
+const PROTOCOL = 87;
+
+/** Rules and routes as `ip rule add` and `ip route add` want them, without the protocol. */
+export interface Routing {
+  rules: readonly string[];
+  routes: readonly string[];
+}
+
+/** Arguments that print all rules, and Portico's routes, as routingFrom reads them. */
+export const SHOW_RULES: readonly string[] = "-N -j -4 rule show".split(" ");
+export const SHOW_ROUTES: readonly string[] =
+  `-N -j -4 route show table all type local proto ${PROTOCOL}`.split(" ");
+
+/**
+ * `nodeIP` is what host processes are seen as by backends; undefined leaves the choice to the
+ * kernel, which then takes the dialled address.
+ */
+export function wantedRouting(
+  serviceCIDRs: readonly string[],
+  nodeIP: string | undefined,
+  { markBit, routeTable, rulePriority }: CaptureOptions,
+): Routing {
+  const bit = `0x${markBit.toString(16)}`;
+  const end = `table ${routeTable} priority ${rulePriority}`;
+  const source = nodeIP === undefined ? "" : ` src ${nodeIP}`;
+  return {
+    rules: [
+      `fwmark ${bit}/${bit} ${end}`,
+      ...serviceCIDRs.filter(isIPv4).map((cidr) => `to ${cidr} iif lo ${end}`),
+    ],
+    routes: [`local default dev lo table ${routeTable}${source}`],
+  };
+}
+
+interface PrintedRule {
+  dst?: string;
+  dstlen?: number;
+  fwmark?: string;
+  fwmask?: string;
+  iif?: string;
+  table: string;
+  priority: number;
+  protocol?: string;
+}
+
+interface PrintedRoute {
+  dst: string;
+  dev?: string;
+  table?: string;
+  prefsrc?: string;
+}
+
+/** From the JSON that SHOW_RULES and SHOW_ROUTES print. */
+export function routingFrom(rules: string, routes: string): Routing {
+  return {
+    // `ip rule show protocol 87` shows the rules of all protocols (iproute2 6.1).
+    rules: parsed<PrintedRule>(rules)
+      .filter(({ protocol }) => protocol === String(PROTOCOL))
+      .map(ruleText),
+    routes: parsed<PrintedRoute>(routes).map(routeText),
+  };
+}
+
+/** Nothing is printed, not even "[]", when nothing is there. */
+function parsed<T>(json: string): T[] {
+  return json.trim() === "" ? [] : JSON.parse(json);
+}
+
+function ruleText({ dst, dstlen, fwmark, fwmask, iif, table, priority }: PrintedRule): string {
+  return [
+    dst === undefined ? [] : [`to ${dst}/${dstlen ?? 32}`],
+    fwmark === undefined ? [] : [`fwmark ${fwmark}/${fwmask ?? "0xffffffff"}`],
+    iif === undefined ? [] : [`iif ${iif}`],
+    [`table ${table} priority ${priority}`],
+  ]
+    .flat()
+    .join(" ");
+}
+
+function routeText({ dst, dev, table, prefsrc }: PrintedRoute): string {
+  const device = dev === undefined ? "" : ` dev ${dev}`;
+  const source = prefsrc === undefined ? "" : ` src ${prefsrc}`;
+  return `local ${dst}${device} table ${table ?? 254}${source}`;
+}
+
+/**
+ * Lines for `ip -4 -batch` that turn `present` into `wanted`; none when they are equal. What is
+ * wanted comes before what is removed, and a route is replaced in one step, so that at no moment
+ * a captured packet finds no way.
+ */
+export function routingChanges(present: Routing, wanted: Routing): string[] {
+  const own = `protocol ${PROTOCOL}`;
+  const missing = (from: readonly string[], list: readonly string[]) =>
+    list.filter((each) => !from.includes(each));
+  const replaced = new Set(wanted.routes.map(withoutSource));
+  return [
+    ...missing(present.routes, wanted.routes).map((route) => `route replace ${route} ${own}`),
+    ...missing(present.rules, wanted.rules).map((rule) => `rule add ${rule} ${own}`),
+    ...missing(wanted.rules, present.rules).map((rule) => `rule del ${rule} ${own}`),
+    ...missing(wanted.routes, present.routes)
+      .filter((route) => !replaced.has(withoutSource(route)))
+      .map((route) => `route del ${route} ${own}`),
+  ];
+}
+
+function withoutSource(route: string): string {
+  return route.replace(/ src .*$/, "");
+}
+
+function isIPv4(cidr: string): boolean {
+  return !cidr.includes(":");
+}
