@@ -93,7 +93,7 @@ test("a list replaces a kind, marks it synced, and touches only what differs", (
   state.replaceAll("Service", [service("a"), service("c")]);
   expect(changedServices(state)).toEqual(["default/b", "default/c"]);
   expect([...state.services.keys()].sort()).toEqual(["default/a", "default/c"]);
-  for (const kind of KINDS) state.markSynced(kind);
+  for (const kind of KINDS) state.replaceAll(kind, []);
   expect(state.isSynced()).toBe(true);
 });
 

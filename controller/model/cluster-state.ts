@@ -62,11 +62,6 @@ export class ClusterState {
     return kind ? this.#synced.has(kind) : KINDS.every((each) => this.#synced.has(each));
   }
 
-  /** Says that a kind is whole as it is, though no list of it came: a server may not have it. */
-  markSynced(kind: Kind): void {
-    this.#synced.add(kind);
-  }
-
   /** The object is the store's from now on: the caller must not change it any more. */
   upsert<K extends Kind>(kind: K, object: KindTypes[K]): void {
     const store: Map<ObjectKey, KindTypes[K]> = this.#stores[kind];

@@ -44,8 +44,6 @@ export class ManifestsSource {
   #isStopped = false;
   #reading: Promise<void> = Promise.resolve();
   #ignoredKinds = "";
-  #synced = false;
-  #error = "";
 
   constructor(options: ManifestsOptions) {
     this.#options = options;
@@ -62,11 +60,6 @@ export class ManifestsSource {
     this.#cancelTimer?.();
     this.#unwatch();
     await this.#reading;
-  }
-
-  /** `synced`: the folder was read once. `error`: why it cannot be read now; empty when it can. */
-  status(): { synced: boolean; error: string } {
-    return { synced: this.#synced, error: this.#error };
   }
 
   /** One reading at a time; a change meanwhile has set the timer again. */
@@ -97,12 +90,10 @@ export class ManifestsSource {
     try {
       await this.#watch();
       const problems = await this.#readFiles(await manifestNames(directory));
-      this.#error = "";
       if (!this.#isStopped) this.#feed(problems);
     } catch (error) {
       this.#unwatch();
-      this.#error = unreadable(error);
-      const problem = { object: `Folder ${directory}`, message: this.#error };
+      const problem = { object: `Folder ${directory}`, message: unreadable(error) };
       if (!this.#isStopped) reportProblems([problem]);
     }
   }
@@ -156,7 +147,6 @@ export class ManifestsSource {
     sink.replaceAll("Node", cluster.Node);
     sink.replaceAll("EndpointSlice", cluster.EndpointSlice);
     sink.replaceAll("Service", cluster.Service);
-    this.#synced = true;
     reportProblems([...unreadableFiles, ...files.flatMap(problemsOf), ...cluster.problems]);
     this.#noteIgnoredKinds(files);
   }

@@ -1,0 +1,4 @@
+import { NodeViewRunner } from "./node-view.ts";
+import { runCases } from "./run.ts";
+
+runCases("the node view", () => new NodeViewRunner());
