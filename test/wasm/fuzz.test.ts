@@ -86,7 +86,7 @@ it("takes mutated frames whole or not at all, and only ever picks what is listed
       host.pushAll(snapshot(TABLE, 8));
       expect(BACKENDS).toContain(host.connect("10.96.0.2:80").backend);
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });
 
@@ -110,7 +110,7 @@ it("survives any bytes in shared data", () => {
       host.push(DELTA);
       host.push(SNAPSHOT);
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   );
 });
 
