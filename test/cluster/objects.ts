@@ -3,9 +3,11 @@
 
 import {
   CoreV1Api,
+  DiscoveryV1Api,
   type KubeConfig,
   PatchStrategy,
   setHeaderOptions,
+  type V1EndpointSlice,
   type V1Node,
   type V1Pod,
   type V1Service,
@@ -41,10 +43,12 @@ export interface ServiceFacts {
 /** Writes to one namespace (Nodes belong to none). Every method throws what the API refuses. */
 export class Objects {
   readonly core: CoreV1Api;
+  readonly discovery: DiscoveryV1Api;
   readonly namespace: string;
 
   constructor(config: KubeConfig, namespace = "default") {
     this.core = config.makeApiClient(CoreV1Api);
+    this.discovery = config.makeApiClient(DiscoveryV1Api);
     this.namespace = namespace;
   }
 
@@ -74,6 +78,27 @@ export class Objects {
   /** A JSON merge patch (RFC 7386): null removes a field, a list replaces the whole list. */
   async patchService(name: string, body: object): Promise<V1Service> {
     return this.core.patchNamespacedService({ name, namespace: this.namespace, body }, MERGE);
+  }
+
+  /** An EndpointSlice written by hand, for a Service without a selector: ready endpoints. */
+  async createSlice(service: string, port: number, ips: string[]): Promise<V1EndpointSlice> {
+    const labels = { "kubernetes.io/service-name": service };
+    return this.discovery.createNamespacedEndpointSlice({
+      namespace: this.namespace,
+      body: {
+        metadata: { name: `${service}-by-hand`, labels },
+        addressType: "IPv4",
+        ports: [{ name: "http", port, protocol: "TCP" }],
+        endpoints: ips.map((ip) => ({ addresses: [ip], conditions: { ready: true } })),
+      },
+    });
+  }
+
+  /** Of a slice that createSlice made; a JSON merge patch. */
+  async patchSlice(service: string, body: object): Promise<V1EndpointSlice> {
+    const name = `${service}-by-hand`;
+    const where = { name, namespace: this.namespace };
+    return this.discovery.patchNamespacedEndpointSlice({ ...where, body }, MERGE);
   }
 
   async deleteService(name: string): Promise<void> {
