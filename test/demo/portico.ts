@@ -2,9 +2,9 @@
 // `portico` for everything else.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { eventually } from "../eventually.ts";
 import type { CommandResult } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
-import { eventually } from "../eventually.ts";
 import type { Workspace } from "./workspace.ts";
 
 const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;

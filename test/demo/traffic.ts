@@ -1,9 +1,8 @@
-// Connections to the store and what became of them → figures for the story: short ones, counted by
-// who answered and how they failed, and long ones, which keep asking until they are stopped.
+// Connections to the store and what became of them → figures for the story, by who answered and how
+// the others failed.
 
-import { setTimeout as delay } from "node:timers/promises";
 import type { Dialer, HeldConnection } from "../namespaces/dialer.ts";
-import type { DialResult, Tally } from "../namespaces/messages.ts";
+import type { DialResult } from "../namespaces/messages.ts";
 
 export interface Figures {
   tried: number;
@@ -28,13 +27,6 @@ export function figuresFromDials(results: readonly DialResult[]): Figures {
   return figures;
 }
 
-export function figuresFromTally(tally: Tally): Figures {
-  const figures = noFigures();
-  for (const [outcome, count] of Object.entries(tally.outcomes)) add(figures, outcome, count);
-  for (const [name, count] of Object.entries(tally.names)) increase(figures.names, name, count);
-  return { ...figures, slowestMs: tally.slowestMs };
-}
-
 function noFigures(): Figures {
   return {
     tried: 0,
@@ -52,7 +44,7 @@ function add(figures: Figures, outcome: string, count: number): void {
   else increase(figures.failures, outcome, count);
 }
 
-function increase(counts: Map<string, number>, name: string, count: number): void {
+export function increase(counts: Map<string, number>, name: string, count: number): void {
   counts.set(name, (counts.get(name) ?? 0) + count);
 }
 
@@ -100,78 +92,5 @@ export async function requestOnce(
     return await request(connection, path);
   } finally {
     await connection.close();
-  }
-}
-
-const PAUSE_MS = 150;
-
-interface LongConnection {
-  connection: HeldConnection;
-  /** Who holds its other end. */
-  name: string;
-  state: "open" | "finishing" | "finished" | "lost";
-  asking: Promise<void>;
-}
-
-/** Connections that stay open and ask something several times a second, as busy clients do. */
-export class LongConnections {
-  /** Requests that were answered. */
-  requests = 0;
-  /** Connections that failed, with whose they were and why. */
-  readonly lost: string[] = [];
-  private readonly all: LongConnection[] = [];
-
-  /** Opens that many more; throws when one cannot be opened. */
-  async add(dialer: Dialer, address: string, port: number, count: number): Promise<void> {
-    for (let i = 0; i < count; i++) {
-      const connection = await dialer.open(address, port);
-      const { name } = await request(connection, "/");
-      const long: LongConnection = { connection, name, state: "open", asking: Promise.resolve() };
-      long.asking = this.keepAsking(long);
-      this.all.push(long);
-    }
-  }
-
-  /** How many are open, and to whom. */
-  holders(): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const { name, state } of this.all) if (state === "open") increase(counts, name, 1);
-    return counts;
-  }
-
-  /**
-   * The clients of these Pods (or all) ask once more, are done and close. Returns how many of those
-   * connections had lived until then.
-   */
-  async finish(names?: readonly string[]): Promise<number> {
-    const concerned = this.all.filter(
-      ({ name, state }) => state === "open" && (names?.includes(name) ?? true),
-    );
-    for (const long of concerned) long.state = "finishing";
-    await Promise.all(concerned.map(({ asking }) => asking));
-    return concerned.filter(({ state }) => state === "finished").length;
-  }
-
-  private async keepAsking(long: LongConnection): Promise<void> {
-    while (long.state === "open") {
-      await this.ask(long);
-      await delay(PAUSE_MS);
-    }
-    if (long.state !== "finishing") return;
-    await this.ask(long);
-    if (long.state !== "finishing") return;
-    long.state = "finished";
-    await long.connection.close();
-  }
-
-  private async ask(long: LongConnection): Promise<void> {
-    try {
-      const { name } = await request(long.connection, "/");
-      if (name !== long.name) throw new Error(`answered by ${name} all of a sudden`);
-      this.requests += 1;
-    } catch (error) {
-      long.state = "lost";
-      this.lost.push(`${long.name}: ${(error as Error).message}`);
-    }
   }
 }

@@ -1,13 +1,8 @@
 // A Pod dies, and the cluster puts another in its place.
 
 import { eventually } from "../../eventually.ts";
-import {
-  answeredBy,
-  answeredText,
-  countsText,
-  figuresFromDials,
-  LongConnections,
-} from "../traffic.ts";
+import { LongConnections } from "../clients.ts";
+import { answeredBy, answeredText, countsText, figuresFromDials } from "../traffic.ts";
 import type { Chapter } from "./stage.ts";
 
 const LONG = 12;

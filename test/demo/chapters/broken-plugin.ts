@@ -1,10 +1,9 @@
 // Plugins that do not work are refused, and nobody notices.
 
+import { Stream } from "../clients.ts";
 import { compileMutePlugin, writeHalfPlugin } from "../plugin-builds.ts";
-import { answeredText, figuresFromTally } from "../traffic.ts";
+import { answeredText } from "../traffic.ts";
 import type { Chapter, Stage } from "./stage.ts";
-
-const LANES = 2;
 
 export const brokenPlugin: Chapter = async (stage) => {
   const { tell, store, portico, workspace } = stage;
@@ -18,10 +17,10 @@ export const brokenPlugin: Chapter = async (stage) => {
   const mute = await compileMutePlugin(workspace.directory);
   const before = await portico.pluginBuild();
   const dialer = await store.pod("frontend-1").dialer();
-  const load = await dialer.load(clusterIP, port, LANES);
+  const newOnes = new Stream(dialer, clusterIP, port);
   await checkRefused(stage, "half.wasm", half);
   await checkRefused(stage, "mute.wasm", mute);
-  const stream = figuresFromTally(await load.stop());
+  const stream = await newOnes.stop();
   const after = await portico.pluginBuild();
   tell.check({
     what: "the plugin that serves",

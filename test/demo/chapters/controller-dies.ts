@@ -2,12 +2,12 @@
 // nobody notices.
 
 import { eventually } from "../../eventually.ts";
+import { LongConnections, Stream } from "../clients.ts";
 import { killController } from "../portico.ts";
-import { answeredText, figuresFromTally, LongConnections } from "../traffic.ts";
+import { answeredText } from "../traffic.ts";
 import type { Chapter } from "./stage.ts";
 
 const LONG = 6;
-const LANES = 2;
 
 export const controllerDies: Chapter = async ({ tell, store, portico, workspace }) => {
   const { clusterIP, port } = store.service("orders-api");
@@ -19,13 +19,13 @@ export const controllerDies: Chapter = async ({ tell, store, portico, workspace 
   const dialer = await store.pod("frontend-1").dialer();
   const long = new LongConnections();
   await long.add(dialer, clusterIP, port, LONG);
-  const load = await dialer.load(clusterIP, port, LANES);
+  const newOnes = new Stream(dialer, clusterIP, port);
   await killController(workspace);
   portico.start(store.node.label, store.kept);
   const backMs = await eventually("the new controller answers", 15_000, async () => {
     return (await portico.command("plugin", "status")).code === 0;
   });
-  const stream = figuresFromTally(await load.stop());
+  const stream = await newOnes.stop();
   const alive = await long.finish();
   tell.check({
     what: `new connections until it was back (${backMs} ms)`,

@@ -1,5 +1,6 @@
 // The plugin is replaced under traffic, by one that decides otherwise, and put back.
 
+import { LongConnections, Stream } from "../clients.ts";
 import { compileFirstBackendPlugin } from "../plugin-builds.ts";
 import {
   answeredBy,
@@ -7,12 +8,9 @@ import {
   countsText,
   type Figures,
   figuresFromDials,
-  figuresFromTally,
-  LongConnections,
 } from "../traffic.ts";
 import type { Chapter, Stage } from "./stage.ts";
 
-const LANES = 2;
 const LONG = 8;
 const TRIES = 40;
 
@@ -30,7 +28,7 @@ export const newPlugin: Chapter = async (stage) => {
   const dialer = await store.pod("frontend-1").dialer();
   const long = new LongConnections();
   await long.add(dialer, clusterIP, port, LONG);
-  const load = await dialer.load(clusterIP, port, LANES);
+  const newOnes = new Stream(dialer, clusterIP, port);
 
   const loaded = await portico.command("plugin", "load", file);
   tell.terminal("portico plugin load first-backend.wasm", loaded.stdout + loaded.stderr);
@@ -41,7 +39,7 @@ export const newPlugin: Chapter = async (stage) => {
   const after = await portico.pluginBuild();
   const back = await dialled(stage);
 
-  const stream = figuresFromTally(await load.stop());
+  const stream = await newOnes.stop();
   const alive = await long.finish();
   tell.check({
     what: "builds of the plugin that served",

@@ -1,19 +1,13 @@
 // From 3 Pods to 8 and back, under traffic that does not stop.
 
 import { eventually } from "../../eventually.ts";
-import {
-  answeredText,
-  countsText,
-  figuresFromDials,
-  figuresFromTally,
-  LongConnections,
-} from "../traffic.ts";
+import { LongConnections, Stream } from "../clients.ts";
+import { answeredText, countsText, figuresFromDials } from "../traffic.ts";
 import type { Chapter, Stage } from "./stage.ts";
 
 const LONG_AT_FIRST = 12;
 const LONG_AT_EIGHT = 24;
 const MORE = 5;
-const LANES = 2;
 
 export const scale: Chapter = async (stage) => {
   const { tell, store } = stage;
@@ -27,7 +21,7 @@ export const scale: Chapter = async (stage) => {
   const dialer = await store.pod("frontend-1").dialer();
   const long = new LongConnections();
   await long.add(dialer, clusterIP, port, LONG_AT_FIRST);
-  const load = await dialer.load(clusterIP, port, LANES);
+  const newOnes = new Stream(dialer, clusterIP, port);
 
   const added = await store.startMore("orders-api", MORE);
   await store.manifests.replacePods("orders-api", added, []);
@@ -43,7 +37,7 @@ export const scale: Chapter = async (stage) => {
   await store.manifests.replacePods("orders-api", [], added);
   await store.end(added);
 
-  const stream = figuresFromTally(await load.stop());
+  const stream = await newOnes.stop();
   const rest = await long.finish();
   tell.check({
     what: "new connections while it went up and down",

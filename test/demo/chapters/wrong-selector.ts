@@ -1,14 +1,8 @@
 // Somebody makes a mistake in a Service's selector, and puts it right.
 
 import { eventually } from "../../eventually.ts";
-import {
-  answeredBy,
-  answeredText,
-  countsText,
-  figuresFromDials,
-  LongConnections,
-  requestOnce,
-} from "../traffic.ts";
+import { LongConnections } from "../clients.ts";
+import { answeredBy, answeredText, countsText, figuresFromDials, requestOnce } from "../traffic.ts";
 import type { Chapter, Stage } from "./stage.ts";
 
 const WRONG = "order-api";
