@@ -21,7 +21,7 @@ export function parseAddress(text: string): string | undefined {
   return octets.every((octet) => octet <= 255) ? octets.join(".") : undefined;
 }
 
-/** Canonical text, host bits cleared ("10.96.3.1/16" → "10.96.0.0/16"); undefined when it is none. */
+/** Canonical, host bits cleared ("10.96.3.1/16" → "10.96.0.0/16"); undefined when it is none. */
 export function parseCIDR(text: string): string | undefined {
   const slash = text.indexOf("/");
   const address = parseAddress(text.slice(0, Math.max(slash, 0)));

@@ -104,7 +104,7 @@ export class ObjectReader {
     return undefined;
   }
 
-  /** The valid texts of a list, as `parse` makes them canonical; a problem for each of the others. */
+  /** The valid texts of a list, made canonical by `parse`; a problem for each of the others. */
   parsedTexts(
     field: string,
     values: readonly unknown[],

@@ -1,4 +1,4 @@
-// What the data plane carries so far. Widen these when it carries more; nothing else in node/ knows.
+// What the data plane carries so far. Widen these when it carries more: only this file knows.
 
 import type { IPFamily, Protocol } from "../model/types.ts";
 

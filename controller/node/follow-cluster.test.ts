@@ -134,7 +134,7 @@ test("another address of the node moves the node ports", () => {
   expect(second.removed).toEqual(["192.0.2.1:30080/TCP"]);
 });
 
-test("Service CIDRs: of the objects and of the options, the widest, sorted, IPv4 only so far", () => {
+test("Service CIDRs: of objects and options, the widest, sorted, IPv4 only so far", () => {
   const state = new ClusterState();
   const following = follower(state, ["10.112.0.0/16", "10.96.0.0/16"]);
   const cidrs = ["9.0.0.0/24", "10.96.0.0/12", "10.96.0.0/16", "fd00:96::/112"];

@@ -39,7 +39,7 @@ function shown(frontend: Frontend): string {
 
 const ready = (address: string, nodeName = "node-2") => ({ addresses: [address], nodeName });
 
-test("a cluster IP keeps the source, a node port masquerades, and they share their backends", () => {
+test("a cluster IP keeps the source, a node port masquerades, they share their backends", () => {
   const { frontends, clusterIPs, problems } = view(
     { type: "NodePort", ports: [{ name: "http", port: 80, nodePort: 30080 }] },
     slice([ready("10.1.2.10"), ready("10.1.1.10", "node-1")]),

@@ -57,7 +57,7 @@ function podIPs(reader: ObjectReader): string[] {
 }
 
 /**
- * The condition Ready decides when it is there, as in a cluster. Whoever writes a Pod by hand rarely
+ * The condition Ready decides when it is there, as in a cluster. Who writes a Pod by hand rarely
  * writes conditions: without one, a Pod whose phase is Running, or not given, counts as ready.
  */
 function isReady({ status }: ObjectReader): boolean {

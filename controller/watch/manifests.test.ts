@@ -190,7 +190,7 @@ describe("a file that is wrong", () => {
   });
 });
 
-test("a folder that is not there yet is a problem, nothing is synced, and it is tried again", async () => {
+test("a folder that is not there yet: a problem, nothing synced, and tried again", async () => {
   rmSync(directory, { recursive: true });
   await start(10);
   expect(state.isSynced()).toBe(false);

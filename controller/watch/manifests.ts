@@ -49,7 +49,7 @@ export class ManifestsSource {
     this.#options = options;
   }
 
-  /** Resolves when the folder was read once. That it cannot be read is a problem, and tried again. */
+  /** Resolves when the folder was read once. If it cannot be, that is reported, and tried again. */
   async start(): Promise<void> {
     await this.#scan();
   }

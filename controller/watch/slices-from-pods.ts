@@ -38,8 +38,8 @@ export function selectingServiceFrom(service: Service, json: unknown): Selecting
 }
 
 /**
- * `pods` may hold Pods that the Service does not select, of any namespace. `zoneOfNode` is undefined
- * for a node without a zone. Without a selector there are no slices: others make them.
+ * `pods` may hold Pods that the Service does not select, of any namespace. `zoneOfNode` returns
+ * undefined for a node without a zone. Without a selector there are no slices: others make them.
  */
 export function slicesFromPods(
   selecting: SelectingService,

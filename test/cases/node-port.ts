@@ -16,7 +16,7 @@ const NODE_PORT = { type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] };
 
 export const NODE_PORT_CASES: readonly ConnectionCase[] = [
   {
-    name: "a node port leads clients from everywhere to all endpoints, which see the node's address",
+    name: "a node port leads everybody to all endpoints, which see the node's address",
     objects: [service(NODE_PORT), slice(["pod-b", "pod-e"])],
     connections: [
       connection("outside", "192.0.2.1:30080", masqueradedTo(at("pod-b"), at("pod-e"))),

@@ -5,8 +5,8 @@
 //    node-2  192.0.2.2, zone-b               pod-e, pod-f    10.1.2.10, 10.1.2.11
 //    outside 192.0.2.200
 //
-// Every Pod accepts TCP connections on all of LISTENING_PORTS and tells who called. On the nodes and
-// outside nothing listens.
+// Every Pod accepts TCP connections on all of LISTENING_PORTS and tells who called. Nothing listens
+// on the nodes and outside.
 
 import {
   nodeAddresses,
