@@ -24,7 +24,7 @@ const TYPE = "type.googleapis.com/envoy";
 /** Starts Envoy in a node's namespace; resolves when it listens on both capture ports. */
 export async function startEnvoy(
   node: Namespace,
-  frontends: { keep: FixedFrontend[]; masquerade: FixedFrontend[] },
+  frontends: readonly FixedFrontend[],
 ): Promise<FixedEnvoy> {
   const directory = mkdtempSync(join(tmpdir(), "portico-capture-"));
   const file = join(directory, "envoy.json");
@@ -48,10 +48,10 @@ export async function startEnvoy(
 
 async function listens(node: Namespace): Promise<boolean> {
   const { stdout } = await node.exec("ss", ["-Hltn"]);
-  return stdout.includes("0.0.0.0:15401") && stdout.includes("0.0.0.0:15402");
+  return stdout.includes("127.0.0.1:15401") && stdout.includes("127.0.0.1:15402");
 }
 
-function configuration(frontends: { keep: FixedFrontend[]; masquerade: FixedFrontend[] }): object {
+function configuration(frontends: readonly FixedFrontend[]): object {
   const keepSource = {
     name: "original_src",
     typed_config: {
@@ -61,13 +61,20 @@ function configuration(frontends: { keep: FixedFrontend[]; masquerade: FixedFron
   return {
     static_resources: {
       listeners: [
-        listener("keep", 15401, frontends.keep, [keepSource]),
-        listener("masquerade", 15402, frontends.masquerade, []),
+        listener("keep", 15401, frontends, [keepSource]),
+        listener("masquerade", 15402, frontends, []),
       ],
-      clusters: [...frontends.keep, ...frontends.masquerade].map(cluster),
+      clusters: frontends.map(cluster),
     },
   };
 }
+
+// A listener that is bound to one address gives its connections that address, and not the dialled
+// one; this filter asks the kernel for the latter.
+const originalDestination = {
+  name: "original_dst",
+  typed_config: { "@type": `${TYPE}.extensions.filters.listener.original_dst.v3.OriginalDst` },
+};
 
 function listener(
   name: string,
@@ -77,9 +84,9 @@ function listener(
 ): object {
   return {
     name,
-    address: { socket_address: { address: "0.0.0.0", port_value: port } },
+    address: { socket_address: { address: "127.0.0.1", port_value: port } },
     transparent: true,
-    listener_filters: listenerFilters,
+    listener_filters: [originalDestination, ...listenerFilters],
     filter_chains: frontends.map((frontend) => ({
       filter_chain_match: {
         prefix_ranges: [{ address_prefix: frontend.address, prefix_len: 32 }],

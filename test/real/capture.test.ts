@@ -1,0 +1,226 @@
+// What clients of each kind see of each verdict, on a real kernel, with Envoy behind it.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Dialer } from "../namespaces/dialer.ts";
+import { type CaptureLab, makeCaptureLab, ping, VIP } from "./capture-lab.ts";
+
+let lab: CaptureLab;
+let pod: Dialer;
+let host: Dialer;
+let outside: Dialer;
+const shortly = { timeoutMs: 400 };
+
+beforeAll(async () => {
+  lab = await makeCaptureLab();
+  pod = await lab.node.pod("client").dialer();
+  host = await lab.node.dialer();
+  outside = await lab.cluster.outside.dialer();
+});
+afterAll(async () => {
+  await lab?.envoy.kill();
+  await lab?.cluster.close();
+});
+
+/** The addresses that backends saw, and the backends that answered. */
+async function seen(dialer: Dialer, address: string, port: number, tries = 4) {
+  const results = await dialer.dial(address, port, { tries });
+  return {
+    outcomes: [...new Set(results.map(({ outcome }) => outcome))],
+    names: [...new Set(results.map(({ name }) => name))].sort(),
+    sources: [...new Set(results.map(({ client }) => client.split(":")[0]))],
+  };
+}
+
+describe("a connection to a cluster IP", () => {
+  it("from a Pod reaches backends of this and other nodes, which see the Pod", async () => {
+    expect(await seen(pod, VIP.web, 80)).toEqual({
+      outcomes: ["answered"],
+      names: ["remote", "web"],
+      sources: [lab.node.pod("client").address],
+    });
+  });
+
+  it("from the host reaches them too, and they see the node", async () => {
+    expect(await seen(host, VIP.web, 80)).toEqual({
+      outcomes: ["answered"],
+      names: ["remote", "web"],
+      sources: [lab.node.address],
+    });
+  });
+
+  it("from a Pod that is its own backend comes back to it, from the node's address", async () => {
+    expect(await seen(pod, VIP.own, 80)).toEqual({
+      outcomes: ["answered"],
+      names: ["client"],
+      sources: [lab.node.address],
+    });
+  });
+
+  it("reaches a backend that listens on the node itself, which sees the Pod", async () => {
+    expect(await seen(pod, VIP.host, 80)).toEqual({
+      outcomes: ["answered"],
+      names: ["host"],
+      sources: [lab.node.pod("client").address],
+    });
+    expect(await seen(host, VIP.host, 80)).toMatchObject({ outcomes: ["answered"] });
+  });
+
+  it("carries a client that uses its port again at once", async () => {
+    const options = { tries: 5, localPort: 45_555, timeoutMs: 900 };
+    const results = await pod.dial(VIP.web, 80, options);
+    expect(results.map(({ outcome }) => outcome)).toEqual(Array(5).fill("answered"));
+  });
+});
+
+describe("a cluster IP", () => {
+  it.each([
+    ["has no endpoints", VIP.empty, 80],
+    ["does not define the port", VIP.web, 9090],
+  ])("that %s refuses at once, every time", async (_, address, port) => {
+    for (const dialer of [pod, host]) {
+      const results = await dialer.dial(address, port, { tries: 20, timeoutMs: 900 });
+      expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(["refused"]));
+      expect(Math.max(...results.map(({ milliseconds }) => milliseconds))).toBeLessThan(500);
+    }
+  });
+
+  it("refuses UDP from Pods", async () => {
+    const query = { ...shortly, protocol: "UDP" } as const;
+    expect(await pod.dialOnce(VIP.empty, 53, query)).toMatchObject({ outcome: "refused" });
+    expect(await pod.dialOnce(VIP.web, 53, query)).toMatchObject({ outcome: "refused" });
+  });
+
+  it("whose backends are on other nodes only, with policy Local, drops", async () => {
+    for (const dialer of [pod, host]) {
+      const result = await dialer.dialOnce(VIP.empty, 81, shortly);
+      expect(result.outcome).toBe("timeout");
+    }
+  });
+
+  it("that is nobody's drops", async () => {
+    for (const dialer of [pod, host]) {
+      const result = await dialer.dialOnce(VIP.unallocated, 80, shortly);
+      expect(result.outcome).toBe("timeout");
+    }
+  });
+
+  it("does not answer pings", async () => {
+    expect(await ping(lab.node.pod("client"), lab.node.address)).toBe("answered");
+    expect(await ping(lab.node.pod("client"), VIP.web)).not.toBe("answered");
+    expect(await ping(lab.node, VIP.web)).not.toBe("answered");
+    expect(await ping(lab.node.pod("client"), VIP.unallocated, 0.3)).toBe("silence");
+  });
+});
+
+describe("a node port", () => {
+  it.each([
+    ["from outside", () => outside],
+    ["from a Pod", () => pod],
+    ["from the node itself", () => host],
+  ])("answers %s, and backends see the node", async (_, dialer) => {
+    expect(await seen(dialer(), lab.node.address, 30080)).toEqual({
+      outcomes: ["answered"],
+      names: ["web"],
+      sources: [lab.node.address],
+    });
+  });
+
+  it("without endpoints refuses", async () => {
+    for (const dialer of [outside, host, pod]) {
+      const result = await dialer.dialOnce(lab.node.address, 30081, { timeoutMs: 900 });
+      expect(result.outcome).toBe("refused");
+    }
+  });
+
+  it("is none on the node's other addresses", async () => {
+    expect(await host.dialOnce("127.0.0.1", 30080)).toMatchObject({ outcome: "refused" });
+    await lab.node.exec("ip", ["address", "add", "192.0.2.77/32", "dev", "eth0"]);
+    expect(await outside.dialOnce("192.0.2.77", 30080)).toMatchObject({ outcome: "refused" });
+    await lab.node.exec("ip", ["address", "del", "192.0.2.77/32", "dev", "eth0"]);
+  });
+});
+
+describe("somebody else's packets", () => {
+  it("pass as they were", async () => {
+    const client = lab.node.pod("client").address;
+    for (const name of ["web", "remote"]) {
+      const node = lab.cluster.node(name === "web" ? "a" : "b");
+      const direct = await pod.dialOnce(node.pod(name).address, 8080);
+      expect(direct).toMatchObject({ outcome: "answered", name });
+      expect(direct.client).toContain(client);
+    }
+    const own = await outside.dialOnce(lab.node.address, 9090);
+    expect(own).toMatchObject({ outcome: "answered", name: "host" });
+    expect(own.client).toContain("192.0.2.200");
+  });
+
+  it("pass also when they are replies to a port that is a node port", async () => {
+    const remote = lab.cluster.node("b").pod("remote").address;
+    for (const localPort of [30080, 30081]) {
+      const result = await host.dialOnce(remote, 8080, { localPort });
+      expect(result).toMatchObject({ outcome: "answered", name: "remote" });
+    }
+  });
+
+  it("are refused at Envoy's capture ports", async () => {
+    for (const address of [lab.node.address, "127.0.0.1"]) {
+      const result = await host.dialOnce(address, 15401, shortly);
+      expect(result.outcome).toBe("refused");
+    }
+  });
+
+  it("may be mapped by port to the node's addresses without catching a Service", async () => {
+    // What the port mappings of Docker and of the CNI plugin portmap do.
+    const web = lab.node.pod("web").address;
+    const dnat = `fib daddr type local tcp dport 80 dnat ip to ${web}:8080`;
+    const input = `table inet mappings {
+      chain prerouting { type nat hook prerouting priority dstnat; ${dnat}; }
+      chain output { type nat hook output priority dstnat; ${dnat}; }
+    }`;
+    await lab.node.exec("nft", ["-f", "-"], { input });
+    expect(await outside.dialOnce(lab.node.address, 80)).toMatchObject({ name: "web" });
+    expect((await seen(pod, VIP.remote, 80)).names).toEqual(["remote"]);
+    expect((await seen(host, VIP.remote, 80)).names).toEqual(["remote"]);
+    await lab.node.exec("nft", ["delete", "table", "inet", "mappings"]);
+  });
+});
+
+describe("a node with other sysctls", () => {
+  it.each([
+    "net.ipv4.conf.all.rp_filter=1",
+    "net.ipv4.conf.all.rp_filter=2",
+    "net.ipv4.tcp_fwmark_accept=1",
+    "net.ipv4.fwmark_reflect=1",
+    "net.ipv4.ip_early_demux=0",
+    "net.ipv4.tcp_syncookies=2",
+    "net.ipv4.ip_forward=0",
+  ])("works with %s", async (setting) => {
+    const name = setting.slice(0, setting.indexOf("="));
+    const before = (await lab.node.exec("sysctl", ["-n", name])).stdout.trim();
+    await lab.node.exec("sysctl", ["-qw", setting]);
+    for (const address of [VIP.web, VIP.own, VIP.host]) {
+      expect((await seen(pod, address, 80)).outcomes).toEqual(["answered"]);
+      expect((await seen(host, address, 80)).outcomes).toEqual(["answered"]);
+    }
+    expect((await seen(outside, lab.node.address, 30080)).outcomes).toEqual(["answered"]);
+    await lab.node.exec("sysctl", ["-qw", `${name}=${before}`]);
+  });
+});
+
+describe("an Envoy that is gone", () => {
+  it("leaves its connections in their retries, and they are answered when it is back", async () => {
+    await lab.node.exec("nft", ["-f", "-"], { input: tproxyTo(15403) });
+    const result = await pod.dialOnce(VIP.web, 80, shortly);
+    expect(result.outcome).toBe("timeout");
+    const retried = pod.dialOnce(VIP.web, 80, { timeoutMs: 5_000 });
+    await lab.capture.full(lab.set);
+    expect(await retried).toMatchObject({ outcome: "answered" });
+  });
+});
+
+/** A rule set that hands over to a port where nobody listens. */
+function tproxyTo(port: number): string {
+  return `flush chain inet portico verdict_keep
+    add rule inet portico verdict_keep meta l4proto tcp tproxy ip to 127.0.0.1:${port} accept
+    add rule inet portico verdict_keep drop\n`;
+}

@@ -1,0 +1,153 @@
+// Portico on a node of namespaces, as a process: started, killed, asked and cleaned up as people do
+// it. The cluster it serves is a folder of manifests that tests write.
+
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
+import { findEnvoy } from "../../envoy/find.ts";
+import { eventually } from "../eventually.ts";
+import type { CommandResult } from "../namespaces/command.ts";
+import type { Namespace } from "../namespaces/namespace.ts";
+
+const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
+
+/** A Kubernetes object as a literal. */
+export type KubernetesObject = Record<string, unknown>;
+
+export class PorticoProcess {
+  readonly runDirectory: string;
+  readonly manifests: string;
+  /** Everything the controllers of this fixture logged. */
+  log = "";
+  readonly #node: Namespace;
+  readonly #directory: string;
+  readonly #nodeName: string;
+  #child: ChildProcess | undefined;
+
+  /** The folder is in /run because a socket's path has 107 bytes at most. */
+  constructor(node: Namespace, nodeName = node.label) {
+    this.#node = node;
+    this.#nodeName = nodeName;
+    this.#directory = mkdtempSync("/run/portico-test-");
+    this.runDirectory = join(this.#directory, "run");
+    this.manifests = join(this.#directory, "manifests");
+    mkdirSync(this.manifests);
+  }
+
+  /** Replaces the whole content of the manifests folder's one file, in one step. */
+  write(objects: readonly KubernetesObject[]): void {
+    const text = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
+    const file = join(this.manifests, "objects.json");
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  }
+
+  /** Starts the controller, and Envoy unless it lives; does not wait for them. */
+  async start(args: readonly string[] = [], env: Record<string, string> = {}): Promise<void> {
+    const source = ["--manifests", this.manifests, "--node-name", this.#nodeName];
+    const all = ["run", ...source, "--with-envoy", "--run-dir", this.runDirectory, ...args];
+    const ENVOY = await findEnvoy(process.env, console.log);
+    const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
+    const child = this.#node.spawn("env", [...variables, process.execPath, COMMAND, ...all]);
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.log += text;
+    });
+    this.#child = child;
+  }
+
+  /** Ends the controller alone; resolves with its exit code, null when a signal ended it. */
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const [code] = await ended;
+    return code as number | null;
+  }
+
+  /** Resolves with the exit code of a controller that ends by itself. */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (!child) return null;
+    if (child.exitCode === null) await once(child, "exit");
+    return child.exitCode;
+  }
+
+  command(...args: string[]): Promise<CommandResult> {
+    const all = [COMMAND, ...args, "--run-dir", this.runDirectory];
+    const options = { allowFailure: true, timeoutMs: 30_000 };
+    return this.#node.exec(process.execPath, all, options);
+  }
+
+  async status(): Promise<ControllerStatus> {
+    const { callController } = await import("../../controller/cli/control-client.ts");
+    return callController(join(this.runDirectory, "control.sock"), "GET", "/v1/status");
+  }
+
+  /** Resolves once the last sync after now went well and Envoy listens. */
+  async synced(deadlineMs = 10_000): Promise<void> {
+    await eventually("Portico in sync", deadlineMs, async () => {
+      const status = await this.status().catch(() => undefined);
+      return status?.envoyConnected === true && status.lastSync?.error === "";
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}\n${this.log.split("\n").slice(-15).join("\n")}`);
+    });
+  }
+
+  /** Ends everything and removes the folder. */
+  async close(): Promise<void> {
+    await this.end("SIGKILL");
+    await this.command("cleanup");
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** A Node object for a node of namespaces. */
+export function nodeObject(name: string, address: string): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name },
+    status: { addresses: [{ type: "InternalIP", address }] },
+  };
+}
+
+export interface ServiceSketch {
+  name: string;
+  clusterIP: string;
+  /** Addresses of ready endpoints. */
+  endpoints: readonly string[];
+  /** 80 by default; the endpoints listen on 8080. */
+  port?: number;
+  nodePort?: number;
+  nodeName?: string;
+}
+
+/** A Service with one port, and its one EndpointSlice. */
+export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
+  const { name, clusterIP, endpoints, port = 80, nodePort, nodeName = "node-1" } = sketch;
+  const ports = [{ port, targetPort: 8080, ...(nodePort === undefined ? {} : { nodePort }) }];
+  const type = nodePort === undefined ? "ClusterIP" : "NodePort";
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "test" },
+      spec: { type, clusterIP, clusterIPs: [clusterIP], ports },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: {
+        name: `${name}-1`,
+        namespace: "test",
+        labels: { "kubernetes.io/service-name": name },
+      },
+      addressType: "IPv4",
+      ports: [{ port: 8080, protocol: "TCP" }],
+      endpoints: endpoints.map((address) => ({ addresses: [address], nodeName })),
+    },
+  ];
+}
