@@ -32,11 +32,14 @@ export async function startBackend(
   port: number,
 ): Promise<void> {
   const child = where.spawn(programs.server, [String(port)]);
-  child.stderr?.pipe(process.stderr);
   if (child.stdout === null) throw new Error(`${where.label}: the backend has no output`);
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
   const ready = once(createInterface({ input: child.stdout }), "line");
   const ended = once(child, "exit").then(([code]) => {
-    throw new Error(`${where.label}: the backend ended with ${code} before it listened`);
+    throw new Error(`${where.label}: the backend ended with ${code}: ${stderr.trim()}`);
   });
   await Promise.race([ready, ended]);
 }

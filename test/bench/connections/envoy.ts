@@ -1,0 +1,63 @@
+// Plain Envoy as a peer: Portico's own listener and cluster without the plugin, and with the two
+// backends fixed in the configuration; so only the picking differs.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Resource } from "../../../controller/xds/protos.ts";
+import { backendsCluster, captureListeners } from "../../../controller/xds/resources.ts";
+import { CAPTURE_PORTS } from "../kernel.ts";
+import { captureOn } from "./capture.ts";
+import { type Peer, type PeerOptions, startProxy } from "./peer.ts";
+import { jsonOfResource } from "./resource-json.ts";
+import { BACKEND_PORT, FRONTEND, type Stand } from "./stand.ts";
+
+/** Keep the client's address towards the backends, or use the node's. */
+interface Source {
+  keepsSource: boolean;
+}
+
+export async function plainEnvoyPeer(options: PeerOptions, source: Source): Promise<Peer> {
+  const { envoy, stand, directory, workers, services } = options;
+  const name = source.keepsSource ? "envoy" : "envoy-own-source";
+  const file = join(directory, `${name}.json`);
+  await writeFile(file, JSON.stringify(bootstrap(stand, source)));
+  await captureOn(stand, services);
+  const pid = startProxy(stand, envoy, [
+    ...["--config-path", file],
+    ...["--concurrency", String(workers)],
+    ...["--log-level", "error"],
+    "--disable-hot-restart",
+  ]);
+  return { name, stand, target: FRONTEND, pid };
+}
+
+/** A listener for captured connections as Portico has it, with tcp_proxy for its only filter. */
+function bootstrap(stand: Stand, { keepsSource }: Source): object {
+  const listener = jsonOfResource(captureListeners(CAPTURE_PORTS)[0] as Resource);
+  const [chain] = listener.filter_chains as [{ filters: object[] }];
+  const plain = {
+    ...listener,
+    listener_filters: keepsSource ? listener.listener_filters : [],
+    filter_chains: [{ filters: chain.filters.slice(-1) }],
+  };
+  return {
+    node: { id: "bench", cluster: "bench" },
+    static_resources: { listeners: [plain], clusters: [fixedCluster(stand)] },
+    stats_flush_on_admin: true,
+  };
+}
+
+function fixedCluster(stand: Stand): object {
+  const { cleanup_interval: _, ...cluster } = jsonOfResource(
+    backendsCluster({ connectTimeoutSeconds: 5, upstreamPorts: undefined }),
+  );
+  const endpoints = stand.backends.map(({ address }) => ({
+    endpoint: { address: { socket_address: { address, port_value: BACKEND_PORT } } },
+  }));
+  return {
+    ...cluster,
+    type: "STATIC",
+    lb_policy: "RANDOM",
+    load_assignment: { cluster_name: cluster.name, endpoints: [{ lb_endpoints: endpoints }] },
+  };
+}

@@ -1,0 +1,144 @@
+// Samples of all rounds → what the bench says: per peer and kind of load the medians, and each
+// figure as a ratio to the others'. Pure.
+
+import { columns } from "../../../controller/cli/output.ts";
+import { type Summary, summarize } from "../statistics.ts";
+import { PEER_NAMES, type PeerName } from "./peer.ts";
+import { LOAD_KINDS, type LoadKind, type Sample } from "./rounds.ts";
+
+/** Whom every peer is compared with, round by round. */
+const BASELINES = ["envoy", "haproxy"] as const;
+type Baseline = (typeof BASELINES)[number];
+
+export interface PeerFigures {
+  peer: PeerName;
+  kind: LoadKind;
+  perSecond: Summary;
+  /** Of the proxy's process, µs per connection or request; null where there is no proxy. */
+  cpuUs: Summary | null;
+  latencyUs: { p50: number; p99: number };
+  failures: number;
+  error: string;
+  /** The rate as a multiple of the baseline's of the same round; null when that has none. */
+  rateRatio: Record<Baseline, Summary | null>;
+  /** As a rate would be if CPU time were all that counts: the baseline's µs by the peer's. */
+  cpuRatio: Record<Baseline, Summary | null>;
+}
+
+export function figuresOf(samples: readonly Sample[]): PeerFigures[] {
+  const peers = PEER_NAMES.filter((name) => samples.some(({ peer }) => peer === name));
+  return LOAD_KINDS.flatMap((kind) =>
+    peers.map((peer) =>
+      figuresOfPeer(
+        peer,
+        kind,
+        samples.filter((sample) => sample.kind === kind),
+      ),
+    ),
+  );
+}
+
+function figuresOfPeer(peer: PeerName, kind: LoadKind, samples: readonly Sample[]): PeerFigures {
+  const own = samples.filter((sample) => sample.peer === peer);
+  const compare = (ratio: Ratio) => ratiosTo(own, samples, ratio);
+  return {
+    peer,
+    kind,
+    perSecond: summarize(own.map(({ perSecond }) => perSecond)),
+    cpuUs: summaryOrNull(own.flatMap(({ cpuUs }) => cpuUs ?? [])),
+    latencyUs: {
+      p50: summarize(own.map(({ latencyUs }) => latencyUs.p50)).median,
+      p99: summarize(own.map(({ latencyUs }) => latencyUs.p99)).median,
+    },
+    failures: own.reduce((sum, { failures }) => sum + failures, 0),
+    error: own.find(({ error }) => error !== "")?.error ?? "",
+    rateRatio: compare((sample, baseline) => sample.perSecond / baseline.perSecond),
+    cpuRatio: compare((sample, baseline) =>
+      sample.cpuUs === undefined || baseline.cpuUs === undefined
+        ? undefined
+        : baseline.cpuUs / sample.cpuUs,
+    ),
+  };
+}
+
+type Ratio = (sample: Sample, baseline: Sample) => number | undefined;
+
+function ratiosTo(
+  own: readonly Sample[],
+  all: readonly Sample[],
+  ratio: Ratio,
+): Record<Baseline, Summary | null> {
+  const to = (baseline: Baseline) =>
+    summaryOrNull(
+      own.flatMap((sample) => {
+        const other = all.find(({ peer, round }) => peer === baseline && round === sample.round);
+        return (other && ratio(sample, other)) ?? [];
+      }),
+    );
+  return { envoy: to("envoy"), haproxy: to("haproxy") };
+}
+
+function summaryOrNull(samples: readonly number[]): Summary | null {
+  return samples.length === 0 ? null : summarize(samples);
+}
+
+/** Two tables, one for each kind of load, and how Portico stands to its goal. */
+export function textOf(figures: readonly PeerFigures[]): string {
+  const tables = LOAD_KINDS.map((kind) => {
+    const unit = kind === "new" ? "connection" : "request";
+    const rows = figures.filter((row) => row.kind === kind).map(rowOf);
+    return `${TITLES[kind]}\n${columns([heading(unit), ...rows])}`;
+  });
+  return [...tables, goalOf(figures)].join("\n");
+}
+
+/** Of plain Envoy's new connections a second. */
+const GOAL = 0.9;
+
+/** Empty when Portico or its baseline was not measured. */
+function goalOf(figures: readonly PeerFigures[]): string {
+  const row = figures.find(({ peer, kind }) => peer === "portico" && kind === "new");
+  const rate = row?.rateRatio.envoy?.median;
+  const cpu = row?.cpuRatio.envoy?.median;
+  if (rate === undefined || cpu === undefined) return "";
+  const judged = (ratio: number) => `${ratio.toFixed(2)} ${ratio >= GOAL ? "reached" : "MISSED"}`;
+  return `Goal, new connections >= ${GOAL} x plain Envoy: rate ${judged(rate)}, CPU ${judged(cpu)}\n`;
+}
+
+const TITLES: Record<LoadKind, string> = {
+  new: "New connections, one request each",
+  "keep-alive": "Requests on connections that stay",
+};
+
+function heading(unit: string): string[] {
+  return [
+    "PEER",
+    `${unit.toUpperCase()}S/S`,
+    ...BASELINES.map((name) => `RATE x ${name.toUpperCase()}`),
+    `CPU µs/${unit.toUpperCase()}`,
+    ...BASELINES.map((name) => `CPU x ${name.toUpperCase()}`),
+    "P50 ms",
+    "P99 ms",
+    "FAILURES",
+  ];
+}
+
+function rowOf(row: PeerFigures): string[] {
+  return [
+    row.peer,
+    range(row.perSecond, 0),
+    ...BASELINES.map((name) => range(row.rateRatio[name], 2)),
+    range(row.cpuUs, 1),
+    ...BASELINES.map((name) => range(row.cpuRatio[name], 2)),
+    (row.latencyUs.p50 / 1_000).toFixed(2),
+    (row.latencyUs.p99 / 1_000).toFixed(2),
+    row.failures === 0 ? "0" : `${row.failures} (${row.error})`,
+  ];
+}
+
+/** "median (lower quartile–upper quartile)" */
+function range(summary: Summary | null, digits: number): string {
+  if (summary === null) return "";
+  const { median, low, high } = summary;
+  return `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
+}

@@ -1,0 +1,79 @@
+// Peers and a load → samples, one per peer, kind of load and round. Interleaved: in each round every
+// peer has its turn, beginning with another one each time, so that what else the machine does meets
+// all of them alike.
+
+import type { LoadPrograms } from "../load/programs.ts";
+import { type Load, runLoad } from "../load/run.ts";
+import { settledCpuMicroseconds } from "../process-cost.ts";
+import type { Peer, PeerName } from "./peer.ts";
+
+/** "new": one request per connection. "keep-alive": many on each of a few connections. */
+export const LOAD_KINDS = ["new", "keep-alive"] as const;
+export type LoadKind = (typeof LOAD_KINDS)[number];
+export type Loads = Record<LoadKind, Load>;
+
+export interface Sample {
+  peer: PeerName;
+  kind: LoadKind;
+  round: number;
+  /** Connections a second, or requests a second. */
+  perSecond: number;
+  /** CPU time of the proxy per connection or request, µs; undefined where there is no proxy. */
+  cpuUs: number | undefined;
+  latencyUs: { p50: number; p99: number };
+  failures: number;
+  /** The first failure in words; empty when there is none. */
+  error: string;
+}
+
+export interface RoundsOptions {
+  programs: LoadPrograms;
+  peers: readonly Peer[];
+  loads: Loads;
+  rounds: number;
+  /** Told before each round. */
+  tell(line: string): void;
+}
+
+/** A round of warming up, which is not in the result, then the rounds. */
+export async function runRounds(options: RoundsOptions): Promise<Sample[]> {
+  const { peers, rounds, tell } = options;
+  const samples: Sample[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    tell(round === 0 ? "warming up" : `round ${round} of ${rounds}`);
+    const first = round % peers.length;
+    for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
+      for (const kind of LOAD_KINDS) {
+        const sample = await measure(options, peer, kind, round);
+        if (round > 0) samples.push(sample);
+      }
+    }
+  }
+  return samples;
+}
+
+async function measure(
+  { programs, loads }: RoundsOptions,
+  peer: Peer,
+  kind: LoadKind,
+  round: number,
+): Promise<Sample> {
+  const before = await cpu(peer);
+  const result = await runLoad(programs, peer.stand.client, peer.target, loads[kind]);
+  const after = await cpu(peer);
+  const done = kind === "new" ? result.connections : result.requests;
+  return {
+    peer: peer.name,
+    kind,
+    round,
+    perSecond: done / result.seconds,
+    cpuUs: before === undefined || after === undefined ? undefined : (after - before) / done,
+    latencyUs: { p50: result.latencyUs.p50, p99: result.latencyUs.p99 },
+    failures: result.failures,
+    error: result.error,
+  };
+}
+
+async function cpu({ pid }: Peer): Promise<number | undefined> {
+  return pid === undefined ? undefined : settledCpuMicroseconds(pid);
+}
