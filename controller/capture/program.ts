@@ -20,19 +20,25 @@ const TIMEOUT_MS = 30_000;
 
 export const runProgram: RunProgram = (program, args, input) =>
   new Promise((resolve, reject) => {
-    const child = spawn(program, [...args], { timeout: TIMEOUT_MS, killSignal: "SIGKILL" });
+    const child = spawn(program, [...args]);
+    // Not spawn's own timeout: that goes on for a program that could not be started.
+    const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-    child.on("error", reject);
-    child.on("close", (code) =>
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
       resolve({
         code: code ?? 137,
         stdout: Buffer.concat(stdout).toString(),
         stderr: Buffer.concat(stderr).toString(),
-      }),
-    );
+      });
+    });
     // A program that ends before it has read everything says why on stderr.
     child.stdin.on("error", () => {});
     child.stdin.end(input);

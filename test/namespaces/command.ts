@@ -48,9 +48,8 @@ function collect(
   return new Promise((resolve, reject) => {
     const child = spawn(program, [...args], {
       env: { ...process.env, ...options.env },
-      timeout: options.timeoutMs ?? 60_000,
-      killSignal: "SIGKILL",
     });
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -59,8 +58,14 @@ function collect(
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code: code ?? 137, stdout, stderr }));
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? 137, stdout, stderr });
+    });
     // A program that does not read its input closes the pipe early; its exit code says the rest.
     child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");

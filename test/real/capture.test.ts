@@ -175,7 +175,7 @@ describe("somebody else's packets", () => {
     const dnat = `fib daddr type local tcp dport 80 dnat ip to ${web}:8080`;
     const input = `table inet mappings {
       chain prerouting { type nat hook prerouting priority dstnat; ${dnat}; }
-      chain output { type nat hook output priority dstnat; ${dnat}; }
+      chain output { type nat hook output priority -100; ${dnat}; }
     }`;
     await lab.node.exec("nft", ["-f", "-"], { input });
     expect(await outside.dialOnce(lab.node.address, 80)).toMatchObject({ name: "web" });

@@ -1,0 +1,178 @@
+// Replacing, changing and checking the capture rules of a node under running connections.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CaptureSet, Verdict } from "../../controller/node/types.ts";
+import { type CaptureLab, captureOn, makeCaptureLab, VIP } from "./capture-lab.ts";
+
+let lab: CaptureLab;
+beforeAll(async () => {
+  lab = await makeCaptureLab();
+});
+afterAll(async () => {
+  await lab?.envoy.kill();
+  await lab?.cluster.close();
+});
+
+function withVerdicts(set: CaptureSet, changes: Record<string, Verdict | undefined>): CaptureSet {
+  const verdicts = new Map(set.verdicts);
+  for (const [key, verdict] of Object.entries(changes)) {
+    if (verdict === undefined) verdicts.delete(key);
+    else verdicts.set(key, verdict);
+  }
+  return { ...set, verdicts };
+}
+
+async function elements(name: string): Promise<string> {
+  const { stdout } = await lab.node.exec("nft", ["list", "map", "inet", "portico", name]);
+  return stdout;
+}
+
+describe("running connections", () => {
+  it("lose nothing while the rules are replaced and changed over and over", async () => {
+    const pod = await lab.node.pod("client").dialer();
+    const host = await lab.node.dialer();
+    const outside = await lab.cluster.outside.dialer();
+    const held = [await pod.open(VIP.web, 80), await host.open(VIP.web, 80)];
+    const loads = [
+      await pod.load(VIP.web, 80, 2),
+      await host.load(VIP.web, 80, 1),
+      await outside.load(lab.node.address, 30080, 1),
+    ];
+    for (let round = 0; round < 10; round++) {
+      await lab.capture.full(lab.set);
+      const changed = withVerdicts(lab.set, {
+        [`${VIP.web}:80/TCP`]: "masquerade",
+        [`${VIP.empty}:80/TCP`]: undefined,
+        "10.96.0.99:80/TCP": "drop",
+      });
+      await lab.capture.update(lab.set, changed);
+      for (const connection of held) expect(await connection.echo("still")).toBe("still");
+      await lab.capture.update(changed, lab.set);
+    }
+    for (const load of loads) {
+      const { outcomes, slowestMs } = await load.stop();
+      expect(Object.keys(outcomes)).toEqual(["answered"]);
+      expect(outcomes.answered).toBeGreaterThan(20);
+      expect(slowestMs).toBeLessThan(900);
+    }
+    for (const connection of held) await connection.close();
+  });
+
+  it("live on when their frontend refuses, is gone, or its Service CIDR is", async () => {
+    const pod = await lab.node.pod("client").dialer();
+    const host = await lab.node.dialer();
+    const held = [await pod.open(VIP.web, 80), await host.open(VIP.web, 80)];
+    const refused = withVerdicts(lab.set, { [`${VIP.web}:80/TCP`]: "refuse" });
+    const gone = withVerdicts(lab.set, { [`${VIP.web}:80/TCP`]: undefined });
+    const elsewhere = { ...gone, clusterIPs: [], serviceCIDRs: ["10.112.0.0/16"] };
+    let previous = lab.set;
+    for (const next of [refused, gone, elsewhere]) {
+      await lab.capture.update(previous, next);
+      previous = next;
+      await held[0]?.echo("from the Pod");
+      if (next !== elsewhere) await held[1]?.echo("from the host");
+    }
+    await lab.capture.update(previous, lab.set);
+    for (const connection of held) {
+      expect(await connection.echo("and on")).toBe("and on");
+      await connection.close();
+    }
+  });
+});
+
+describe("changes", () => {
+  it("touch the elements that differ and no other", async () => {
+    const counting = `add element inet portico frontends_v4 {
+      ${VIP.unallocated} . tcp . 7 : goto verdict_drop }`;
+    await lab.node.exec("nft", ["-f", "-"], { input: counting });
+    const next = withVerdicts(lab.set, { [`${VIP.empty}:80/TCP`]: "keep" });
+    await lab.capture.update(lab.set, next);
+    expect(await elements("frontends_v4")).toContain(`${VIP.unallocated} . tcp . 7`);
+    expect(await elements("frontends_v4")).toContain(`${VIP.empty} . tcp . 80 : goto verdict_keep`);
+    await lab.capture.full(lab.set);
+    expect(await elements("frontends_v4")).not.toContain(VIP.unallocated);
+  });
+
+  it("split and join Service CIDRs that lie side by side", async () => {
+    const sets = [
+      ["10.96.0.0/17", "10.96.128.0/17"],
+      ["10.96.128.0/17"],
+      ["10.96.0.0/16"],
+      ["10.96.0.0/17", "10.96.128.0/17", "10.97.0.0/16"],
+      ["10.96.0.0/16"],
+    ];
+    let previous = lab.set;
+    for (const serviceCIDRs of sets) {
+      const next = { ...lab.set, serviceCIDRs };
+      await lab.capture.update(previous, next);
+      previous = next;
+      const { stdout } = await lab.node.exec("ip", ["rule"]);
+      const seen = [...stdout.matchAll(/to (\S+) iif lo/g)].map(([, cidr]) => cidr).sort();
+      expect(seen).toEqual(serviceCIDRs);
+      expect(await lab.capture.verify()).toBe(true);
+    }
+  });
+
+  it("that fail leave the old elements, and the next change does the whole", async () => {
+    const broken = withVerdicts(lab.set, {
+      [`${VIP.web}:80/TCP`]: "refuse",
+      "10.96.0.200:80/TCP": "bounce" as Verdict,
+    });
+    await expect(lab.capture.update(lab.set, broken)).rejects.toMatchObject({
+      name: "NftError",
+      code: "refused",
+      scriptLine: expect.stringContaining("verdict_bounce"),
+    });
+    expect(await elements("frontends_v4")).toContain(`${VIP.web} . tcp . 80 : goto verdict_keep`);
+    await lab.node.exec("nft", ["flush", "map", "inet", "portico", "frontends_v4"]);
+    await lab.capture.update(broken, lab.set);
+    expect(await elements("frontends_v4")).toContain(`${VIP.web} . tcp . 80 : goto verdict_keep`);
+  });
+
+  it("load 20,000 frontends in well under a second", async () => {
+    const verdicts = new Map<string, Verdict>();
+    const address = (index: number) => `10.97.${index >> 8}.${index & 255}`;
+    for (let i = 0; i < 20_000; i++) verdicts.set(`${address(i)}:80/TCP`, "keep");
+    const clusterIPs = Array.from({ length: 20_000 }, (_, index) => address(index));
+    const large = { ...lab.set, verdicts, clusterIPs };
+    const begin = performance.now();
+    await lab.capture.full(large);
+    const loaded = performance.now();
+    await lab.capture.update(large, withVerdicts(large, { "10.97.0.1:80/TCP": "refuse" }));
+    const updated = performance.now();
+    expect(await lab.capture.verify()).toBe(true);
+    const verified = performance.now();
+    console.log(
+      `20,000 frontends and as many cluster IPs: ${Math.round(loaded - begin)} ms; one changed: ` +
+        `${Math.round(updated - loaded)} ms; verified: ${Math.round(verified - updated)} ms`,
+    );
+    expect(loaded - begin).toBeLessThan(1_000);
+    await lab.capture.full(lab.set);
+  });
+});
+
+describe("verifying", () => {
+  it("sees what somebody else removed or changed", async () => {
+    const undo: [string, string[]][] = [
+      ["nft", ["flush", "ruleset"]],
+      ["nft", ["flush", "chain", "inet", "portico", "capture"]],
+      ["nft", ["add", "rule", "inet", "portico", "capture", "counter"]],
+      ["ip", ["rule", "del", "priority", "100"]],
+      ["ip", ["route", "flush", "table", "4100"]],
+    ];
+    for (const [program, args] of undo) {
+      await lab.node.exec(program, args);
+      expect(await lab.capture.verify(), `after ${program} ${args.join(" ")}`).toBe(false);
+      await lab.capture.full(lab.set);
+      expect(await lab.capture.verify()).toBe(true);
+    }
+  });
+
+  it("knows nothing before the first full()", async () => {
+    const other = captureOn(lab.node);
+    expect(await other.isPresent()).toBe(true);
+    expect(await other.verify()).toBe(false);
+    await other.update(lab.set, lab.set);
+    expect(await other.verify()).toBe(true);
+  });
+});

@@ -1,0 +1,153 @@
+// What cleanup() leaves, and what the programs' failures look like. Uses the real runner, inside a
+// node's namespace, with an environment that lacks what the case is about.
+
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Cluster } from "../namespaces/cluster.ts";
+import { type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import { captureOn } from "./capture-lab.ts";
+
+const SET = {
+  verdicts: new Map([["10.96.0.10:80/TCP", "keep"] as const]),
+  clusterIPs: ["10.96.0.10"],
+  serviceCIDRs: ["10.96.0.0/16"],
+  localEndpoints: ["10.1.1.10"],
+};
+
+let cluster: Cluster;
+let node: ClusterNode;
+let tools: string;
+beforeAll(async () => {
+  ({ cluster, node } = await makeNode({ name: "n", pods: { p: "auto" } }));
+  tools = mkdtempSync(join(tmpdir(), "portico-tools-"));
+});
+afterAll(async () => {
+  rmSync(tools, { recursive: true });
+  await cluster.close();
+});
+
+/** Everything of the kernel's that Portico could have touched. */
+async function kernelState(): Promise<string> {
+  const commands: [string, string[]][] = [
+    ["nft", ["list", "ruleset"]],
+    ...["-4", "-6"].flatMap((family): [string, string[]][] => [
+      ["ip", [family, "-d", "rule"]],
+      ["ip", [family, "-d", "route", "show", "table", "all"]],
+    ]),
+    ["ip", ["-d", "address"]],
+    ["sysctl", ["-a", "-r", "^net\\.ipv4\\.(conf|ip_|tcp_)"]],
+  ];
+  const printed: string[] = [];
+  for (const [program, args] of commands) {
+    const { stdout } = await node.exec(program, args, { allowFailure: true });
+    printed.push(stdout.replace(/ valid_lft \d+sec.*$/gm, ""));
+  }
+  return printed.join("\n");
+}
+
+async function addForeign(): Promise<void> {
+  const input = `
+    table ip nat {
+      chain prerouting {
+        type nat hook prerouting priority dstnat
+        tcp dport 8443 counter dnat to 10.1.1.10
+      }
+    }
+    table inet portico_of_somebody_else {
+      set s { type ipv4_addr; elements = { 10.96.0.10 }; }
+    }
+    table ip portico {
+      chain c { ip daddr 10.96.0.10 drop; }
+    }\n`;
+  await node.exec("nft", ["-f", "-"], { input });
+  const lines = [
+    "rule add fwmark 0x1000/0x1000 lookup 4100 priority 100",
+    "rule add fwmark 0x1000/0x1000 lookup 4100 priority 90 protocol static",
+    "rule add to 10.96.0.0/16 iif lo lookup 4101 priority 100 protocol 186",
+    "route add blackhole 203.0.113.0/24 table 4100",
+    "route add local 198.51.100.1/32 dev lo table 4100 protocol static",
+    "route add unreachable 10.97.0.0/16",
+  ];
+  await node.exec("ip", ["-batch", "-"], { input: `${lines.join("\n")}\n` });
+}
+
+describe("cleaning up", () => {
+  it("leaves the kernel as it was, with everything of everybody else's", async () => {
+    await addForeign();
+    const before = await kernelState();
+    const capture = captureOn(node);
+    await capture.full(SET);
+    await capture.update(SET, { ...SET, serviceCIDRs: ["10.96.0.0/16", "10.112.0.0/16"] });
+    expect(await kernelState()).not.toBe(before);
+    const report = await captureOn(node).cleanup();
+    expect(report.problems).toEqual([]);
+    expect(report.removed).toEqual([
+      "nft table inet portico",
+      "ip rule fwmark 0x1000/0x1000 table 4100 priority 100",
+      "ip rule to 10.96.0.0/16 iif lo table 4100 priority 100",
+      "ip rule to 10.112.0.0/16 iif lo table 4100 priority 100",
+      "ip route local default dev lo table 4100 src 192.0.2.1",
+    ]);
+    expect(await kernelState()).toBe(before);
+  });
+
+  it("is fine when nothing is there, or a part is missing", async () => {
+    const capture = captureOn(node);
+    expect(await capture.cleanup()).toEqual({ removed: [], problems: [] });
+    const before = await kernelState();
+    await capture.full(SET);
+    await node.exec("nft", ["delete", "table", "inet", "portico"]);
+    await node.exec("ip", ["rule", "del", "to", "10.96.0.0/16", "table", "4100"]);
+    const report = await capture.cleanup();
+    expect(report).toMatchObject({ removed: { length: 2 }, problems: [] });
+    expect(await kernelState()).toBe(before);
+  });
+});
+
+const APPLY = new URL("../../controller/capture/apply.ts", import.meta.url).pathname;
+const OPTIONS = new URL("../../controller/capture/options.ts", import.meta.url).pathname;
+const SCRIPT = `
+  import { KernelCapture } from "${APPLY}";
+  import { DEFAULT_CAPTURE_OPTIONS } from "${OPTIONS}";
+  const capture = new KernelCapture(DEFAULT_CAPTURE_OPTIONS, "192.0.2.1");
+  const set = { verdicts: new Map(), clusterIPs: [], serviceCIDRs: [], localEndpoints: [] };
+  const shown = ({ name, code, message }) => ({ name, code, message });
+  const failure = (promise) => promise.then(() => "none", shown);
+  const [full, isPresent] = [await failure(capture.full(set)), await failure(capture.isPresent())];
+  const { removed, problems } = await capture.cleanup();
+  console.log(JSON.stringify({ full, isPresent, removed, problems: problems.map(shown) }));`;
+
+/** What goes wrong with full(), isPresent() and cleanup(), run behind a command. */
+async function failures(command: string, ...args: string[]) {
+  const script = [process.execPath, "--input-type=module", "-e", SCRIPT];
+  const { stdout } = await node.exec(command, [...args, ...script]);
+  return JSON.parse(stdout);
+}
+
+describe("a failure is told by its code", () => {
+  it("when nft is missing; cleaning up still does ip's part", async () => {
+    const { stdout } = await node.exec("sh", ["-c", "command -v ip"]);
+    symlinkSync(stdout.trim(), join(tools, "ip"));
+    const result = await failures("env", `PATH=${tools}`);
+    expect(result.full).toMatchObject({ name: "NftError", code: "missing" });
+    expect(result.full.message).toMatch(/install/);
+    expect(result.isPresent).toMatchObject({ name: "NftError", code: "missing" });
+    expect(result.removed).toHaveLength(2);
+    expect(result.problems).toMatchObject([{ name: "NftError", code: "missing" }]);
+  });
+
+  it("when everything is missing", async () => {
+    const result = await failures("env", "PATH=/nonexistent");
+    expect(result.full).toMatchObject({ name: "RoutingError", code: "missing" });
+    expect(result.problems).toHaveLength(2);
+  });
+
+  it("when the kernel does not let us", async () => {
+    const result = await failures("setpriv", "--bounding-set=-all", "--inh-caps=-all");
+    expect(result.full).toMatchObject({ name: "RoutingError", code: "permission" });
+    expect(result.isPresent).toMatchObject({ name: "NftError", code: "permission" });
+    expect(result.isPresent.message).toMatch(/NET_ADMIN/);
+  });
+});
