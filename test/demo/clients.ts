@@ -15,6 +15,7 @@ export class Stream {
   private readonly results: DialResult[] = [];
   private readonly lanes: Promise<void>[];
   private stopped = false;
+  private failure: unknown;
 
   constructor(dialer: Dialer, address: string, port: number) {
     const lane = async () => {
@@ -23,12 +24,18 @@ export class Stream {
         await delay(BETWEEN_BURSTS_MS);
       }
     };
-    this.lanes = Array.from({ length: LANES }, lane);
+    this.lanes = Array.from({ length: LANES }, () =>
+      lane().catch((error) => {
+        this.failure = error;
+      }),
+    );
   }
 
+  /** Throws when connections could not even be tried. */
   async stop(): Promise<Figures> {
     this.stopped = true;
     await Promise.all(this.lanes);
+    if (this.failure !== undefined) throw this.failure;
     return figuresFromDials(this.results);
   }
 }
@@ -91,7 +98,7 @@ export class LongConnections {
     await this.ask(long);
     if (long.state !== "finishing") return;
     long.state = "finished";
-    await long.connection.close();
+    await long.connection.close().catch(() => {});
   }
 
   private async ask(long: LongConnection): Promise<void> {

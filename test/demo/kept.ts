@@ -36,8 +36,10 @@ function removeKeptInside(): boolean {
   rmSync(HOLDER_FILE, { force: true });
   if (holder === undefined) return false;
   const [program, ...args] = [...entering(holder), process.execPath, MAIN, "--down"];
-  const options = { stdio: "inherit", env: { ...process.env, [INSIDE]: "1" } } as const;
-  const { status } = spawnSync(program as string, args, options);
+  const { status } = spawnSync(program as string, args, {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...process.env, [INSIDE]: "1" },
+  });
   if (status !== 0) throw new Error(`the demo in the user namespace of ${holder} is not removed`);
   return true;
 }
@@ -66,6 +68,7 @@ export function keepRunning({ store, workspace }: Stage): string[] {
   return [
     "You are not root: everything is in a user namespace. Enter that first:",
     `  ${entering(holder).join(" ")} sh`,
+    "  export PATH=$PATH:/usr/sbin:/sbin",
     ...lines,
   ];
 }

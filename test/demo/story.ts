@@ -56,7 +56,8 @@ export async function tellStory(
     for (const chapter of CHAPTERS) await Promise.race([chapter(stage), interrupted]);
     whole = true;
   } catch (error) {
-    tell.broken(error, stage?.portico.lastWords(WORDS) ?? "");
+    const wasInterrupted = error instanceof Interrupted;
+    tell.broken(error, wasInterrupted ? "" : stage?.portico.lastWords(WORDS));
   }
   if (stage !== undefined && whole && keep) {
     process.off("exit", lastResort);
@@ -73,11 +74,16 @@ export async function tellStory(
   return undefined;
 }
 
+/** Somebody ended the story early. */
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
 /** Rejects at the first signal that asks us to end; later ones are heard and change nothing. */
 function interruption(): Promise<never> {
   return new Promise((_, reject) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.on(signal, () => reject(new Error(`interrupted by ${signal}`)));
+      process.on(signal, () => reject(new Interrupted(`interrupted by ${signal}`)));
     }
   });
 }
