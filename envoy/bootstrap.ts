@@ -43,10 +43,20 @@ export function bootstrap({ runDirectory, nodeId, maxConnections }: BootstrapOpt
     overload_manager: { resource_monitors: [connectionLimit(maxConnections)] },
     // Statistics are made ready when somebody asks, not every five seconds.
     stats_flush_on_admin: true,
+    memory_allocator_manager: RETURN_MEMORY,
   };
 }
 
-/** Envoy aborts when it cannot open a socket to a backend: it must not run out of descriptors. */
+/**
+ * Envoy keeps freed memory by default. Meeting many backends anew at once takes much for a moment:
+ * 5,000 within a second peaked at 350 MB, of which 20 MB were in use afterwards.
+ */
+const RETURN_MEMORY = {
+  bytes_to_release: 32 * 1024 * 1024,
+  memory_release_interval: "1s",
+};
+
+/** Envoy crashes when it cannot open a socket to a backend: it must not run out of descriptors. */
 function connectionLimit(maxConnections: number): object {
   return {
     name: "envoy.resource_monitors.global_downstream_max_connections",

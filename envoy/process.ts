@@ -41,8 +41,12 @@ const START = [
   'shift; exec "$@"',
 ].join("\n");
 
-/** Envoy's own sockets, files and the connections that it still ends after their client is gone. */
-const RESERVED_DESCRIPTORS = 1000;
+/**
+ * Envoy's own sockets and files (about 80), and a twentieth for connections to backends that it
+ * still ends after their client is gone.
+ */
+const RESERVED_DESCRIPTORS = 200;
+const RESERVED_SHARE = 1 / 20;
 const DESCRIPTORS_PER_CONNECTION = 2;
 
 /**
@@ -118,7 +122,8 @@ async function connectionLimit(): Promise<number> {
   const script = `${RAISE_DESCRIPTOR_LIMIT}\nulimit -n`;
   const { stdout } = await promisify(execFile)("/bin/sh", ["-c", script]);
   const descriptors = stdout.trim() === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(stdout);
-  const connections = Math.floor((descriptors - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION);
+  const reserved = Math.max(RESERVED_DESCRIPTORS, descriptors * RESERVED_SHARE);
+  const connections = Math.floor((descriptors - reserved) / DESCRIPTORS_PER_CONNECTION);
   return Math.max(connections, 1);
 }
 

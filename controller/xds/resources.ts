@@ -69,9 +69,10 @@ const UNLIMITED = 4_000_000_000;
 
 /**
  * How often Envoy looks for addresses of "backends" that nobody connects to any more. An address
- * lives for one to two intervals after its last connection. Meeting one anew costs a copy of the
- * list of all addresses in each worker, so it is to happen once per backend and not every 5 s, as
- * the default has it; a forgotten address costs a kilobyte.
+ * lives for one to two intervals after its last connection. Meeting one anew makes the main thread
+ * and each worker copy the list of all of them, so it is to happen once per backend and not every
+ * 5 s, as the default has it: cycling through 5,000 backends cost 200 µs of CPU a connection with
+ * 2 s, and nothing with 600 s. A remembered address costs 1 KB.
  */
 const CLEANUP_INTERVAL_SECONDS = 600;
 

@@ -21,7 +21,8 @@ export interface XdsServerOptions {
   log: XdsLog;
   /**
    * An Envoy asked for its listeners. When it is `fresh` it has none, and its table is empty: push
-   * the table, then call admitListeners with its id.
+   * the table, then call admitListeners with its id. Comes before `start` resolves when an Envoy
+   * waits for us already.
    */
   onConnect?: (connection: XdsConnection) => void;
   onDisconnect?: (connection: XdsConnection) => void;

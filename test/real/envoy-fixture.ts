@@ -85,18 +85,24 @@ export class EnvoyFixture {
   async makeXds(
     callbacks: Pick<XdsServerOptions, "onConnect" | "onDisconnect"> = {},
   ): Promise<XdsServer> {
-    const xds = new XdsServer({ socketPath: this.path("xds.sock"), log: this.log, ...callbacks });
+    const xds = this.#newXds(callbacks);
     await xds.start();
     return xds;
   }
 
   /** An xDS server that admits every Envoy at once, with everything set. */
   async serveAll(code: PluginCode): Promise<XdsServer> {
-    const xds: XdsServer = await this.makeXds({
+    // An Envoy that waits for us connects before `start` resolves.
+    const xds: XdsServer = this.#newXds({
       onConnect: ({ id }) => void xds.admitListeners(id).catch(() => {}),
     });
+    await xds.start();
     await setAll(xds, code);
     return xds;
+  }
+
+  #newXds(callbacks: Pick<XdsServerOptions, "onConnect" | "onDisconnect">): XdsServer {
+    return new XdsServer({ socketPath: this.path("xds.sock"), log: this.log, ...callbacks });
   }
 
   /** GET on a Unix socket of the run directory. */
