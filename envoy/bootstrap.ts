@@ -22,6 +22,7 @@ export const XDS_SOCKET = "xds.sock";
 
 const OWNER_ONLY = 0o600;
 const XDS_CLUSTER = "xds";
+const RESOURCE_MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors";
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 
 export function bootstrap({ runDirectory, nodeId, maxConnections }: BootstrapOptions): object {
@@ -61,7 +62,7 @@ function connectionLimit(maxConnections: number): object {
   return {
     name: "envoy.resource_monitors.global_downstream_max_connections",
     typed_config: {
-      "@type": `${EXTENSIONS}.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig`,
+      "@type": `${RESOURCE_MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig`,
       max_active_downstream_connections: maxConnections,
     },
   };

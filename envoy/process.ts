@@ -66,7 +66,7 @@ export async function livingEnvoy(runDirectory: string): Promise<number | undefi
   return (await isEnvoyOf(runDirectory, pid)) ? pid : undefined;
 }
 
-/** A pid may have gone to somebody else; a dead child that nobody waited for has no command line. */
+/** A pid may have gone to somebody else; a dead child that nobody waited for has no cmdline. */
 export async function isEnvoyOf(runDirectory: string, pid: number): Promise<boolean> {
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
   return commandLine.split("\0").includes(join(runDirectory, CONFIGURATION_FILE));

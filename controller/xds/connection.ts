@@ -57,7 +57,7 @@ export class XdsConnection {
     return this.#nodeId;
   }
 
-  /** Whether it came without listeners, so that its table has to be filled before it is admitted. */
+  /** Whether it came without listeners: its table has to be filled before it is admitted. */
   get fresh(): boolean {
     return this.#fresh;
   }

@@ -16,7 +16,7 @@ export const KEEP_LISTENER = "capture-keep";
 export const MASQUERADE_LISTENER = "capture-masquerade";
 export const BACKENDS_CLUSTER = "backends";
 
-/** Shared data belongs to a VM id: both filters, and all versions of the plugin, share the table. */
+/** Shared data belongs to a VM id: both filters and all versions of the plugin share the table. */
 const VM_ID = "portico";
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 export const NETWORK_WASM_TYPE = `${EXTENSIONS}.filters.network.wasm.v3.Wasm`;
