@@ -1,0 +1,106 @@
+// The connection cases on the module as it ships: what the node view says is reconciled into the
+// fake host, and each connection is made often. Which connections arrive here, and which source
+// address backends see, is the kernel's business; that is taken from the capture set.
+
+import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
+import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
+import { TargetTable } from "../../controller/sync/target-table.ts";
+import { deltaFrame, snapshotFrames } from "../../controller/wire/frames.ts";
+import type { KubernetesObject, Outcome } from "../cases/case.ts";
+import { kernelVerdict, sourceSeen, ViewedCluster } from "../cases/node-view.ts";
+import { type CaseRunner, runCases } from "../cases/run.ts";
+import type { ClientName } from "../cases/topology.ts";
+import { WasmHost } from "./host.ts";
+import { FRAME_BYTES, PLUGIN } from "./table-fixtures.ts";
+
+/** Of five backends, the most that a case has, one stays unseen once in 10^11 times. */
+const TRIES = 120;
+
+class WasmRunner implements CaseRunner {
+  readonly #host: WasmHost;
+  readonly #pushes: "deltas" | "snapshots";
+  readonly #cluster = new ViewedCluster();
+  readonly #target = new TargetTable();
+  readonly #reconciler: Reconciler;
+  #capture = EMPTY_CAPTURE_SET;
+
+  constructor(host: WasmHost, pushes: "deltas" | "snapshots") {
+    this.#host = host;
+    this.#pushes = pushes;
+    this.#reconciler = new Reconciler({
+      table: tableOf(host),
+      listeners: { active: () => true, publish: async () => {} },
+      capture: {
+        full: async () => {},
+        update: async () => {},
+        verify: async () => true,
+        isPresent: async () => true,
+      },
+    });
+  }
+
+  async apply(objects: readonly KubernetesObject[]): Promise<void> {
+    const { upserted, removed, capture } = this.#cluster.apply(objects);
+    this.#capture = capture;
+    this.#reconciler.markChanged(this.#target.apply(upserted, removed));
+    if (this.#pushes === "snapshots") this.#reconciler.forgetTable();
+    await this.#reconciler.reconcile({ table: this.#target.entries, capture }, false);
+  }
+
+  outcome(from: ClientName, to: string): Outcome {
+    const verdict = kernelVerdict(this.#capture, to);
+    const seen = this.#connectOften(to);
+    if (verdict === "keep" || verdict === "masquerade") {
+      const sources = seen.map((each) => sourceSeen(this.#capture, verdict, from, each));
+      return new Map(seen.map((each, index) => [each, sources[index] ?? ""]));
+    }
+    // Should the kernel hand it over all the same, the plugin must send it nowhere.
+    const closed = this.#target.entries.has(`${to}/TCP`) ? "no-backend" : "unknown-frontend";
+    if (seen.join() !== closed) throw new Error(`${to}: ${seen.join()} instead of ${closed}`);
+    if (verdict === "untouched") return verdict;
+    return verdict === "refuse" ? "refused" : "dropped";
+  }
+
+  close(): void {
+    this.#host.close();
+  }
+
+  /** The backends, or why it was closed; each once, over all workers. */
+  #connectOften(to: string): string[] {
+    const all = Array.from({ length: TRIES }, (_, index) => {
+      const { backend, closed } = this.#host.connect(to, index % this.#host.workers);
+      return closed ?? backend;
+    });
+    return [...new Set(all)];
+  }
+}
+
+/** The host's table, of which nobody knows anything at first. Every push goes to another worker. */
+function tableOf(host: WasmHost): TableGateway {
+  let version = 0;
+  const push = (frames: Iterable<Uint8Array>) => {
+    host.pushAll(frames, { worker: version % host.workers });
+    return ++version;
+  };
+  return {
+    version: async () => ({ version }),
+    read: async () => ({ version: 0, entries: new Map() }),
+    pushSnapshot: async (entries) => {
+      const records = entries.map(({ record }) => record);
+      return push(snapshotFrames(records, version + 1, FRAME_BYTES));
+    },
+    pushDelta: async (base, upserts, removals) => {
+      const delta = {
+        upserts: upserts.map(({ record }) => record),
+        removals: removals.map(({ key }) => key),
+      };
+      return push([deltaFrame(delta, base, version + 1)]);
+    },
+  };
+}
+
+for (const pushes of ["deltas", "snapshots"] as const) {
+  runCases(`the plugin, told by ${pushes}`, async () => {
+    return new WasmRunner(await WasmHost.load(PLUGIN, { workers: 2, seed: 7 }), pushes);
+  });
+}
