@@ -13,7 +13,7 @@ const CONF = "/proc/sys/net/ipv4/conf";
  * address is local, and drop the packet as one that pretends to come from the node itself.
  */
 export async function kernelSettingProblems(directory = CONF): Promise<string[]> {
-  const interfaces = await readdir(directory);
+  const interfaces = (await readdir(directory)).sort();
   const problems = interfaces.map(async (name) => {
     const value = await readFile(join(directory, name, "src_valid_mark"), "utf8").catch(() => "");
     if (value.trim() !== "1") return [];

@@ -79,9 +79,9 @@ function openSocket(target: Target): Socket {
 }
 
 function resultFrom(outcome: Outcome, body: string, begin: number): DialResult {
-  const said = body === "" ? { name: "", client: "" } : JSON.parse(body);
+  const { name = "", client = "", server = "" } = body === "" ? {} : JSON.parse(body);
   const milliseconds = Math.round((performance.now() - begin) * 10) / 10;
-  return { outcome, name: said.name, client: said.client, milliseconds };
+  return { outcome, name, client, server, milliseconds };
 }
 
 function outcomeOf(error: Error & { code?: string }): Outcome {

@@ -1,8 +1,8 @@
 // A backend, a program that runs inside a Pod's namespace: `echo-server.ts NAME tcp:8080 udp:53 …`.
 //
-// TCP: answers HTTP GET with JSON {name, client} (keep-alive as asked); whatever does not begin
-// with "GET " is streamed back as it comes, until the client ends. UDP: answers each datagram with
-// JSON {name, client, bytes}. Prints one line when it listens.
+// TCP: answers HTTP GET with JSON {name, server, client} (keep-alive as asked); whatever does not
+// begin with "GET " is streamed back as it comes, until the client ends. UDP: answers each datagram
+// with JSON {name, client, bytes}. Prints one line when it listens.
 
 import { createSocket } from "node:dgram";
 import { createServer as createHttpServer } from "node:http";
@@ -10,10 +10,11 @@ import { createServer, isIPv6, type Socket } from "node:net";
 
 const [name = "backend", ...listeners] = process.argv.slice(2);
 
-const http = createHttpServer((request, response) => {
-  const client = endpoint(request.socket.remoteAddress ?? "", request.socket.remotePort ?? 0);
+const http = createHttpServer(({ socket, url }, response) => {
+  const client = endpoint(socket.remoteAddress ?? "", socket.remotePort ?? 0);
+  const server = endpoint(socket.localAddress ?? "", socket.localPort ?? 0);
   response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify({ name, client, path: request.url }));
+  response.end(JSON.stringify({ name, server, client, path: url }));
 });
 
 function endpoint(address: string, port: number): string {

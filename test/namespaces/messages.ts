@@ -13,6 +13,8 @@ export interface DialResult {
   /** Who answered, and from which "address:port" it was asked; empty unless answered. */
   name: string;
   client: string;
+  /** The "address:port" at which it was reached; empty unless answered over TCP. */
+  server: string;
   /** Until the outcome, in milliseconds. */
   milliseconds: number;
 }

@@ -31,7 +31,7 @@ export function removeNamespaces(prefix: string): void {
   remove(namespaceNames().filter((name) => name.startsWith(`${prefix}-`)));
 }
 
-/** From now on the namespaces of this prefix are removed when this process ends, however it does. */
+/** From now on the namespaces of this prefix are removed when this process ends. */
 export function removeOnExit(prefix: string): void {
   hookExit();
   live.add(prefix);

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Cluster } from "../namespaces/cluster.ts";
 import { type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import { captureOn } from "./capture-lab.ts";
@@ -22,6 +22,8 @@ let tools: string;
 beforeAll(async () => {
   ({ cluster, node } = await makeNode({ name: "n", pods: { p: "auto" } }));
   tools = mkdtempSync(join(tmpdir(), "portico-tools-"));
+  // The kernel gives links their IPv6 addresses a little later.
+  await vi.waitFor(async () => expect(await kernelState()).not.toContain("tentative"), 10_000);
 });
 afterAll(async () => {
   rmSync(tools, { recursive: true });

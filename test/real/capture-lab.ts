@@ -89,7 +89,9 @@ function captureSet(node: ClusterNode): CaptureSet {
 
 const PING = `
 import os, socket, struct, sys
-checksum = lambda data: ~((s := sum(struct.unpack("!%dH" % (len(data) // 2), data))) + (s >> 16)) & 0xffff
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    return ~(total + (total >> 16)) & 0xffff
 body = struct.pack("!BBHHH", 8, 0, 0, os.getpid() & 0xffff, 1)
 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
 raw.settimeout(float(sys.argv[2]))

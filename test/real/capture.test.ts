@@ -207,6 +207,19 @@ describe("a node with other sysctls", () => {
   });
 });
 
+it("does not work with src_valid_mark, and says so", async () => {
+  const setting = "net.ipv4.conf.all.src_valid_mark";
+  await lab.node.exec("sysctl", ["-qw", `${setting}=1`]);
+  expect(await pod.dialOnce(VIP.web, 80, shortly)).toMatchObject({ outcome: "timeout" });
+  const module = new URL("../../controller/capture/kernel-settings.ts", import.meta.url).pathname;
+  const script = `import { kernelSettingProblems } from "${module}";
+    console.log(await kernelSettingProblems());`;
+  const args = ["--input-type=module", "-e", script];
+  const { stdout } = await lab.node.exec(process.execPath, args);
+  expect(stdout).toContain(setting);
+  await lab.node.exec("sysctl", ["-qw", `${setting}=0`]);
+});
+
 describe("an Envoy that is gone", () => {
   it("leaves its connections in their retries, and they are answered when it is back", async () => {
     await lab.node.exec("nft", ["-f", "-"], { input: tproxyTo(15403) });
