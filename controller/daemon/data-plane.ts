@@ -6,12 +6,7 @@ import type { CaptureOptions } from "../capture/options.ts";
 import { frontendKey } from "../node/frontend-key.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { TableEntry } from "../sync/plan.ts";
-import type {
-  CaptureGateway,
-  ListenerGateway,
-  Programmed,
-  TableGateway,
-} from "../sync/reconcile.ts";
+import type { CaptureGateway, Listeners, Programmed, TableGateway } from "../sync/reconcile.ts";
 import type { TableClient } from "../table/client.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
 import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
@@ -46,14 +41,12 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
 }
 
 /** The listeners themselves are set once, by listenWhenAdmitted; an Envoy gets them when admitted. */
-export function listenerGateway(xds: XdsServer): ListenerGateway {
+export function listenersOf(xds: XdsServer): Listeners {
+  const connections = xds.connections();
+  const waiting = connections.filter(({ admitted }) => !admitted);
   return {
-    active: () => {
-      const connections = xds.connections();
-      return connections.length > 0 && connections.every(({ admitted }) => admitted);
-    },
+    active: connections.length > 0 && waiting.length === 0,
     publish: async () => {
-      const waiting = xds.connections().filter(({ admitted }) => !admitted);
       for (const { id } of waiting) await xds.admitListeners(id);
     },
   };

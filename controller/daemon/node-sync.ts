@@ -16,7 +16,7 @@ import type { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
 import type { XdsServer } from "../xds/server.ts";
 import type { ControllerStatus } from "./control-api.ts";
-import { CaptureOfNode, listenerGateway, tableGateway } from "./data-plane.ts";
+import { CaptureOfNode, listenersOf, tableGateway } from "./data-plane.ts";
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
@@ -52,7 +52,7 @@ export class NodeSync {
     });
     this.#reconciler = new Reconciler({
       table: tableGateway(table),
-      listeners: listenerGateway(xds),
+      listeners: () => listenersOf(xds),
       capture: this.#capture,
     });
     this.#runner = new Runner({

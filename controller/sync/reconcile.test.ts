@@ -57,13 +57,13 @@ class DataPlane {
           return this.version;
         }),
     },
-    listeners: {
-      active: () => this.listening,
+    listeners: () => ({
+      active: this.listening,
       publish: () =>
         this.#step("listen", () => {
           this.listening = true;
         }),
-    },
+    }),
     capture: {
       full: (set: CaptureSet) =>
         this.#step("capture all", () => {

@@ -46,17 +46,18 @@ export interface CaptureGateway {
   isPresent(): Promise<boolean>;
 }
 
-/** Envoy's listeners for captured connections. */
-export interface ListenerGateway {
-  /** Whether the Envoy that is connected has them, from us or from an earlier controller. */
-  active(): boolean;
-  /** Brings them up to date; resolves once Envoy acknowledged. */
+/** The Envoys that are connected at one moment, and their listeners for captured connections. */
+export interface Listeners {
+  /** Whether all have them, from us or from an earlier controller; false when there is no Envoy. */
+  active: boolean;
+  /** Gives them to those that do not; resolves once they acknowledged. */
   publish(): Promise<void>;
 }
 
 export interface Gateways {
   table: TableGateway;
-  listeners: ListenerGateway;
+  /** Asked before the table is looked at: an Envoy that restarts later is not one of them. */
+  listeners: () => Listeners;
   capture: CaptureGateway;
 }
 
@@ -97,10 +98,11 @@ export class Reconciler {
   /** `full` also looks for what others changed: a flushed rule set, a table pushed by somebody. */
   async reconcile(target: Target, full: boolean): Promise<void> {
     if (full) await this.#verify();
+    const listeners = this.#gateways.listeners();
     try {
       this.#programmed ??= await this.#gateways.table.read();
       const last = await this.#pushFirst(target.table, this.#programmed);
-      await this.#open(target.capture);
+      await this.#open(listeners, target.capture);
       await this.#push(target.table, last);
     } catch (error) {
       this.forgetTable();
@@ -129,9 +131,8 @@ export class Reconciler {
   }
 
   /** Steps 2 and 3. */
-  async #open(set: CaptureSet): Promise<void> {
-    const { listeners, capture } = this.#gateways;
-    const captureFirst = !listeners.active() && (await capture.isPresent());
+  async #open(listeners: Listeners, set: CaptureSet): Promise<void> {
+    const captureFirst = !listeners.active && (await this.#gateways.capture.isPresent());
     if (captureFirst) await this.#programCapture(set);
     await listeners.publish();
     if (!captureFirst) await this.#programCapture(set);

@@ -23,17 +23,20 @@ export class PorticoProcess {
   log = "";
   readonly #node: Namespace;
   readonly #directory: string;
-  readonly #nodeName: string;
+  readonly #source: readonly string[];
   #child: ChildProcess | undefined;
 
-  /** The folder is in /run because a socket's path has 107 bytes at most. */
-  constructor(node: Namespace, nodeName = node.label) {
+  /**
+   * With a kubeconfig it follows that cluster and not its folder of manifests. The folder is in
+   * /run because a socket's path has 107 bytes at most.
+   */
+  constructor(node: Namespace, kubeconfig?: string) {
     this.#node = node;
-    this.#nodeName = nodeName;
     this.#directory = mkdtempSync("/run/portico-test-");
     this.runDirectory = join(this.#directory, "run");
     this.manifests = join(this.#directory, "manifests");
     mkdirSync(this.manifests);
+    this.#source = kubeconfig ? ["--kubeconfig", kubeconfig] : ["--manifests", this.manifests];
   }
 
   /** Replaces the whole content of the manifests folder's one file, in one step. */
@@ -46,8 +49,8 @@ export class PorticoProcess {
 
   /** Starts the controller, and Envoy unless it lives; does not wait for them. */
   async start(args: readonly string[] = [], env: Record<string, string> = {}): Promise<void> {
-    const source = ["--manifests", this.manifests, "--node-name", this.#nodeName];
-    const all = ["run", ...source, "--with-envoy", "--run-dir", this.runDirectory, ...args];
+    const node = ["--node-name", this.#node.label, "--run-dir", this.runDirectory];
+    const all = ["run", ...this.#source, ...node, "--with-envoy", ...args];
     const ENVOY = await findEnvoy(process.env, console.log);
     const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
     const child = this.#node.spawn("env", [...variables, process.execPath, COMMAND, ...all]);
