@@ -49,7 +49,7 @@ it("keeps lines within 100 columns and files within 400 lines", () => {
   const long = sources.flatMap(({ path, text }) => {
     const lines = text.split("\n");
     const wide = lines.flatMap((line, index) =>
-      line.length > MAX_COLUMNS ? [`${path}:${index + 1} has ${line.length} columns`] : [],
+      [...line].length > MAX_COLUMNS ? [`${path}:${index + 1} is too wide`] : [],
     );
     return lines.length > MAX_LINES ? [...wide, `${path} has ${lines.length} lines`] : wide;
   });
