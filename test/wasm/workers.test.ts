@@ -2,9 +2,10 @@
 // dies while it applies, and new code that takes over.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Frontend } from "../../controller/node/types.ts";
+import type { Backend, Frontend } from "../../controller/node/types.ts";
+import { decodeFrame } from "../../controller/wire/decode.ts";
 import { deltaFrame } from "../../controller/wire/frames.ts";
-import { keyBytesFromFrontend } from "../../controller/wire/key.ts";
+import { bucketOfKey, keyBytesFromFrontend } from "../../controller/wire/key.ts";
 import { GuestError } from "./guest.ts";
 import { WasmHost } from "./host.ts";
 import { STATUS } from "./status.ts";
@@ -110,6 +111,18 @@ describe("a VM that dies while it applies", () => {
     expect(version()).toMatchObject({ version: 6, frontends: 2 });
   });
 
+  it("and wakes up again has lost the head, and says so", () => {
+    host.pushAll(snapshot([frontend(1)], 5));
+    const frames = snapshot([frontend(3)], 9);
+    // Long after its lease, in the middle of its last bucket: the other worker takes over.
+    beforeRead(4, () => {
+      time += 5n * SECOND;
+      host.pushAll(frames, { worker: 1 });
+    });
+    expect(host.push(upsert(5, frontend(2))).status).toBe(500);
+    expect(version()).toMatchObject({ version: 9, frontends: 1 });
+  });
+
   it("goes on serving what it has meanwhile", () => {
     host.pushAll(snapshot([frontend(1)], 5));
     dieAtWrite(2, upsert(5, frontend(2)));
@@ -166,19 +179,27 @@ describe("a long list", () => {
     expect(host.connect("10.96.0.1:80")).toEqual({ closed: "unknown-frontend" });
   });
 
-  it("is dumped whole although it is replaced meanwhile", () => {
-    host.pushAll(snapshot([frontend(1, { backends: before })], 1));
-    const { body } = host.request("GET", "/v1/dump");
-    for (let n = 1; n <= body.length; n += 500) {
-      let base = version().version;
+  it("is dumped of one piece, however often it is replaced meanwhile", () => {
+    const lists = [1, 2, 3].map((subnet) => backends(1000, subnet));
+    const bucket = bucketOfKey(keyBytesFromFrontend(frontend(1)));
+    host.pushAll(snapshot([frontend(1, { backends: lists[0] as Backend[] })], 1));
+    // Read 1 is the head, 2 the bucket, the rest its chunks. Twice: the generation is back again.
+    for (let n = 2; n <= 10; n++) {
       beforeRead(n, () => {
-        host.push(upsert(base, frontend(1, { backends: base % 2 === 1 ? after : before })), {
+        const base = version(1).version;
+        host.pushAll([upsert(base, frontend(1, { backends: lists[n % 3] as Backend[] }))], {
           worker: 1,
         });
-        base++;
+        host.pushAll(
+          [upsert(base + 1, frontend(1, { backends: lists[(n + 1) % 3] as Backend[] }))],
+          { worker: 1 },
+        );
       });
-      expect(host.request("GET", "/v1/dump").status).toBe(200);
-      host.shared.beforeRead = undefined;
+      const page = host.request("GET", `/v1/dump?first=${bucket}&count=1`);
+      expect(lists.map((list) => list.map(backendText))).toContainEqual(
+        decodeFrame(page.body).upserts[0]?.backends.map(backendText),
+      );
+      expect(decodeFrame(page.body).version).toBe(0);
     }
   });
 
