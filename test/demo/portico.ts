@@ -85,22 +85,24 @@ export async function killController(workspace: Workspace): Promise<boolean> {
   return await endController(workspace, "SIGKILL");
 }
 
-async function endController({ pidFile }: Workspace, signal: NodeJS.Signals): Promise<boolean> {
+async function endController(workspace: Workspace, signal: NodeJS.Signals): Promise<boolean> {
+  const { pidFile } = workspace;
   if (!existsSync(pidFile)) return true;
   const pid = Number(readFileSync(pidFile, "utf8"));
+  if (!isController(pid, workspace)) return true;
+  process.kill(pid, signal);
   try {
-    process.kill(pid, signal);
-    await eventually("the controller's end", STOP_MS, async () => !isRunning(pid));
+    await eventually("its end", STOP_MS, async () => !isController(pid, workspace));
     return true;
   } catch {
-    return !isRunning(pid);
+    return false;
   }
 }
 
-/** False for a zombie also. */
-function isRunning(pid: number): boolean {
+/** A process id may have gone to a stranger; a dead process has no command line. */
+function isController(pid: number, { runDirectory }: Workspace): boolean {
   try {
-    return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(runDirectory);
   } catch {
     return false;
   }

@@ -21,7 +21,8 @@ export class Store {
   private readonly cluster: Cluster;
   /** Whether it outlives this process. */
   readonly kept: boolean;
-  private services: readonly ServiceManifest[] = [];
+  /** As the manifests have them at the start. */
+  services: readonly ServiceManifest[] = [];
   /** The number of the last Pod of each app. */
   private readonly lastNumbers = new Map<string, number>();
   private readonly processes = new Map<string, ChildProcess>();

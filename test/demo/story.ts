@@ -90,11 +90,15 @@ function interruption(): Promise<never> {
 
 async function raise(tell: Narrator, workspace: Workspace, keep: boolean): Promise<Stage> {
   const store = await Store.start(workspace, keep);
-  const pods = [...store.node.pods.values()].map(({ label, address }) => `${label} ${address}`);
   tell.say(
     "An online store in Kubernetes objects, on a node and Pods that are network namespaces:",
   );
-  tell.say(`${store.node.label} ${store.node.address} with ${pods.join(", ")}`);
+  tell.say(`node ${store.node.label} ${store.node.address}`);
+  const pods = [...store.node.pods.values()];
+  for (const { name } of store.services) {
+    const own = pods.filter(({ label }) => label.startsWith(`${name}-`));
+    tell.say(`${name}: ${own.map(({ label, address }) => `${label} ${address}`).join(", ")}`);
+  }
   return { tell, store, portico: new Portico(store.node, workspace), workspace };
 }
 

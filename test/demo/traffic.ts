@@ -48,10 +48,15 @@ export function increase(counts: Map<string, number>, name: string, count: numbe
   counts.set(name, (counts.get(name) ?? 0) + count);
 }
 
-/** "orders-api-1 21, orders-api-2 19"; "nobody" when there is none. */
+/** "orders-api-1 21, -2 19"; "nobody" when there is none. */
 export function countsText(counts: ReadonlyMap<string, number>): string {
-  const parts = [...counts].sort(([a], [b]) => a.localeCompare(b));
-  return parts.map(([name, count]) => `${name} ${count}`).join(", ") || "nobody";
+  const sorted = [...counts].sort(([a], [b]) => a.localeCompare(b));
+  const prefix = sorted[0]?.[0].replace(/-\d+$/, "-") ?? "";
+  const parts = sorted.map(([name, count], index) => {
+    const short = index > 0 && name.startsWith(prefix) ? name.slice(prefix.length - 1) : name;
+    return `${short} ${count}`;
+  });
+  return parts.join(", ") || "nobody";
 }
 
 /** "60 of 60, slowest 8 ms", with the failures if there are any. */

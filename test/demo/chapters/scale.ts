@@ -2,7 +2,7 @@
 
 import { eventually } from "../../eventually.ts";
 import { LongConnections, Stream } from "../clients.ts";
-import { answeredText, countsText, figuresFromDials } from "../traffic.ts";
+import { answeredBy, answeredText, countsText, figuresFromDials } from "../traffic.ts";
 import type { Chapter, Stage } from "./stage.ts";
 
 const LONG_AT_FIRST = 12;
@@ -27,6 +27,7 @@ export const scale: Chapter = async (stage) => {
   await store.manifests.replacePods("orders-api", added, []);
   await untilBackends(stage, stay.length + MORE);
   await long.add(dialer, clusterIP, port, LONG_AT_EIGHT);
+  const atEight = figuresFromDials(await dialer.dial(clusterIP, port, { tries: 120 }));
   tell.say(`open connections with ${stay.length + MORE} Pods: ${countsText(long.holders())}`);
 
   await store.manifests.beginDeletion("orders-api", added, new Date());
@@ -46,10 +47,10 @@ export const scale: Chapter = async (stage) => {
     seen: answeredText(stream),
   });
   tell.check({
-    what: "the Pods that answered them",
-    holds: stream.names.size === stay.length + MORE,
+    what: `answered by, with ${stay.length + MORE} Pods`,
+    holds: answeredBy(atEight, [...stay, ...names]),
     expected: `all ${stay.length + MORE}`,
-    seen: countsText(stream.names),
+    seen: countsText(atEight.names),
   });
   tell.check({
     what: "new connections to Pods that were leaving",
