@@ -135,7 +135,7 @@ it("refuses an undefined port of a ClusterIP, and drops an address that is nobod
   expect((await client.dialOnce("10.96.255.77", 80, { timeoutMs: 500 })).outcome).toBe("timeout");
 });
 
-it("lets the API server be gone for a minute under traffic, and then applies what changed", async () => {
+it("lets the API server be gone for a minute under traffic, and applies what changed", async () => {
   await objects.scale(WEB, [webPod("web-1"), webPod("web-2")]);
   const { address } = await createWeb();
   await untilAnsweredBy(["web-1", "web-2"], address);
