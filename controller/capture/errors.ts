@@ -12,6 +12,16 @@ const HINTS: Record<KernelErrorCode, string> = {
   refused: "see what the program said; Portico tries again",
 };
 
+// nft 1.0.6 sends a transaction as one message, and may enlarge its socket's buffer for it only
+// with rights over the whole machine; without, some 3,000 frontends fitted (Linux 6.18).
+const TOO_LONG_HINT =
+  "the rules are too many for the socket buffer of a process in a user namespace of its own: " +
+  "run with the machine's user namespace";
+
+function hintFor(code: KernelErrorCode, stderr: string): string {
+  return stderr.includes("Message too long") ? TOO_LONG_HINT : HINTS[code];
+}
+
 class KernelError extends Error {
   readonly code: KernelErrorCode;
   readonly hint: string;
@@ -20,9 +30,10 @@ class KernelError extends Error {
 
   constructor(program: string, code: KernelErrorCode, stderr: string) {
     const said = stderr.trim().split("\n")[0] ?? "";
-    super(`${program}: ${code}${said === "" ? "" : `: ${said}`} (${HINTS[code]})`);
+    const hint = hintFor(code, stderr);
+    super(`${program}: ${code}${said === "" ? "" : `: ${said}`} (${hint})`);
     this.code = code;
-    this.hint = HINTS[code];
+    this.hint = hint;
     this.stderr = stderr;
   }
 }

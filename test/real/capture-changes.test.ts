@@ -1,8 +1,11 @@
 // Replacing, changing and checking the capture rules of a node under running connections.
 
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CaptureSet, Verdict } from "../../controller/node/types.ts";
 import { type CaptureLab, captureOn, makeCaptureLab, VIP } from "./capture-lab.ts";
+
+const isMachineRoot = / 4294967295$/m.test(readFileSync("/proc/self/uid_map", "utf8"));
 
 let lab: CaptureLab;
 beforeAll(async () => {
@@ -129,7 +132,8 @@ describe("changes", () => {
     expect(await elements("frontends_v4")).toContain(`${VIP.web} . tcp . 80 : goto verdict_keep`);
   });
 
-  it("load 20,000 frontends in well under a second", async () => {
+  // Without rights over the whole machine a transaction has to fit into a socket's buffer.
+  it.skipIf(!isMachineRoot)("load 20,000 frontends in well under a second", async () => {
     const verdicts = new Map<string, Verdict>();
     const address = (index: number) => `10.97.${index >> 8}.${index & 255}`;
     for (let i = 0; i < 20_000; i++) verdicts.set(`${address(i)}:80/TCP`, "keep");
