@@ -19,7 +19,7 @@ export interface CaseRunner {
   apply(objects: readonly KubernetesObject[]): Promise<void> | void;
   /**
    * What becomes of connections from `from` to `to` ("address:port"). Where several backends may
-   * answer, all who do, each once; so try often enough.
+   * answer, all who do, each once; so try often enough. Asked for all connections of a step at once.
    */
   outcome(from: ClientName, to: string): Promise<Outcome> | Outcome;
   close?(): Promise<void> | void;
@@ -48,10 +48,12 @@ export function runCases(
 
 async function runStep(runner: CaseRunner, step: Step, index: number): Promise<void> {
   await runner.apply(clusterOf(step.objects));
-  for (const connection of step.connections) {
+  const tried = step.connections.map(async (connection) => {
     const { from, to } = connection;
-    const outcome = await runner.outcome(from, to);
-    const title = `step ${index}: ${from} → ${to}`;
+    return { connection, outcome: await runner.outcome(from, to) };
+  });
+  for (const { connection, outcome } of await Promise.all(tried)) {
+    const title = `step ${index}: ${connection.from} → ${connection.to}`;
     expect(shown(outcome), title).toEqual(shown(expectedOutcome(connection)));
   }
 }

@@ -29,7 +29,7 @@ class WasmRunner implements CaseRunner {
     this.#pushes = pushes;
     this.#reconciler = new Reconciler({
       table: tableOf(host),
-      listeners: { active: () => true, publish: async () => {} },
+      listeners: () => ({ active: true, publish: async () => {} }),
       capture: {
         full: async () => {},
         update: async () => {},

@@ -1,0 +1,147 @@
+// The connection cases on the real thing: one controller that reads manifests, Envoy, the kernel,
+// and Pods that say who called them. All cases run on the same Portico, so each also shows what the
+// earlier ones left behind.
+
+import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
+import { runPaths } from "../../controller/config.ts";
+import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
+import { TargetTable } from "../../controller/sync/target-table.ts";
+import { TableClient } from "../../controller/table/client.ts";
+import type { KubernetesObject, Outcome } from "../cases/case.ts";
+import { ALL_CASES } from "../cases/cases.ts";
+import { kernelVerdict, ViewedCluster } from "../cases/node-view.ts";
+import { type CaseRunner, runCases } from "../cases/run.ts";
+import type { ClientName } from "../cases/topology.ts";
+import { eventually } from "../eventually.ts";
+import type { DialResult } from "../namespaces/messages.ts";
+import { type CasesLab, makeCasesLab } from "./cases-lab.ts";
+import { hasPassed, observePackets } from "./passing-packets.ts";
+import { PorticoProcess } from "./portico-fixture.ts";
+import { type Programmed, programmedFrom, readProgrammed } from "./programmed.ts";
+
+/** A SYN is repeated after a second: what is refused before that was refused at once. */
+const AT_ONCE_MS = 900;
+/** For connections of which the node view says that nobody answers. */
+const SHORT_MS = 400;
+const LONG_MS = 2_000;
+/** Between rounds it is looked whether all backends were seen; five at most, so ten rounds do. */
+const TRIES_A_ROUND = 10;
+const MAX_ROUNDS = 10;
+
+class RealRunner implements CaseRunner {
+  readonly #lab: CasesLab;
+  readonly #portico: PorticoProcess;
+  readonly #table: TableClient;
+  readonly #cluster = new ViewedCluster();
+  readonly #target = new TargetTable();
+  #capture = EMPTY_CAPTURE_SET;
+  /** What becomes of connections without Portico, of those that it is to leave alone. */
+  readonly #without = new Map<string, string>();
+  /** Source ports of the connections that are looked for; the kernel chooses others above. */
+  #lastPort = 20_000;
+
+  constructor(lab: CasesLab) {
+    this.#lab = lab;
+    this.#portico = new PorticoProcess(lab.node);
+    this.#table = new TableClient(runPaths(this.#portico.runDirectory).tableSocket);
+  }
+
+  async start(): Promise<void> {
+    await observePackets(this.#lab.node);
+    const connections = ALL_CASES.flatMap((each) => [each, ...(each.later ?? [])]).flatMap(
+      (step) => step.connections,
+    );
+    const untouched = connections.filter((each) => each.expect === "untouched");
+    for (const { from, to } of untouched) {
+      const { result } = await this.#dial(from, to, SHORT_MS);
+      this.#without.set(`${from} ${to}`, textFromResult(result));
+    }
+    await this.#portico.start();
+    await this.#portico.synced();
+  }
+
+  async apply(objects: readonly KubernetesObject[]): Promise<void> {
+    const { upserted, removed, capture } = this.#cluster.apply(objects);
+    this.#capture = capture;
+    this.#target.apply(upserted, removed);
+    const expected = programmedFrom(this.#target.entries, capture);
+    let present: Programmed = [];
+    this.#portico.write(objects);
+    await eventually("the data plane as the objects say", 5_000, async () => {
+      present = await readProgrammed(this.#table, this.#lab.node);
+      return isDeepStrictEqual(present, expected);
+    }).catch((error) => {
+      expect(present, `${error.message}\n${this.#portico.log.slice(-2_000)}`).toEqual(expected);
+    });
+  }
+
+  async outcome(from: ClientName, to: string): Promise<Outcome> {
+    const verdict = kernelVerdict(this.#capture, to);
+    const isAnswered = verdict === "keep" || verdict === "masquerade";
+    const { result, passed } = await this.#dial(from, to, isAnswered ? LONG_MS : SHORT_MS);
+    if (passed) {
+      const without = this.#without.get(`${from} ${to}`);
+      expect(textFromResult(result), `${from} → ${to}, which passes`).toBe(without);
+      return "untouched";
+    }
+    if (result.outcome === "timeout") return "dropped";
+    if (result.outcome === "refused") {
+      expect(result.milliseconds).toBeLessThan(AT_ONCE_MS);
+      return "refused";
+    }
+    return await this.#seenAll(from, to);
+  }
+
+  async close(): Promise<void> {
+    this.#table.close();
+    await this.#portico.close();
+    await this.#lab.cluster.close();
+  }
+
+  /** One connection, and whether its first packet passed the node. */
+  async #dial(from: ClientName, to: string, timeoutMs: number) {
+    const localPort = ++this.#lastPort;
+    const dialer = await this.#lab.namespaceOf(from).dialer();
+    const [address = "", port] = to.split(":");
+    const result = await dialer.dialOnce(address, Number(port), { localPort, timeoutMs });
+    return { result, passed: await hasPassed(this.#lab.node, localPort, to) };
+  }
+
+  /** Dials until everyone in the table was seen; returns who was, and the sources they saw. */
+  async #seenAll(from: ClientName, to: string): Promise<Map<string, string>> {
+    const dialer = await this.#lab.namespaceOf(from).dialer();
+    const [address = "", port] = to.split(":");
+    const backends = this.#cluster.frontends.get(`${to}/TCP`)?.backends ?? [];
+    const seen = new Map<string, string>();
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const options = { tries: TRIES_A_ROUND, timeoutMs: LONG_MS };
+      for (const result of await dialer.dial(address, Number(port), options)) {
+        expect(result.outcome, `${from} → ${to}`).toBe("answered");
+        const source = hostOf(result.client);
+        expect(seen.get(result.server) ?? source).toBe(source);
+        seen.set(result.server, source);
+      }
+      if (seen.size >= backends.length) break;
+    }
+    return seen;
+  }
+}
+
+function hostOf(addressAndPort: string): string {
+  return addressAndPort.slice(0, addressAndPort.lastIndexOf(":"));
+}
+
+/** "refused"; "answered: 10.1.1.11:8080 sees 10.1.1.10" */
+function textFromResult({ outcome, server, client }: DialResult): string {
+  return outcome === "answered" ? `answered: ${server} sees ${hostOf(client)}` : outcome;
+}
+
+runCases("real Envoy and the real kernel", async () => {
+  const runner = new RealRunner(await makeCasesLab());
+  await runner.start().catch(async (error) => {
+    await runner.close();
+    throw error;
+  });
+  return runner;
+});
