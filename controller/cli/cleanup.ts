@@ -15,8 +15,8 @@ const RUN_FILES = /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control)\.sock$/;
 export function cleanupCommand(): Command {
   return new Command("cleanup")
     .description(
-      "remove every kernel rule, route and set of Portico's from this node, end the Envoy that it " +
-        "started, and empty its run directory.\n" +
+      "remove every kernel rule, route and set of Portico's from this node, end the Envoy that " +
+        "it started, and empty its run directory.\n" +
         "Nothing else's is touched, and doing it twice is fine. Services stop working on this " +
         "node unless something else serves them; connections through Envoy end.",
     )

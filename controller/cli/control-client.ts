@@ -39,7 +39,7 @@ function explainUnreachable(socketPath: string, error: NodeJS.ErrnoException): s
   switch (error.code) {
     case "ENOENT":
     case "ECONNREFUSED":
-      return `no controller answers on ${socketPath}: is \`portico run\` running with this --run-dir?`;
+      return `no controller answers on ${socketPath}: does \`portico run\` use this --run-dir?`;
     case "EACCES":
       return `no permission for ${socketPath}: run this as the user that \`portico run\` runs as`;
     default:

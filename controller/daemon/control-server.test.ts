@@ -86,5 +86,5 @@ it("refuses a module that no ConfigMap could hold, naming the limit", async () =
 it("says what is not there", async () => {
   await expect(callController(socket, "GET", "/v1/nothing")).rejects.toThrow("GET /v1/nothing");
   const nobody = callController(join(directory, "none.sock"), "GET", STATUS_PATH);
-  await expect(nobody).rejects.toThrow("is `portico run` running");
+  await expect(nobody).rejects.toThrow("does `portico run` use this");
 });

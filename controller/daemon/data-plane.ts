@@ -40,7 +40,7 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
   return [frontendKey(address, port, protocol), entry];
 }
 
-/** The listeners themselves are set once, by listenWhenAdmitted; an Envoy gets them when admitted. */
+/** The listeners themselves are set once, by listenWhenAdmitted. */
 export function listenersOf(xds: XdsServer): Listeners {
   const connections = xds.connections();
   const waiting = connections.filter(({ admitted }) => !admitted);

@@ -103,7 +103,7 @@ describe("Runner", () => {
     expect(most).toBe(1);
   });
 
-  it("tries a failed run again with growing pauses, and starts small again after a success", async () => {
+  it("tries a failed run again with growing pauses, small again after a success", async () => {
     let failing = true;
     const at: number[] = [];
     const { clock, errors, runner } = setUp({

@@ -74,7 +74,7 @@ async function killEnvoy(): Promise<void> {
 }
 
 describe("the controller", () => {
-  it("is killed under traffic: nothing notices, and what changed meanwhile is applied", async () => {
+  it("is killed under traffic: nothing notices, what changed meanwhile is applied", async () => {
     await portico.start(CIDR);
     await portico.synced();
     const held = await client.open(VIP, 80);
