@@ -25,10 +25,9 @@ it("names the setting and the interface", async () => {
   set("all", 1);
   set("eth0", 1);
   set("lo", 0);
+  const end = "set it to 0";
   expect(await kernelSettingProblems(directory)).toEqual([
-    "net.ipv4.conf.all.src_valid_mark is 1: Services do not answer to packets from any interface; " +
-      "set it to 0",
-    "net.ipv4.conf.eth0.src_valid_mark is 1: Services do not answer to packets from interface " +
-      "eth0; set it to 0",
+    expect.stringMatching(`^net.ipv4.conf.all.src_valid_mark is 1: .* any interface; ${end}$`),
+    expect.stringMatching(`^net.ipv4.conf.eth0.src_valid_mark is 1: .* interface eth0; ${end}$`),
   ]);
 });
