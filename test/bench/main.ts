@@ -4,9 +4,11 @@
 import { Command } from "commander";
 import { reexecInUserNamespace } from "../namespaces/user-namespace.ts";
 import { connectionsCommand } from "./connections/command.ts";
+import { tableCommand } from "./table/command.ts";
 
 await reexecInUserNamespace();
 await new Command("bench")
   .description("measure Portico on this machine, beside others")
+  .addCommand(tableCommand())
   .addCommand(connectionsCommand())
   .parseAsync();

@@ -4,13 +4,13 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { shippedPlugin } from "../../controller/config.ts";
 import {
-  listenerGateway,
+  listenersOf,
   listenWhenAdmitted,
   tableGateway,
 } from "../../controller/daemon/data-plane.ts";
 import type { ClusterState } from "../../controller/model/cluster-state.ts";
 import { NodeFollower } from "../../controller/node/follow-cluster.ts";
-import { Reconciler } from "../../controller/sync/reconcile.ts";
+import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
@@ -39,6 +39,16 @@ const LOG = {
   warn: (fields: object, message: string) => progress(`${message} ${JSON.stringify(fields)}`),
 };
 
+/** Milliseconds from the moment that a sync was decided upon. */
+export interface SyncTimes {
+  /** Until it was known what to push. */
+  viewMs: number;
+  /** Until Envoy had acknowledged the last push; NaN when nothing was pushed. */
+  appliedMs: number;
+  /** Until Envoy's listeners and the kernel were as they should be, too. */
+  totalMs: number;
+}
+
 export class PorticoNode {
   readonly table: TableClient;
   /** Of Envoy. */
@@ -47,6 +57,7 @@ export class PorticoNode {
   readonly #follower: NodeFollower;
   readonly #target = new TargetTable();
   readonly #reconciler: Reconciler;
+  #appliedAt = Number.NaN;
 
   private constructor(
     options: PorticoNodeOptions,
@@ -63,8 +74,8 @@ export class PorticoNode {
       serviceCIDRs: [],
     });
     this.#reconciler = new Reconciler({
-      table: tableGateway(table),
-      listeners: listenerGateway(xds),
+      table: this.#timed(tableGateway(table)),
+      listeners: () => listenersOf(xds),
       capture: kernelOf(options.node),
     });
   }
@@ -97,15 +108,33 @@ export class PorticoNode {
   }
 
   /** Brings the whole data plane to the state, as one sync of the controller does. */
-  async sync(): Promise<void> {
+  async sync(): Promise<SyncTimes> {
+    const start = performance.now();
     const { upserted, removed, capture, problems } = this.#follower.update();
     if (problems[0]) throw new Error(`${problems[0].object}: ${problems[0].message}`);
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
+    const viewMs = performance.now() - start;
+    this.#appliedAt = Number.NaN;
     await this.#reconciler.reconcile({ table: this.#target.entries, capture }, false);
+    return { viewMs, appliedMs: this.#appliedAt - start, totalMs: performance.now() - start };
   }
 
   async stop(): Promise<void> {
     await this.#xds.stop();
     this.table.close();
+  }
+
+  /** The same gateway, with a look at the clock when a push was acknowledged. */
+  #timed(gateway: TableGateway): TableGateway {
+    const acknowledged = (version: number) => {
+      this.#appliedAt = performance.now();
+      return version;
+    };
+    return {
+      ...gateway,
+      pushSnapshot: (entries) => gateway.pushSnapshot(entries).then(acknowledged),
+      pushDelta: (base, upserts, removals) =>
+        gateway.pushDelta(base, upserts, removals).then(acknowledged),
+    };
   }
 }

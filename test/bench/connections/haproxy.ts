@@ -8,9 +8,11 @@ import { captureOn } from "./capture.ts";
 import { type Peer, type PeerOptions, startProxy } from "./peer.ts";
 import { BACKEND_PORT, FRONTEND, type Stand } from "./stand.ts";
 
+const HAPROXY = "haproxy";
+
 /** What HAProxy says of its version; undefined when it is not installed. */
 export function haproxyVersion(): string | undefined {
-  const { status, stdout } = spawnSync("haproxy", ["-v"], { encoding: "utf8" });
+  const { status, stdout } = spawnSync(HAPROXY, ["-v"], { encoding: "utf8" });
   return status === 0 ? stdout.split("\n")[0] : undefined;
 }
 
@@ -20,7 +22,7 @@ export async function haproxyPeer(options: PeerOptions): Promise<Peer> {
   await writeFile(file, configuration(stand, workers));
   await captureOn(stand, services);
   // -db: in the foreground, as one process.
-  const pid = startProxy(stand, "haproxy", ["-db", "-f", file]);
+  const pid = startProxy(stand, HAPROXY, ["-db", "-f", file]);
   return { name: "haproxy", stand, target: FRONTEND, pid };
 }
 

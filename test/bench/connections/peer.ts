@@ -22,7 +22,8 @@ export interface PeerOptions {
 }
 
 export interface Peer {
-  name: PeerName;
+  /** As samples and reports call it. */
+  name: string;
   stand: Stand;
   /** What its client dials. */
   target: { address: string; port: number };

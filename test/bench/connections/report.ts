@@ -3,7 +3,7 @@
 
 import { columns } from "../../../controller/cli/output.ts";
 import { type Summary, summarize } from "../statistics.ts";
-import { PEER_NAMES, type PeerName } from "./peer.ts";
+import { PEER_NAMES } from "./peer.ts";
 import { LOAD_KINDS, type LoadKind, type Sample } from "./rounds.ts";
 
 /** Whom every peer is compared with, round by round. */
@@ -11,7 +11,7 @@ const BASELINES = ["envoy", "haproxy"] as const;
 type Baseline = (typeof BASELINES)[number];
 
 export interface PeerFigures {
-  peer: PeerName;
+  peer: string;
   kind: LoadKind;
   perSecond: Summary;
   /** Of the proxy's process, µs per connection or request; null where there is no proxy. */
@@ -38,7 +38,7 @@ export function figuresOf(samples: readonly Sample[]): PeerFigures[] {
   );
 }
 
-function figuresOfPeer(peer: PeerName, kind: LoadKind, samples: readonly Sample[]): PeerFigures {
+function figuresOfPeer(peer: string, kind: LoadKind, samples: readonly Sample[]): PeerFigures {
   const own = samples.filter((sample) => sample.peer === peer);
   const compare = (ratio: Ratio) => ratiosTo(own, samples, ratio);
   return {

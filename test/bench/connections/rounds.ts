@@ -5,15 +5,16 @@
 import type { LoadPrograms } from "../load/programs.ts";
 import { type Load, runLoad } from "../load/run.ts";
 import { settledCpuMicroseconds } from "../process-cost.ts";
-import type { Peer, PeerName } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 
 /** "new": one request per connection. "keep-alive": many on each of a few connections. */
 export const LOAD_KINDS = ["new", "keep-alive"] as const;
 export type LoadKind = (typeof LOAD_KINDS)[number];
-export type Loads = Record<LoadKind, Load>;
+/** Kinds that are absent are not run. */
+export type Loads = Partial<Record<LoadKind, Load>>;
 
 export interface Sample {
-  peer: PeerName;
+  peer: string;
   kind: LoadKind;
   round: number;
   /** Connections a second, or requests a second. */
@@ -37,15 +38,17 @@ export interface RoundsOptions {
 
 /** A round of warming up, which is not in the result, then the rounds. */
 export async function runRounds(options: RoundsOptions): Promise<Sample[]> {
-  const { peers, rounds, tell } = options;
+  const { peers, loads, rounds, tell } = options;
   const samples: Sample[] = [];
   for (let round = 0; round <= rounds; round++) {
     tell(round === 0 ? "warming up" : `round ${round} of ${rounds}`);
     const first = round % peers.length;
     for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
       for (const kind of LOAD_KINDS) {
-        const sample = await measure(options, peer, kind, round);
-        if (round > 0) samples.push(sample);
+        const load = loads[kind];
+        if (load === undefined) continue;
+        const sample = await measure(options.programs, peer, kind, load);
+        if (round > 0) samples.push({ ...sample, round });
       }
     }
   }
@@ -53,19 +56,18 @@ export async function runRounds(options: RoundsOptions): Promise<Sample[]> {
 }
 
 async function measure(
-  { programs, loads }: RoundsOptions,
+  programs: LoadPrograms,
   peer: Peer,
   kind: LoadKind,
-  round: number,
-): Promise<Sample> {
+  load: Load,
+): Promise<Omit<Sample, "round">> {
   const before = await cpu(peer);
-  const result = await runLoad(programs, peer.stand.client, peer.target, loads[kind]);
+  const result = await runLoad(programs, peer.stand.client, peer.target, load);
   const after = await cpu(peer);
   const done = kind === "new" ? result.connections : result.requests;
   return {
     peer: peer.name,
     kind,
-    round,
     perSecond: done / result.seconds,
     cpuUs: before === undefined || after === undefined ? undefined : (after - before) / done,
     latencyUs: { p50: result.latencyUs.p50, p99: result.latencyUs.p99 },

@@ -1,8 +1,7 @@
 // The load programs, run in network namespaces: a backend that answers, and a client that measures.
 
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import type { Namespace } from "../../namespaces/namespace.ts";
+import { firstLine } from "../first-line.ts";
 import type { LoadPrograms } from "./programs.ts";
 
 export interface Load {
@@ -32,16 +31,7 @@ export async function startBackend(
   port: number,
 ): Promise<void> {
   const child = where.spawn(programs.server, [String(port)]);
-  if (child.stdout === null) throw new Error(`${where.label}: the backend has no output`);
-  let stderr = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const ready = once(createInterface({ input: child.stdout }), "line");
-  const ended = once(child, "exit").then(([code]) => {
-    throw new Error(`${where.label}: the backend ended with ${code}: ${stderr.trim()}`);
-  });
-  await Promise.race([ready, ended]);
+  await firstLine(child, `the backend in ${where.label}`);
 }
 
 /**
