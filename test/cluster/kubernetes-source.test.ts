@@ -67,7 +67,7 @@ function pods(count: number): PodFacts[] {
 }
 
 describe("objects of the API", () => {
-  it("are synced: Services, the controller's EndpointSlices, our Node, the ServiceCIDR", async () => {
+  it("are synced: Services, their EndpointSlices, our Node, the ServiceCIDR", async () => {
     const objects = await newNamespace();
     await objects.createService({ name: "orders", spec: { selector: { app: "orders" }, ports } });
     await objects.scale({ app: "orders" }, pods(2));
@@ -136,7 +136,7 @@ describe("objects of the API", () => {
 });
 
 describe("faults", () => {
-  it("the API server is killed and comes back: all stays, and what changes then arrives", async () => {
+  it("the API server is killed and comes back: all stays, and changes arrive", async () => {
     const objects = await newNamespace();
     await objects.createService({ name: "orders", spec: { ports } });
     const follower = await followSynced();
