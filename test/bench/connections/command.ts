@@ -30,8 +30,8 @@ export function connectionsCommand(): Command {
   const atLeastOne = integerBetween(1, 10_000_000);
   return new Command("connections")
     .description(
-      "new connections a second and keep-alive requests a second through each peer, one after the " +
-        "other in every round, each on a node of its own made of network namespaces.\n" +
+      "new connections a second and keep-alive requests a second through each peer, one after " +
+        "the other in every round, each on a node of its own made of network namespaces.\n" +
         "Ratios are of the same round; figures are medians with the quartiles.",
     )
     .option("--peers <names>", `of ${PEER_NAMES.join(",")}`, peerNames, [...PEER_NAMES])

@@ -102,7 +102,8 @@ function goalOf(figures: readonly PeerFigures[]): string {
   const cpu = row?.cpuRatio.envoy?.median;
   if (rate === undefined || cpu === undefined) return "";
   const judged = (ratio: number) => `${ratio.toFixed(2)} ${ratio >= GOAL ? "reached" : "MISSED"}`;
-  return `Goal, new connections >= ${GOAL} x plain Envoy: rate ${judged(rate)}, CPU ${judged(cpu)}\n`;
+  const goal = `Goal, new connections >= ${GOAL} x plain Envoy`;
+  return `${goal}: rate ${judged(rate)}, CPU ${judged(cpu)}\n`;
 }
 
 const TITLES: Record<LoadKind, string> = {

@@ -1,5 +1,5 @@
-// An xDS resource as Portico builds it (controller/xds/protos.ts) → the same as Envoy reads it in a
-// JSON file, where durations are text ("5s") and wrapped scalars stand bare.
+// An xDS resource as Portico builds it (controller/xds/protos.ts) → the same as Envoy reads it in
+// a JSON file, where durations are text ("5s") and wrapped scalars stand bare.
 
 import type { Resource } from "../../../controller/xds/protos.ts";
 

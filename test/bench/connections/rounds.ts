@@ -1,6 +1,6 @@
-// Peers and a load → samples, one per peer, kind of load and round. Interleaved: in each round every
-// peer has its turn, beginning with another one each time, so that what else the machine does meets
-// all of them alike.
+// Peers and a load → samples, one per peer, kind of load and round. Interleaved: in each round
+// every peer has its turn, beginning with another one each time, so that what else the machine does
+// meets all of them alike.
 
 import type { LoadPrograms } from "../load/programs.ts";
 import { type Load, runLoad } from "../load/run.ts";

@@ -27,8 +27,8 @@ export function tableCommand(): Command {
   const atLeastOne = integerBetween(1, 1_000_000);
   return new Command("table")
     .description(
-      "how fast Envoy's service table follows the cluster, what it costs in memory, and whether a " +
-        "lookup costs more in a large table than in a small one",
+      "how fast Envoy's service table follows the cluster, what it costs in memory, and whether " +
+        "a lookup costs more in a large table than in a small one",
     )
     .option("--services <number>", "Services of the cluster", atLeastOne, 10_000)
     .option("--endpoints <number>", "endpoints of each", atLeastOne, 10)

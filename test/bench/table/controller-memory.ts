@@ -1,5 +1,5 @@
-// A cluster of some size → the memory of `portico run` that serves it: the program as it ships, with
-// its watches, in a process of its own. Its Envoy is not counted.
+// A cluster of some size → the memory of `portico run` that serves it: the program as it ships,
+// with its watches, in a process of its own. Its Envoy is not counted.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

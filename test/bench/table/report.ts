@@ -88,7 +88,7 @@ function megabytes(bytes: number): number {
 
 export function textOf(rows: readonly Row[]): string {
   return columns([
-    ["WHAT", "MEDIAN", "AT MOST", ""],
+    ["WHAT", "MEDIAN", "AT MOST", " "],
     ...rows.map(({ what, value, unit, limit }) => [
       what,
       `${value.toFixed(value < 10 ? 2 : 1)} ${unit}`,
