@@ -12,8 +12,9 @@ import { MissingPrerequisite, preparePrerequisites } from "./prerequisites.ts";
 import { tellStory } from "./story.ts";
 import { keptWorkspace, ownWorkspace } from "./workspace.ts";
 
-const HELP = `Portico's demo: a node and Pods out of network namespaces, an online store in them, and what
-Portico does for it, told and checked with real connections. Everything is removed at the end.
+const HELP = `Portico's demo: a node and Pods out of network namespaces, an online store in them,
+and what Portico does for it, told and checked with real connections. Everything is removed at the
+end.
 
   npm run demo                tell the story (exit code 0: everything was as told)
   npm run demo -- --keep      tell it, leave the store running, and say what to try

@@ -28,7 +28,7 @@ it("reads the store", async () => {
   ]);
 });
 
-it("changes one line for a selector, and gives the same file back when that is undone", async () => {
+it("changes one line for a selector, and gives the same file back when it is undone", async () => {
   const before = await textOf(SHIPPED);
   await manifests.select("orders-api", "order-api");
   const changed = before.replace(

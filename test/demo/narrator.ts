@@ -1,4 +1,4 @@
-// What the demo says and finds → lines for a person, and the count of checks for whoever started it.
+// What the demo says and finds → lines for a person, and the count of checks for who started it.
 
 import { styleText } from "node:util";
 

@@ -1,6 +1,6 @@
-// The manifests → the store, running: one node, and a Pod (a network namespace with a process in it)
-// for each Pod that they name. Then what a cluster does around Portico: Deployment, scheduler and
-// kubelet, which start and end Pods and write it down.
+// The manifests → the store, running: one node, and for each Pod that they name a network namespace
+// with a process in it. Then what a cluster does around Portico: Deployment, scheduler and kubelet,
+// which start and end Pods and write it down.
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 // Where one run of the demo keeps what it makes: a folder in /run, and a prefix for the names of
-// its network namespaces. A kept demo has fixed names, so that people can type them and --down finds
-// them; any other run has names of its own, so that several do not meet.
+// its network namespaces. A kept demo has fixed names, so that people can type them and --down
+// finds them; any other run has names of its own, so that several do not meet.
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -14,8 +14,8 @@ export const backendDies: Chapter = async ({ tell, store }) => {
   if (victim === undefined) throw new Error("orders-api has no second Pod to kill");
   tell.chapter(
     "A backend dies",
-    `${victim.name} is killed, process and network, while ${LONG} connections are open. The cluster`,
-    "starts another Pod in its place and writes that down; Portico reads it.",
+    `${victim.name} is killed, process and network, while ${LONG} connections are open. The`,
+    "cluster starts another Pod in its place and writes that down; Portico reads it.",
   );
   const dialer = await store.pod("frontend-1").dialer();
   const long = new LongConnections();

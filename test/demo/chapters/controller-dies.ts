@@ -1,5 +1,5 @@
-// The controller dies without a word and is started again. Envoy and the kernel do the work, so that
-// nobody notices.
+// The controller dies without a word and is started again. Envoy and the kernel do the work, so
+// that nobody notices.
 
 import { eventually } from "../../eventually.ts";
 import { LongConnections, Stream } from "../clients.ts";

@@ -13,7 +13,8 @@ export interface Stage {
 }
 
 /**
- * Tells a part of the story and checks it. What is not as told is a failed check, and the story goes
- * on; throws when it cannot. Leaves the store as the next chapter wants it: three Pods of orders-api.
+ * Tells a part of the story and checks it. What is not as told is a failed check, and the story
+ * goes on; throws when it cannot. Leaves the store as the next chapter wants it: three Pods of
+ * orders-api.
  */
 export type Chapter = (stage: Stage) => Promise<void>;
