@@ -1,5 +1,6 @@
 // A cluster of some size → how long Envoy's table takes to follow it, and what it costs in
-// memory. Each run begins with an Envoy of its own: only the first push of an Envoy fills an empty table.
+// memory. Each run begins with an Envoy of its own: only the first push of an Envoy fills an empty
+// table.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
