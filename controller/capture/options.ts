@@ -11,7 +11,7 @@ export interface CaptureOptions {
   routeTable: number;
   /** Of the rules that lead to it. After 0 (addresses that really are local) and before 32766. */
   rulePriority: number;
-  /** Where Envoy listens, on loopback, for connections whose source address it keeps. */
+  /** Where Envoy listens for connections whose source address it keeps. */
   keepPort: number;
   /** The same for connections that it makes from the node's own address. */
   masqueradePort: number;

@@ -48,7 +48,7 @@ export async function startEnvoy(
 
 async function listens(node: Namespace): Promise<boolean> {
   const { stdout } = await node.exec("ss", ["-Hltn"]);
-  return stdout.includes("127.0.0.1:15401") && stdout.includes("127.0.0.1:15402");
+  return stdout.includes("0.0.0.0:15401") && stdout.includes("0.0.0.0:15402");
 }
 
 function configuration(frontends: readonly FixedFrontend[]): object {
@@ -69,13 +69,6 @@ function configuration(frontends: readonly FixedFrontend[]): object {
   };
 }
 
-// A listener that is bound to one address gives its connections that address, and not the dialled
-// one; this filter asks the kernel for the latter.
-const originalDestination = {
-  name: "original_dst",
-  typed_config: { "@type": `${TYPE}.extensions.filters.listener.original_dst.v3.OriginalDst` },
-};
-
 function listener(
   name: string,
   port: number,
@@ -84,9 +77,11 @@ function listener(
 ): object {
   return {
     name,
-    address: { socket_address: { address: "127.0.0.1", port_value: port } },
+    // As Portico's own: Envoy takes the address of a listener that is bound to a single one for
+    // the address that was dialled.
+    address: { socket_address: { address: "0.0.0.0", port_value: port } },
     transparent: true,
-    listener_filters: [originalDestination, ...listenerFilters],
+    listener_filters: listenerFilters,
     filter_chains: frontends.map((frontend) => ({
       filter_chain_match: {
         prefix_ranges: [{ address_prefix: frontend.address, prefix_len: 32 }],

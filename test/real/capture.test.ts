@@ -163,10 +163,11 @@ describe("somebody else's packets", () => {
   });
 
   it("are refused at Envoy's capture ports", async () => {
-    for (const address of [lab.node.address, "127.0.0.1"]) {
-      const result = await host.dialOnce(address, 15401, shortly);
+    for (const dialer of [outside, pod, host]) {
+      const result = await dialer.dialOnce(lab.node.address, 15401, shortly);
       expect(result.outcome).toBe("refused");
     }
+    expect(await host.dialOnce("127.0.0.1", 15402)).toMatchObject({ outcome: "refused" });
   });
 
   it("may be mapped by port to the node's addresses without catching a Service", async () => {
