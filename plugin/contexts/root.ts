@@ -25,7 +25,7 @@ export let unknownFrontendTotal: u32 = NO_COUNTER;
 export let noBackendTotal: u32 = NO_COUNTER;
 export let framesRefusedTotal: u32 = NO_COUNTER;
 
-/** What this code was built as, by the plugin's configuration; letters, digits, "-", "." and "_". */
+/** What this code was built as; it comes with the configuration (readBuildId). */
 export function buildId(): usize {
   return build;
 }

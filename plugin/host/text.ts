@@ -4,12 +4,12 @@
 
 import { allocate } from "../abi/memory";
 
-/** Longest text; what goes over is cut. Our longest (a refusal in JSON) has some 400 bytes. */
+/** Longest text; what goes over is cut. The longest, a refusal, has some 400 bytes. */
 const CAPACITY: u32 = 1024;
 const buffer: usize = memory.data(1024);
 let size: u32 = 0;
 
-/** The text's bytes, text.length of them, allocated for good: for names, once when the VM starts. */
+/** The text's bytes, text.length of them, allocated for good: for names, when the VM starts. */
 export function lastingAscii(text: string): usize {
   const bytes = allocate(text.length);
   for (let i = 0; i < text.length; i++) store<u8>(bytes + i, <u8>text.charCodeAt(i));

@@ -125,7 +125,7 @@ it("survives any status of any host function", () => {
       host.fault = (name) => {
         const fault = statuses.find(([at]) => at === count);
         count++;
-        // An unanswered request or a connection left open would be the host's doing, not the guest's.
+        // An unanswered request or an open connection would be the host's doing.
         const silent = name === "proxy_send_local_response" || name === "proxy_close_stream";
         return silent ? undefined : fault?.[1];
       };

@@ -1,4 +1,5 @@
-// The part of the WebAssembly API that the fake host uses; TypeScript declares it for browsers only.
+// The part of the WebAssembly API that the fake host uses; TypeScript declares it only for
+// browsers.
 
 export type WasmModule = object & { readonly wasmModule?: never };
 
