@@ -8,7 +8,11 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{controller,envoy}/**/*.test.ts", "test/*.test.ts", "test/cases/*.test.ts"],
+          include: [
+            "{controller,envoy}/**/*.test.ts",
+            "test/*.test.ts",
+            "test/{cases,demo,bench}/*.test.ts",
+          ],
         },
       },
       { test: { name: "wasm", include: ["test/wasm/*.test.ts"], testTimeout: 60_000 } },
@@ -16,6 +20,7 @@ export default defineConfig({
         test: {
           name: "real",
           include: ["test/real/*.test.ts"],
+          globalSetup: "test/real/setup.ts",
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -25,9 +30,20 @@ export default defineConfig({
         test: {
           name: "cluster",
           include: ["test/cluster/*.test.ts"],
+          globalSetup: "test/real/setup.ts",
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "parity",
+          include: ["test/parity/*.test.ts"],
+          globalSetup: "test/real/setup.ts",
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
         },
       },
     ],
