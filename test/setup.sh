@@ -14,7 +14,7 @@ if ! cmp -s package-lock.json node_modules/.installed-lock; then
   log=$(mktemp)
   if ! npm ci --no-audit --no-fund >"$log" 2>&1; then
     cat "$log" >&2
-    echo "setup: npm ci failed; is the npm registry reachable?" >&2
+    echo "setup: npm ci failed, see above; a registry that cannot be reached is the usual reason" >&2
     exit 1
   fi
   rm -f "$log"
