@@ -4,9 +4,11 @@
 import { mkdir } from "node:fs/promises";
 import { findEnvoy } from "../../envoy/find.ts";
 import { EnvoySupervisor } from "../../envoy/supervise.ts";
+import { kernelSettingProblems } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
 import { ClusterState } from "../model/cluster-state.ts";
+import type { Problem } from "../model/types.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { Problems } from "../observe/problems.ts";
 import { TableClient } from "../table/client.ts";
@@ -82,6 +84,7 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
     resetPlugin: () => plugin.reset(),
   };
 
+  problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   await plugin.begin();
   await listenWhenAdmitted(xds, options.capturePorts);
   await xds.start();
@@ -99,6 +102,10 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
     await xds.stop();
     table.close();
   };
+}
+
+function problemOfThisNode(message: string): Problem {
+  return { object: "This node", message };
 }
 
 async function superviseEnvoy(options: RunOptions, log: Log): Promise<EnvoySupervisor | undefined> {
