@@ -1,0 +1,24 @@
+// The proxy's health → /healthz and /livez, the paths of kube-proxy's port 10256.
+
+import { type Answer, JSON_TYPE, type Route } from "../observe/http-endpoint.ts";
+import type { HealthAnswer, ProxyHealth } from "./proxy-health.ts";
+
+export interface ProxyHealthRouteOptions {
+  health: ProxyHealth;
+  isNodeEligible: () => boolean;
+  /** Told of every answer. */
+  answered: (path: "healthz" | "livez", status: number) => void;
+}
+
+export function proxyHealthRoutes(options: ProxyHealthRouteOptions): Record<string, Route> {
+  const { health, isNodeEligible, answered } = options;
+  const answer = (path: "healthz" | "livez", { healthy, body }: HealthAnswer): Answer => {
+    const status = healthy ? 200 : 503;
+    answered(path, status);
+    return { status, type: JSON_TYPE, body };
+  };
+  return {
+    "/healthz": () => answer("healthz", health.healthz(isNodeEligible())),
+    "/livez": () => answer("livez", health.livez()),
+  };
+}

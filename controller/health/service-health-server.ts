@@ -1,0 +1,102 @@
+// HealthChecks → HTTP servers on their ports: opened, closed and kept as the Services come and go.
+// Sockets only; what is answered is service-health.ts's.
+
+import type { Server } from "node:http";
+import { addressAndPort, familyOf } from "../model/ip.ts";
+import { closeAtOnce, createHttpServer, JSON_TYPE, send } from "../observe/http-endpoint.ts";
+import { type HealthCheck, healthCheckAnswer } from "./service-health.ts";
+
+export interface ServiceHealthServerOptions {
+  isProxyHealthy: () => boolean;
+  /** `where` is "address:port". It is tried again with the next `serve`. */
+  cannotListen: (check: HealthCheck, where: string, error: Error) => void;
+}
+
+interface Claim {
+  address: string;
+  where: string;
+  check: HealthCheck;
+}
+
+interface Listener {
+  server: Server;
+  check: HealthCheck;
+}
+
+export class ServiceHealthServer {
+  readonly #options: ServiceHealthServerOptions;
+  /** By "address:port". */
+  readonly #listeners = new Map<string, Listener>();
+
+  constructor(options: ServiceHealthServerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Serves exactly these, each on the addresses of its family. "0.0.0.0" and "::" stand for every
+   * address of one family. kube-proxy closes the other addresses of a Service when one cannot be
+   * bound; here they go on. Of two Services that want one port, the one that has it keeps it.
+   */
+  serve(checks: readonly HealthCheck[], addresses: readonly string[]): void {
+    const claims = checks.flatMap((check) => claimsOf(check, addresses));
+    const kept = new Set(claims.map(({ where, check }) => identity(where, check)));
+    for (const [where, { check }] of this.#listeners) {
+      if (!kept.has(identity(where, check))) this.#close(where);
+    }
+    for (const claim of claims) this.#grant(claim);
+  }
+
+  close(): void {
+    for (const where of this.#listeners.keys()) this.#close(where);
+  }
+
+  #grant(claim: Claim): void {
+    const { where, check } = claim;
+    const listener = this.#listeners.get(where);
+    if (!listener) {
+      this.#open(claim);
+    } else if (identity(where, listener.check) === identity(where, check)) {
+      listener.check = check;
+    } else {
+      const { namespace, name } = listener.check;
+      const error = new Error(`Service ${namespace}/${name} has this healthCheckNodePort`);
+      this.#options.cannotListen(check, where, error);
+    }
+  }
+
+  #open({ address, where, check }: Claim): void {
+    const server = createHttpServer((request, response) => {
+      request.resume();
+      const answer = healthCheckAnswer(listener.check, this.#options.isProxyHealthy());
+      send(response, { type: JSON_TYPE, ...answer });
+    });
+    const listener = { server, check };
+    this.#listeners.set(where, listener);
+    server.on("error", (error) => {
+      if (this.#listeners.get(where) !== listener) return;
+      this.#close(where);
+      this.#options.cannotListen(listener.check, where, error);
+    });
+    // Closed before it listened: Node forgets that.
+    server.on("listening", () => {
+      if (this.#listeners.get(where) !== listener) closeAtOnce(server);
+    });
+    server.listen({ host: address, port: check.port, ipv6Only: true });
+  }
+
+  #close(where: string): void {
+    const listener = this.#listeners.get(where);
+    this.#listeners.delete(where);
+    if (listener) closeAtOnce(listener.server);
+  }
+}
+
+function claimsOf(check: HealthCheck, addresses: readonly string[]): Claim[] {
+  return addresses
+    .filter((address) => familyOf(address) === check.family)
+    .map((address) => ({ address, where: addressAndPort(address, check.port), check }));
+}
+
+function identity(where: string, { namespace, name }: HealthCheck): string {
+  return `${where} ${namespace}/${name}`;
+}
