@@ -11,7 +11,8 @@ import { versionCommand } from "./cli/version.ts";
 const program = new Command("portico")
   .description(
     "Serves Kubernetes Services on this node, as kube-proxy does, through Envoy and a " +
-      "WebAssembly plugin. `portico run` is the daemon of a node; the other commands look at it and steer it.",
+      "WebAssembly plugin.\n`portico run` is the daemon of a node; the other commands look at it " +
+      "and steer it.",
   )
   .addCommand(runCommand())
   .addCommand(servicesCommand())
