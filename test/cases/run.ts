@@ -19,7 +19,8 @@ export interface CaseRunner {
   apply(objects: readonly KubernetesObject[]): Promise<void> | void;
   /**
    * What becomes of connections from `from` to `to` ("address:port"). Where several backends may
-   * answer, all who do, each once; so try often enough. Asked for all connections of a step at once.
+   * answer, all who do, each once; so try often enough. Asked for all connections of a step at
+   * once.
    */
   outcome(from: ClientName, to: string): Promise<Outcome> | Outcome;
   close?(): Promise<void> | void;

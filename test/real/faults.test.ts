@@ -155,7 +155,7 @@ describe("the kernel", () => {
     await answersFrom(VIP, ["web-1"]);
   });
 
-  it("has no nft: the sync says so and tries again, and Envoy has its table meanwhile", async () => {
+  it("has no nft: the sync says so and tries again, and Envoy has its table", async () => {
     const path = join(portico.runDirectory, "..", "bin");
     execFileSync("mkdir", [path]);
     for (const program of ["ip", "sh", "mv"]) {
