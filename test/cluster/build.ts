@@ -10,7 +10,7 @@ import { join } from "node:path";
 const SOURCE_DIR = import.meta.dirname;
 
 // To add a program: a folder beside this file with its main.go, its name here, and `go mod tidy`.
-const PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
+const PROGRAMS = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy"] as const;
 export type Program = (typeof PROGRAMS)[number];
 
 /** Where each program is; absolute paths. */
