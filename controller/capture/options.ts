@@ -1,6 +1,8 @@
 // What of the kernel's is Portico's: the numbers an operator may change because somebody else on
 // the node uses them too.
 
+import type { LocalDetector } from "./local-detector.ts";
+
 export interface CaptureOptions {
   /**
    * The one bit of the packet mark, and of the connection mark, that Portico sets and reads; the
@@ -15,6 +17,11 @@ export interface CaptureOptions {
   keepPort: number;
   /** The same for connections that it makes from the node's own address. */
   masqueradePort: number;
+  /** For connections that go to local backends only, and keep their source address. */
+  localPort: number;
+  /** Whether Pods of this node are masqueraded too when they dial cluster IPs. */
+  masqueradeAll: boolean;
+  localDetector: LocalDetector;
 }
 
 export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
@@ -23,4 +30,7 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   rulePriority: 100,
   keepPort: 15401,
   masqueradePort: 15402,
+  localPort: 15403,
+  masqueradeAll: false,
+  localDetector: { kind: "none" },
 };

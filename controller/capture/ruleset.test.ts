@@ -1,16 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import type { CaptureSet, Verdict } from "../node/types.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "./options.ts";
 import { elementChanges, rulesetFrom } from "./ruleset.ts";
 
-const EMPTY: CaptureSet = {
-  verdicts: new Map(),
-  clusterIPs: [],
-  serviceCIDRs: [],
-  localEndpoints: [],
-};
+const EMPTY = EMPTY_CAPTURE_SET;
 
 const SHOP: CaptureSet = {
+  ...EMPTY,
   verdicts: new Map<string, Verdict>([
     ["10.96.0.10:53/UDP", "refuse"],
     ["10.96.0.10:80/TCP", "keep"],
@@ -63,6 +60,7 @@ describe("changes of elements", () => {
     verdicts.set("10.96.0.11:80/TCP", "keep");
     verdicts.set("10.96.0.12:443/TCP", "drop");
     const next: CaptureSet = {
+      ...SHOP,
       verdicts,
       clusterIPs: ["10.96.0.10", "10.96.0.11", "10.96.0.12"],
       serviceCIDRs: ["10.112.0.0/16"],

@@ -1,6 +1,7 @@
 // Cluster state → data plane, for this node: follows the state, and reconciles when the runner says
 // so. The pure steps are node's and sync's; this holds the state between them.
 
+import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { systemClock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
@@ -44,6 +45,7 @@ export class NodeSync {
     const { options, state, table, xds } = parts;
     this.#follower = new NodeFollower(state, options);
     this.#capture = new CaptureOfNode({
+      ...DEFAULT_CAPTURE_OPTIONS,
       markBit: 2 ** options.markBit,
       routeTable: options.routeTable,
       rulePriority: options.rulePriority,

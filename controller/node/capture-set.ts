@@ -11,6 +11,8 @@ export const EMPTY_CAPTURE_SET: CaptureSet = {
   clusterIPs: [],
   serviceCIDRs: [],
   localEndpoints: [],
+  allowedSources: new Map(),
+  externalFrontends: [],
 };
 
 /**
@@ -28,6 +30,8 @@ export function captureSetFrom(
     clusterIPs: view.clusterIPs(),
     serviceCIDRs: keepIfSame(previous.serviceCIDRs, widestCIDRs(serviceCIDRs)),
     localEndpoints: view.localEndpoints(),
+    allowedSources: previous.allowedSources,
+    externalFrontends: previous.externalFrontends,
   };
   const keys = Object.keys(next) as (keyof CaptureSet)[];
   return keys.every((key) => next[key] === previous[key]) ? previous : next;

@@ -167,6 +167,8 @@ function frontendOf(
     portName: port.name,
     verdict: verdictOf(door, backends, lists.hasAnyEndpoints),
     backends,
+    localBackends: [],
+    allowedSources: [],
     affinityTimeoutSeconds: service.affinityTimeoutSeconds,
   };
 }

@@ -15,10 +15,18 @@ export interface Backend {
 }
 
 /**
- * What the kernel does with a connection to a frontend: hand it to Envoy, which keeps the source
- * address or masquerades; refuse it (ECONNREFUSED at connect); drop it (the client times out).
+ * What the kernel does with a connection to a frontend. It hands it to Envoy:
+ *
+ *    keep            the cluster list. The client's address is kept when it is a Pod of this node
+ *                    by the local detector; others are masqueraded
+ *    masquerade      the cluster list, masqueraded
+ *    local           policy Local. From outside: the local list, address kept. From Pods of this
+ *                    node: the cluster list, address kept. From the host: the same, masqueraded
+ *    short-circuit   policy Local without a local backend: as local, but dropped from outside
+ *
+ * or it does not: refuse (ECONNREFUSED at connect), drop (the client times out).
  */
-export type Verdict = "keep" | "masquerade" | "refuse" | "drop";
+export type Verdict = "keep" | "masquerade" | "local" | "short-circuit" | "refuse" | "drop";
 
 export interface Frontend {
   key: FrontendKey;
@@ -32,8 +40,18 @@ export interface Frontend {
   service: string;
   portName: string;
   verdict: Verdict;
-  /** Sorted by (address bytes, port), without repetition. Empty when verdict is refuse or drop. */
+  /**
+   * The cluster list; with internalTrafficPolicy Local the local one. Sorted by (address bytes,
+   * port), without repetition. Empty when verdict is refuse or drop.
+   */
   backends: Backend[];
+  /** The local list of verdict "local", sorted in the same way; empty with any other verdict. */
+  localBackends: Backend[];
+  /**
+   * Whose connections are not dropped before everything else: canonical CIDRs of the frontend's
+   * family, sorted, none in another; empty for everybody's.
+   */
+  allowedSources: readonly string[];
   /** 0 for no session affinity. */
   affinityTimeoutSeconds: number;
 }
@@ -56,4 +74,8 @@ export interface CaptureSet {
   serviceCIDRs: readonly string[];
   /** Addresses of local backends; a Pod that is its own backend is masqueraded. */
   localEndpoints: readonly string[];
+  /** Frontends that are not open to everybody → their allowedSources. */
+  allowedSources: ReadonlyMap<FrontendKey, readonly string[]>;
+  /** Frontends whose address is no cluster IP and none of the node's own. */
+  externalFrontends: readonly FrontendKey[];
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import type { CaptureSet, FrontendKey, Verdict } from "../node/types.ts";
 import type { TableEntry } from "./plan.ts";
 import { Reconciler, type Target } from "./reconcile.ts";
@@ -14,7 +15,7 @@ function entry(key: FrontendKey, backendCount: number): TableEntry {
 function captureOf(plain: Plain): CaptureSet {
   const verdicts = new Map<FrontendKey, Verdict>();
   for (const [key, count] of Object.entries(plain)) verdicts.set(key, count ? "keep" : "refuse");
-  return { verdicts, clusterIPs: [], serviceCIDRs: [], localEndpoints: [] };
+  return { ...EMPTY_CAPTURE_SET, verdicts };
 }
 
 function targetOf(plain: Plain): Target {

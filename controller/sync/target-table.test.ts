@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MAX_BACKENDS } from "../../plugin/wire/layout.ts";
+import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import type { Backend, CaptureSet, Frontend } from "../node/types.ts";
 import { TargetTable } from "./target-table.ts";
 
@@ -24,13 +25,15 @@ function frontend(number: number, backendCount: number): Frontend {
     portName: "",
     verdict: "keep",
     backends: backends(backendCount),
+    localBackends: [],
+    allowedSources: [],
     affinityTimeoutSeconds: 0,
   };
 }
 
 function capture(...frontends: Frontend[]): CaptureSet {
   const verdicts = new Map(frontends.map(({ key, verdict }) => [key, verdict]));
-  return { verdicts, clusterIPs: [], serviceCIDRs: [], localEndpoints: [] };
+  return { ...EMPTY_CAPTURE_SET, verdicts };
 }
 
 describe("TargetTable", () => {

@@ -23,6 +23,8 @@ const WEB: Frontend = {
     { address: "10.1.0.11", port: 8080, local: true },
     { address: "10.1.0.12", port: 8080, local: false },
   ],
+  localBackends: [],
+  allowedSources: [],
   affinityTimeoutSeconds: 0,
 };
 
@@ -98,7 +100,7 @@ const frontends = fc
 it("reads back what it wrote", () => {
   fc.assert(
     fc.property(frontends, (frontend) => {
-      const { key: _key, verdict: _verdict, ...kept } = frontend;
+      const { key: _key, verdict: _v, localBackends: _l, allowedSources: _s, ...kept } = frontend;
       const { bytes: _bytes, keyBytes, ...read } = decoded(frontend);
       expect(read).toEqual(kept);
       expect(hex(keyBytes)).toBe(hex(keyBytesFromFrontend(frontend)));

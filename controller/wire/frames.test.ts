@@ -20,6 +20,8 @@ function frontend(index: number): Frontend {
     portName: "",
     verdict: "keep",
     backends: [{ address: "10.1.0.1", port: 8080, local: false }],
+    localBackends: [],
+    allowedSources: [],
     affinityTimeoutSeconds: 0,
   };
 }

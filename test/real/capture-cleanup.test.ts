@@ -5,11 +5,13 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import type { Cluster } from "../namespaces/cluster.ts";
 import { type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import { captureOn } from "./capture-lab.ts";
 
 const SET = {
+  ...EMPTY_CAPTURE_SET,
   verdicts: new Map([["10.96.0.10:80/TCP", "keep"] as const]),
   clusterIPs: ["10.96.0.10"],
   serviceCIDRs: ["10.96.0.0/16"],
@@ -110,14 +112,16 @@ describe("cleaning up", () => {
 
 const APPLY = new URL("../../controller/capture/apply.ts", import.meta.url).pathname;
 const OPTIONS = new URL("../../controller/capture/options.ts", import.meta.url).pathname;
+const EMPTY = new URL("../../controller/node/capture-set.ts", import.meta.url).pathname;
 const SCRIPT = `
   import { KernelCapture } from "${APPLY}";
   import { DEFAULT_CAPTURE_OPTIONS } from "${OPTIONS}";
+  import { EMPTY_CAPTURE_SET } from "${EMPTY}";
   const capture = new KernelCapture(DEFAULT_CAPTURE_OPTIONS, "192.0.2.1");
-  const set = { verdicts: new Map(), clusterIPs: [], serviceCIDRs: [], localEndpoints: [] };
   const shown = ({ name, code, message }) => ({ name, code, message });
   const failure = (promise) => promise.then(() => "none", shown);
-  const [full, isPresent] = [await failure(capture.full(set)), await failure(capture.isPresent())];
+  const full = await failure(capture.full(EMPTY_CAPTURE_SET));
+  const isPresent = await failure(capture.isPresent());
   const { removed, problems } = await capture.cleanup();
   console.log(JSON.stringify({ full, isPresent, removed, problems: problems.map(shown) }));`;
 

@@ -5,6 +5,7 @@
 
 import { KernelCapture } from "../../controller/capture/apply.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
+import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import type { CaptureSet, Verdict } from "../../controller/node/types.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
@@ -70,6 +71,7 @@ export function captureOn(node: ClusterNode): KernelCapture {
 
 function captureSet(node: ClusterNode): CaptureSet {
   return {
+    ...EMPTY_CAPTURE_SET,
     verdicts: new Map<string, Verdict>([
       [`${VIP.web}:80/TCP`, "keep"],
       [`${VIP.empty}:53/UDP`, "refuse"],

@@ -35,6 +35,8 @@ export function frontend(index: number, own: Partial<Frontend> = {}): Frontend {
     portName: "http",
     verdict: "keep",
     backends: backends(3),
+    localBackends: [],
+    allowedSources: [],
     affinityTimeoutSeconds: 0,
     ...own,
   };
