@@ -11,7 +11,7 @@ import { eventually } from "../eventually.ts";
 import type { CommandResult } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
-const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
+const CHECKOUT = join(import.meta.dirname, "../..");
 
 /** A Kubernetes object as a literal. */
 export type KubernetesObject = Record<string, unknown>;
@@ -24,14 +24,16 @@ export class PorticoProcess {
   readonly #node: Namespace;
   readonly #directory: string;
   readonly #source: readonly string[];
+  readonly #command: string;
   #child: ChildProcess | undefined;
 
   /**
    * With a kubeconfig it follows that cluster and not its folder of manifests. The folder is in
    * /run because a socket's path has 107 bytes at most.
    */
-  constructor(node: Namespace, kubeconfig?: string) {
+  constructor(node: Namespace, kubeconfig?: string, checkout = CHECKOUT) {
     this.#node = node;
+    this.#command = join(checkout, "controller/main.ts");
     this.#directory = mkdtempSync("/run/portico-test-");
     this.runDirectory = join(this.#directory, "run");
     this.manifests = join(this.#directory, "manifests");
@@ -53,7 +55,7 @@ export class PorticoProcess {
     const all = ["run", ...this.#source, ...node, "--with-envoy", ...args];
     const ENVOY = await findEnvoy(process.env, console.log);
     const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
-    const child = this.#node.spawn("env", [...variables, process.execPath, COMMAND, ...all]);
+    const child = this.#node.spawn("env", [...variables, process.execPath, this.#command, ...all]);
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.log += text;
     });
@@ -79,7 +81,7 @@ export class PorticoProcess {
   }
 
   command(...args: string[]): Promise<CommandResult> {
-    const all = [COMMAND, ...args, "--run-dir", this.runDirectory];
+    const all = [this.#command, ...args, "--run-dir", this.runDirectory];
     const options = { allowFailure: true, timeoutMs: 30_000 };
     return this.#node.exec(process.execPath, all, options);
   }
