@@ -18,3 +18,16 @@ it("tells each problem once when it appears and once when it is gone", () => {
   expect(problems.list()).toEqual([bad]);
   expect(told).toEqual(["+bad", "+worse", "-worse"]);
 });
+
+it("counts by part, whatever the rest of the source says", () => {
+  const problems = new Problems({ appeared: () => {}, solved: () => {} });
+  const problem = (object: string): Problem => ({ object, message: "bad" });
+  problems.report("watch Service shop/web", [problem("Service shop/web")]);
+  problems.report("watch Node a", [problem("Node a")]);
+  problems.report("table", [problem("Service shop/a"), problem("Service shop/b")]);
+  problems.report("table", [problem("Service shop/a")]);
+  expect([...problems.counts()]).toEqual([
+    ["watch", 2],
+    ["table", 1],
+  ]);
+});

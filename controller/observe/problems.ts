@@ -31,6 +31,16 @@ export class Problems {
     const all = [...this.#bySource.values()].flatMap((problems) => [...problems.values()]);
     return all.sort((a, b) => (identity(a) < identity(b) ? -1 : 1));
   }
+
+  /** How many each part of the controller reports: the first word of a source names the part. */
+  counts(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const [source, problems] of this.#bySource) {
+      const [part = ""] = source.split(" ");
+      counts.set(part, (counts.get(part) ?? 0) + problems.size);
+    }
+    return counts;
+  }
 }
 
 function identity(problem: Problem): string {

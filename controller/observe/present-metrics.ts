@@ -1,0 +1,118 @@
+// How things are when somebody looks → gauges, and counters that others keep.
+
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { LocalPolicyGap } from "./local-policy-gaps.ts";
+
+export interface Figures {
+  /** 0: Envoy holds no whole table. */
+  tableVersion: number;
+  frontends: number;
+  /** Over all frontends: one that two frontends share counts twice. */
+  backends: number;
+  services: number;
+  envoysConnected: number;
+  /** First 12 hex digits of the SHA-256 of the active plugin; empty for none. */
+  pluginBuild: string;
+  /** Present problems by the part of the controller that reports them. */
+  problems: ReadonlyMap<string, number>;
+  /** `restarts`: requests that had to be made again after a fault. */
+  watches: readonly { kind: string; synced: boolean; restarts: number }[];
+  localPolicyGaps: readonly LocalPolicyGap[];
+}
+
+type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+interface Metric {
+  name: string;
+  help: string;
+  labelNames: string[];
+  /** Absent: a gauge. */
+  isCounter?: boolean;
+  samples: (figures: Figures) => Iterable<Sample>;
+}
+
+const METRICS: readonly Metric[] = [
+  single("portico_table_version", "Version of Envoy's service table; 0 for none", (figures) => {
+    return figures.tableVersion;
+  }),
+  single("portico_frontends", "Frontends that this node serves", ({ frontends }) => frontends),
+  single("portico_backends", "Backends of all frontends", ({ backends }) => backends),
+  single("portico_services", "Services in the cluster", ({ services }) => services),
+  single("portico_envoys_connected", "Envoys that get their configuration here", (figures) => {
+    return figures.envoysConnected;
+  }),
+  {
+    name: "portico_plugin_info",
+    help: "The active plugin, by its build",
+    labelNames: ["build"],
+    samples: ({ pluginBuild: build }) => (build === "" ? [] : [[{ build }, 1]]),
+  },
+  {
+    name: "portico_problems",
+    help: "Present problems, by the part that reports them; `portico services` lists them",
+    labelNames: ["source"],
+    samples: ({ problems }) => [...problems].map(([source, count]) => [{ source }, count]),
+  },
+  {
+    name: "portico_watch_synced",
+    help: "Whether a kind was listed whole once",
+    labelNames: ["kind"],
+    samples: ({ watches }) => watches.map(({ kind, synced }) => [{ kind }, synced ? 1 : 0]),
+  },
+  {
+    name: "portico_watch_restarts_total",
+    help: "Requests for a kind that had to be made again after a fault",
+    labelNames: ["kind"],
+    isCounter: true,
+    samples: ({ watches }) => watches.map(({ kind, restarts }) => [{ kind }, restarts]),
+  },
+  {
+    name: "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+    help: "Service ports with a Local traffic policy and no endpoint on this node",
+    labelNames: ["traffic_policy", "ip_family"],
+    samples: ({ localPolicyGaps }) => countedGaps(localPolicyGaps),
+  },
+];
+
+export class PresentMetrics {
+  readonly #show: ((figures: Figures) => void)[];
+
+  constructor(registry: Registry) {
+    this.#show = METRICS.map(({ isCounter, samples, ...rest }) => {
+      const configuration = { ...rest, registers: [registry] };
+      if (isCounter) {
+        const counter = new Counter(configuration);
+        return (figures) => {
+          counter.reset();
+          for (const [labels, value] of samples(figures)) counter.inc({ ...labels }, value);
+        };
+      }
+      const gauge = new Gauge(configuration);
+      return (figures) => {
+        gauge.reset();
+        for (const [labels, value] of samples(figures)) gauge.set({ ...labels }, value);
+      };
+    });
+  }
+
+  show(figures: Figures): void {
+    for (const show of this.#show) show(figures);
+  }
+}
+
+function single(name: string, help: string, value: (figures: Figures) => number): Metric {
+  return { name, help, labelNames: [], samples: (figures) => [[{}, value(figures)]] };
+}
+
+/** Zeros too: kube-proxy always has all four. */
+function countedGaps(gaps: readonly LocalPolicyGap[]): Sample[] {
+  const samples: Sample[] = [];
+  for (const ip_family of ["IPv4", "IPv6"]) {
+    for (const traffic_policy of ["internal", "external"]) {
+      const isSo = ({ family, policy }: LocalPolicyGap) =>
+        family === ip_family && policy === traffic_policy;
+      samples.push([{ traffic_policy, ip_family }, gaps.filter(isSo).length]);
+    }
+  }
+  return samples;
+}
