@@ -1,0 +1,34 @@
+// A Problem → the Event that tells whoever wrote the object. Pure.
+
+import type { ObjectKey, Problem } from "../model/types.ts";
+import type { EventNote } from "./events.ts";
+
+/** What is wrong with an object is written to the object, if it is one of the cluster's. */
+const API_VERSIONS: Readonly<Record<string, string>> = {
+  Service: "v1",
+  Node: "v1",
+  EndpointSlice: "discovery.k8s.io/v1",
+  ServiceCIDR: "networking.k8s.io/v1",
+};
+
+/**
+ * Undefined when the problem is not one of a Kubernetes object (a file, say). `uidOf` may answer
+ * with an empty text.
+ */
+export function eventFromProblem(
+  { object, message }: Problem,
+  uidOf: (kind: string, key: ObjectKey) => string,
+): EventNote | undefined {
+  const [kind = "", key = ""] = object.split(" ", 2);
+  const apiVersion = Object.hasOwn(API_VERSIONS, kind) ? API_VERSIONS[kind] : undefined;
+  if (apiVersion === undefined || key === "") return undefined;
+  const [first = "", second] = key.split("/", 2);
+  const [namespace, name] = second === undefined ? ["", first] : [first, second];
+  return {
+    subject: { apiVersion, kind, namespace, name, uid: uidOf(kind, key) },
+    type: "Warning",
+    reason: "ServiceProxyProblem",
+    action: "Sync",
+    note: message,
+  };
+}

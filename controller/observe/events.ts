@@ -1,0 +1,206 @@
+// What people should see with `kubectl describe` → Kubernetes Events: one for each different thing,
+// counted when it repeats, within a rate, written beside everything else. Nothing here throws or
+// makes the caller wait. Without an API server (manifests) Events only go to the log.
+
+import type { Clock } from "../clock.ts";
+import { EventRates } from "./event-rates.ts";
+import type { Log } from "./log.ts";
+
+export interface EventSubject {
+  apiVersion: string;
+  kind: string;
+  /** Empty for an object without one. */
+  namespace: string;
+  name: string;
+  /** `kubectl describe` shows only Events that carry it; empty when unknown. */
+  uid: string;
+}
+
+export interface EventNote {
+  subject: EventSubject;
+  type: "Normal" | "Warning";
+  /** Why, in one word of CamelCase: "FailedToStartServiceHealthcheck". */
+  reason: string;
+  /** What was being done, likewise: "Listen". */
+  action: string;
+  note: string;
+}
+
+/** A note and how often it came. */
+export interface EventSeries extends EventNote {
+  /** Of the Event object. */
+  objectName: string;
+  /** Milliseconds since 1970. */
+  firstSeen: number;
+  lastSeen: number;
+  count: number;
+}
+
+/** What became of one attempt: done; never to be tried again, because …; to be tried again. */
+export type WriteOutcome =
+  | { outcome: "written" }
+  | { outcome: "refused"; reason: string }
+  | { outcome: "again"; reason: string };
+
+export interface EventSink {
+  /** Writes a series of one as a new Event, a longer one over what was written before. */
+  write(series: EventSeries): Promise<WriteOutcome>;
+}
+
+export interface EventRecorderOptions {
+  /** Undefined: to the log only. */
+  sink: EventSink | undefined;
+  log: Log;
+  clock: Clock;
+  /** Numbers from 0 up to 1, for names that no other node gives. */
+  random: () => number;
+  /** Told of every Event that is not merely a repetition. */
+  counted: (outcome: "written" | "dropped" | "failed") => void;
+}
+
+/** A repetition after this long is news again; as client-go's finishTime. */
+const SERIES_END_MS = 360_000;
+/** The count of a series is written at its first repetition, and then at most this often. */
+const SERIES_WRITE_MS = 300_000;
+const MAX_SERIES = 1_000;
+/** As client-go's event broadcaster. */
+const MAX_ATTEMPTS = 12;
+const RETRY_MS = 10_000;
+
+interface Kept {
+  series: EventSeries;
+  /** Undefined before the first time. */
+  queuedAt: number | undefined;
+}
+
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #rates: EventRates;
+  /** By what makes two notes the same; the one that was seen last stands last. */
+  readonly #kept = new Map<string, Kept>();
+  readonly #queue = new Set<EventSeries>();
+  #isWriting = false;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#rates = new EventRates(options.clock);
+  }
+
+  record(event: EventNote): void {
+    const now = this.#options.clock.now();
+    const key = identity(event);
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    this.#forget(now);
+    if (kept && now - kept.series.lastSeen < SERIES_END_MS) {
+      this.#kept.set(key, kept);
+      this.#repeat(kept, now);
+      return;
+    }
+    const objectName = eventName(event.subject.name, now, this.#options.random());
+    const series = { ...event, objectName, firstSeen: now, lastSeen: now, count: 1 };
+    this.#kept.set(key, { series, queuedAt: undefined });
+    this.#log(event);
+    if (!this.#options.sink) return;
+    if (this.#rates.allow(subjectText(event.subject))) this.#enqueue(key, now);
+    else this.#options.counted("dropped");
+  }
+
+  /** What is not written by now is given up. */
+  stop(): void {
+    this.#stopped = true;
+    this.#queue.clear();
+    this.#wake?.();
+  }
+
+  #repeat(kept: Kept, now: number): void {
+    kept.series.count += 1;
+    kept.series.lastSeen = now;
+    // One that was dropped is not written later either.
+    if (kept.queuedAt === undefined) return;
+    const isFirst = kept.series.count === 2;
+    if (isFirst || now - kept.queuedAt >= SERIES_WRITE_MS) {
+      this.#enqueue(identity(kept.series), now);
+    }
+  }
+
+  #enqueue(key: string, now: number): void {
+    const kept = this.#kept.get(key);
+    if (!kept || this.#stopped) return;
+    kept.queuedAt = now;
+    this.#queue.add(kept.series);
+    if (!this.#isWriting) void this.#writeAll();
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#isWriting = true;
+    for (const series of this.#queue) {
+      this.#queue.delete(series);
+      await this.#write(series);
+    }
+    this.#isWriting = false;
+  }
+
+  async #write(series: EventSeries): Promise<void> {
+    const { sink, counted, log } = this.#options;
+    for (let attempt = 1; sink && !this.#stopped; attempt++) {
+      const isNew = series.count === 1;
+      const result = await sink.write(series).catch(failed);
+      if (result.outcome === "written") {
+        if (isNew) counted("written");
+        return;
+      }
+      if (result.outcome === "refused" || attempt === MAX_ATTEMPTS) {
+        counted("failed");
+        const event = `${series.reason} on ${subjectText(series.subject)}`;
+        log.info({ event, reason: result.reason }, "an Event could not be written");
+        return;
+      }
+      await this.#wait(RETRY_MS);
+    }
+  }
+
+  #wait(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(milliseconds, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Drops what has ended, and the oldest when there are too many. */
+  #forget(now: number): void {
+    for (const [key, { series }] of this.#kept) {
+      if (now - series.lastSeen < SERIES_END_MS && this.#kept.size < MAX_SERIES) return;
+      this.#kept.delete(key);
+    }
+  }
+
+  #log({ subject, type, reason, note }: EventNote): void {
+    const level = type === "Warning" ? "warn" : "info";
+    this.#options.log[level]({ object: subjectText(subject), reason }, note);
+  }
+}
+
+function failed(error: unknown): WriteOutcome {
+  return { outcome: "again", reason: error instanceof Error ? error.message : String(error) };
+}
+
+/** The note too: two things wrong with one object are two Events. */
+function identity({ subject, type, reason, action, note }: EventNote): string {
+  return [subjectText(subject), subject.uid, type, reason, action, note].join("\0");
+}
+
+function subjectText({ kind, namespace, name }: EventSubject): string {
+  return namespace === "" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+}
+
+/** As client-go names them: the object, and the time in nanoseconds as hexadecimal digits. */
+function eventName(objectName: string, milliseconds: number, random: number): string {
+  const nanoseconds = BigInt(milliseconds) * 1_000_000n + BigInt(Math.floor(random * 1_000_000));
+  return `${objectName}.${nanoseconds.toString(16)}`;
+}
