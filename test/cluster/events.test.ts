@@ -1,0 +1,57 @@
+// Events against a real API server, with the rights that Kubernetes gives kube-proxy.
+
+import { EventsV1Api } from "@kubernetes/client-node";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { EventSeries } from "../../controller/observe/events.ts";
+import { KubernetesEvents } from "../../controller/observe/events-api.ts";
+import { ControlPlane } from "./control-plane.ts";
+
+let plane: ControlPlane;
+
+beforeAll(async () => {
+  plane = await ControlPlane.start();
+}, 900_000); // the first run builds Kubernetes
+
+afterAll(() => plane?.stop());
+
+const SERIES: EventSeries = {
+  subject: { apiVersion: "v1", kind: "Service", namespace: "default", name: "web", uid: "7" },
+  type: "Warning",
+  reason: "FailedToStartServiceHealthcheck",
+  action: "Listen",
+  note: "port taken",
+  objectName: "web.1",
+  firstSeen: Date.UTC(2026, 0, 1),
+  lastSeen: Date.UTC(2026, 0, 1, 0, 0, 5),
+  count: 1,
+};
+
+it("is let write an Event, and its count", async () => {
+  const events = new KubernetesEvents(() => plane.kubeConfig("proxy"), "node-1");
+  expect(await events.write(SERIES)).toEqual({ outcome: "written" });
+  expect(await events.write({ ...SERIES, count: 5 })).toEqual({ outcome: "written" });
+  const api = plane.kubeConfig().makeApiClient(EventsV1Api);
+  const event = await api.readNamespacedEvent({ namespace: "default", name: "web.1" });
+  expect(event).toMatchObject({
+    note: "port taken",
+    reportingController: "portico",
+    regarding: { kind: "Service", name: "web", uid: "7" },
+    series: { count: 5, lastObservedTime: "2026-01-01T00:00:05.000000Z" },
+  });
+});
+
+it("writes Events on Nodes too, and over what the API server has forgotten", async () => {
+  const events = new KubernetesEvents(() => plane.kubeConfig("proxy"), "node-1");
+  const subject = { apiVersion: "v1", kind: "Node", namespace: "", name: "node-1", uid: "" };
+  const series = { ...SERIES, subject, objectName: "node-1.1", count: 2 };
+  expect(await events.write(series)).toEqual({ outcome: "written" });
+});
+
+it("says what is missing when it may not", async () => {
+  const events = new KubernetesEvents(() => plane.kubeConfig("nobody"), "node-1");
+  const outcome = await events.write({ ...SERIES, objectName: "web.2" });
+  expect(outcome).toMatchObject({
+    outcome: "refused",
+    reason: expect.stringMatching(/"nobody" cannot create resource "events".*give it create/),
+  });
+});
