@@ -1,9 +1,11 @@
 // The node view → what the kernel is told.
 
-import { cidrContains, compareAddresses, familyOf } from "../model/ip.ts";
+import { familyOf } from "../model/ip.ts";
+import { sameData } from "../model/same-data.ts";
 import { CARRIED_FAMILIES } from "./carried.ts";
+import { widestCIDRs } from "./cidr-set.ts";
 import type { NodeView, NodeViewChange } from "./node-view.ts";
-import type { CaptureSet, FrontendKey, Verdict } from "./types.ts";
+import type { CaptureSet, Frontend, FrontendKey } from "./types.ts";
 
 /** What is captured before there is a view. */
 export const EMPTY_CAPTURE_SET: CaptureSet = {
@@ -25,55 +27,45 @@ export function captureSetFrom(
   serviceCIDRs: readonly string[],
   previous: CaptureSet,
 ): CaptureSet {
+  const carried = serviceCIDRs.filter((cidr) => CARRIED_FAMILIES.includes(familyOf(cidr)));
   const next: CaptureSet = {
-    verdicts: verdictsAfter(change, previous.verdicts),
+    verdicts: after(change, previous.verdicts, ({ verdict }) => verdict),
     clusterIPs: view.clusterIPs(),
-    serviceCIDRs: keepIfSame(previous.serviceCIDRs, widestCIDRs(serviceCIDRs)),
+    serviceCIDRs: keepIfSame(previous.serviceCIDRs, widestCIDRs(carried)),
     localEndpoints: view.localEndpoints(),
-    allowedSources: previous.allowedSources,
-    externalFrontends: previous.externalFrontends,
+    allowedSources: after(change, previous.allowedSources, restrictionOf),
+    externalFrontends: view.externalFrontends(),
   };
   const keys = Object.keys(next) as (keyof CaptureSet)[];
   return keys.every((key) => next[key] === previous[key]) ? previous : next;
 }
 
-/** Sorted by key, so that the same view gives the same text. */
-function verdictsAfter(
+/** Undefined when everybody may dial it. */
+function restrictionOf({ allowedSources }: Frontend): readonly string[] | undefined {
+  return allowedSources.length === 0 ? undefined : allowedSources;
+}
+
+/** `previous` with the changed frontends' values. Sorted, so that the same view gives one text. */
+function after<T>(
   change: NodeViewChange,
-  previous: ReadonlyMap<FrontendKey, Verdict>,
-): ReadonlyMap<FrontendKey, Verdict> {
-  const differing = change.upserted.filter(({ key, verdict }) => previous.get(key) !== verdict);
-  if (differing.length === 0 && change.removed.length === 0) return previous;
-  const verdicts = new Map(previous);
-  for (const key of change.removed) verdicts.delete(key);
-  for (const { key, verdict } of differing) verdicts.set(key, verdict);
-  if (differing.every(({ key }) => previous.has(key))) return verdicts;
-  const keys = [...verdicts.keys()].sort();
-  return new Map(keys.map((key) => [key, verdicts.get(key) as Verdict]));
-}
-
-/** Sorted; without those that another contains, which an nftables interval set would refuse. */
-function widestCIDRs(cidrs: readonly string[]): string[] {
-  const carried = new Set(cidrs.filter((cidr) => CARRIED_FAMILIES.includes(familyOf(cidr))));
-  const widest = [...carried].filter((cidr) => ![...carried].some((other) => isIn(cidr, other)));
-  return widest.sort((a, b) => compareAddresses(networkOf(a), networkOf(b)));
-}
-
-function isIn(cidr: string, other: string): boolean {
-  if (bitsOf(cidr) <= bitsOf(other)) return false;
-  return cidrContains(other, networkOf(cidr));
-}
-
-function networkOf(cidr: string): string {
-  return cidr.slice(0, cidr.indexOf("/"));
-}
-
-function bitsOf(cidr: string): number {
-  return Number(cidr.slice(cidr.indexOf("/") + 1));
+  previous: ReadonlyMap<FrontendKey, T>,
+  valueIn: (frontend: Frontend) => T | undefined,
+): ReadonlyMap<FrontendKey, T> {
+  const values = new Map<FrontendKey, T | undefined>();
+  for (const key of change.removed) values.set(key, undefined);
+  for (const frontend of change.upserted) values.set(frontend.key, valueIn(frontend));
+  const differing = [...values].filter(([key, value]) => !sameData(previous.get(key), value));
+  if (differing.length === 0) return previous;
+  const next = new Map(previous);
+  for (const [key, value] of differing) {
+    if (value === undefined) next.delete(key);
+    else next.set(key, value);
+  }
+  if (differing.every(([key, value]) => value === undefined || previous.has(key))) return next;
+  const sorted = [...next].sort(([a], [b]) => (a < b ? -1 : 1));
+  return new Map(sorted);
 }
 
 function keepIfSame(previous: readonly string[], next: readonly string[]): readonly string[] {
-  const isSame =
-    previous.length === next.length && next.every((each, index) => each === previous[index]);
-  return isSame ? previous : next;
+  return sameData(previous, next) ? previous : next;
 }

@@ -134,12 +134,53 @@ test("another address of the node moves the node ports", () => {
   expect(second.removed).toEqual(["192.0.2.1:30080/TCP"]);
 });
 
-test("Service CIDRs: of objects and options, the widest, sorted, IPv4 only so far", () => {
+test("node ports follow the node's interfaces where they are wanted on all", () => {
+  const state = new ClusterState();
+  const options = { nodeName: "node-1", serviceProxyName: undefined, serviceCIDRs: [] };
+  const following = new NodeFollower(state, { ...options, nodePortAddresses: ["all"] });
+  const spec = { clusterIP: "10.96.0.9", type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] };
+  state.upsert("Service", service("web", spec));
+  state.upsert("Node", node("192.0.2.1"));
+  following.update(["127.0.0.1", "192.0.2.1", "198.51.100.1"]);
+  const keys = () => [...following.view.frontends.keys()].filter((key) => key.includes(":30080/"));
+  expect(keys()).toEqual(["192.0.2.1:30080/TCP", "198.51.100.1:30080/TCP"]);
+  expect(following.update(["127.0.0.1", "192.0.2.1"]).removed).toEqual(["198.51.100.1:30080/TCP"]);
+});
+
+test("the capture set names external frontends and whom they let in", () => {
+  const state = new ClusterState();
+  const following = follower(state);
+  const lb = (loadBalancerSourceRanges: string[]) =>
+    serviceFromObject({
+      metadata: { name: "web" },
+      spec: {
+        type: "LoadBalancer",
+        clusterIP: "10.96.0.1",
+        ports: [{ port: 80 }],
+        externalIPs: ["fd00:e::7", "203.0.113.7"],
+        loadBalancerSourceRanges,
+      },
+      status: { loadBalancer: { ingress: [{ ip: "203.0.113.9" }] } },
+    }).value as Service;
+  const lists = ["203.0.113.7:80/TCP", "203.0.113.9:80/TCP", "[fd00:e::7]:80/TCP"];
+  state.upsert("Service", lb(["198.51.100.0/24"]));
+  const first = following.update().capture;
+  expect(first.externalFrontends).toEqual(lists);
+  expect(first.allowedSources).toEqual(new Map([["203.0.113.9:80/TCP", ["198.51.100.0/24"]]]));
+  state.upsert("Service", lb(["198.51.100.0/25"]));
+  const second = following.update().capture;
+  expect(second.allowedSources).toEqual(new Map([["203.0.113.9:80/TCP", ["198.51.100.0/25"]]]));
+  expect(second.verdicts).toBe(first.verdicts);
+  state.upsert("Service", lb([]));
+  expect(following.update().capture.allowedSources.size).toBe(0);
+});
+
+test("Service CIDRs: of objects and options, the widest, sorted", () => {
   const state = new ClusterState();
   const following = follower(state, ["10.112.0.0/16", "10.96.0.0/16"]);
   const cidrs = ["9.0.0.0/24", "10.96.0.0/12", "10.96.0.0/16", "fd00:96::/112"];
   state.upsert("ServiceCIDR", { name: "kubernetes", cidrs });
-  const expected = ["9.0.0.0/24", "10.96.0.0/12", "10.112.0.0/16"];
+  const expected = ["9.0.0.0/24", "10.96.0.0/12", "10.112.0.0/16", "fd00:96::/112"];
   expect(following.update().capture.serviceCIDRs).toEqual(expected);
 });
 
@@ -173,8 +214,10 @@ function happen(state: ClusterState, event: Event): void {
     else state.upsert("Node", node(address));
   } else if (kind === "Service") {
     const ports = [{ port, nodePort: port }];
+    const spec = { type: "NodePort", clusterIP: address, ports, externalIPs: ["203.0.113.7"] };
+    const externalTrafficPolicy = event.update ? "Local" : "Cluster";
     if (event.removed) state.remove("Service", `default/${name}`);
-    else state.upsert("Service", service(name, { clusterIP: address, ports }));
+    else state.upsert("Service", service(name, { ...spec, externalTrafficPolicy }));
   } else if (event.removed) state.remove("EndpointSlice", `default/${name}-1`);
   else state.upsert("EndpointSlice", slice(name, { [address]: nodeName }));
 }

@@ -2,7 +2,7 @@
 
 import type { Changes, ClusterState } from "../model/cluster-state.ts";
 import { sameData } from "../model/same-data.ts";
-import type { ObjectKey, Problem } from "../model/types.ts";
+import type { Node, ObjectKey, Problem } from "../model/types.ts";
 import { captureSetFrom, EMPTY_CAPTURE_SET } from "./capture-set.ts";
 import { serviceViewFrom } from "./frontends.ts";
 import { NodeView, type NodeViewChange } from "./node-view.ts";
@@ -15,6 +15,11 @@ export interface NodeOptions {
   serviceProxyName: string | undefined;
   /** Service CIDRs besides those of the ServiceCIDR objects; canonical. */
   serviceCIDRs: readonly string[];
+  /**
+   * Where node ports answer: canonical CIDRs of the node's interfaces' addresses, or "primary",
+   * "localhost", "all", as in a KubeProxyConfiguration. Absent or empty: "primary".
+   */
+  nodePortAddresses?: readonly string[];
 }
 
 export interface NodeUpdate extends NodeViewChange {
@@ -28,29 +33,39 @@ export class NodeFollower {
   readonly view = new NodeView();
   readonly #state: ClusterState;
   readonly #options: NodeOptions;
+  #interfaceAddresses: readonly string[] = [];
   #node: ThisNode;
   #capture = EMPTY_CAPTURE_SET;
 
   constructor(state: ClusterState, options: NodeOptions) {
     this.#state = state;
     this.#options = options;
-    this.#node = thisNodeFromNode(options.nodeName, undefined);
+    this.#node = this.#thisNode(undefined);
   }
 
-  /** Takes the state's changes. Call it only when all kinds are synced. */
-  update(): NodeUpdate {
+  /**
+   * Takes the state's changes. Call it only when all kinds are synced. `interfaceAddresses` are
+   * those that the node has now, canonical; "primary" works without.
+   */
+  update(interfaceAddresses: readonly string[] = []): NodeUpdate {
+    this.#interfaceAddresses = interfaceAddresses;
     const change = this.view.apply(this.#changedViews(this.#state.takeChanges()));
     this.#capture = captureSetFrom(this.view, change, this.#serviceCIDRs(), this.#capture);
     return { ...change, capture: this.#capture, problems: this.view.problems() };
   }
 
   *#changedViews(changes: Changes): Generator<[ObjectKey, ServiceView | undefined]> {
-    const { nodeName } = this.#options;
-    const node = thisNodeFromNode(nodeName, this.#state.nodes.get(nodeName));
+    const node = this.#thisNode(this.#state.nodes.get(this.#options.nodeName));
     const isSameNode = sameData(node, this.#node);
     this.#node = node;
     const all = () => new Set([...this.#state.services.keys(), ...this.view.services]);
     for (const key of isSameNode ? changes.services : all()) yield [key, this.#viewOf(key)];
+  }
+
+  #thisNode(node: Node | undefined): ThisNode {
+    const { nodeName, nodePortAddresses = [] } = this.#options;
+    const interfaceAddresses = this.#interfaceAddresses;
+    return thisNodeFromNode(nodeName, node, { nodePortAddresses, interfaceAddresses });
   }
 
   #viewOf(key: ObjectKey): ServiceView | undefined {

@@ -3,34 +3,14 @@
 
 import { objectKey } from "../model/cluster-state.ts";
 import { familyOf } from "../model/ip.ts";
-import type {
-  EndpointSlice,
-  IPFamily,
-  Problem,
-  Service,
-  ServicePort,
-  TrafficPolicy,
-} from "../model/types.ts";
-import { CARRIED_FAMILIES, CARRIED_PROTOCOLS } from "./carried.ts";
-import {
-  type CategorizedEndpoints,
-  categorizeEndpoints,
-  type PoliciesInUse,
-} from "./categorize-endpoints.ts";
+import type { EndpointSlice, IPFamily, Problem, Service, ServicePort } from "../model/types.ts";
+import { CARRIED_FAMILIES, CARRIED_PROTOCOLS, FOREIGN_PROTOCOLS } from "./carried.ts";
+import { type CategorizedEndpoints, categorizeEndpoints } from "./categorize-endpoints.ts";
+import { type Door, doorsOf, policiesInUse } from "./doors.ts";
 import { frontendKey } from "./frontend-key.ts";
 import { type PortEndpoint, portEndpoints } from "./port-endpoints.ts";
 import type { ThisNode } from "./this-node.ts";
-import type { Backend, Frontend, FrontendKind, ServiceView, Verdict } from "./types.ts";
-
-/** One address and port under which a ServicePort is dialled on this node. */
-interface Door {
-  kind: FrontendKind;
-  address: string;
-  port: number;
-  trafficPolicy: TrafficPolicy;
-  /** What happens to its connections when there is a backend. */
-  verdict: "keep" | "masquerade";
-}
+import type { Backend, Frontend, ServiceView, Verdict } from "./types.ts";
 
 /** Backends by traffic policy; built once for all doors of a ServicePort, which share them. */
 interface BackendLists {
@@ -75,14 +55,16 @@ export function serviceViewFrom(
 
 /** Why a port is not served, or not on all of its doors. */
 function shortfallOf(port: ServicePort, node: ThisNode): string | undefined {
-  if (!CARRIED_PROTOCOLS.includes(port.protocol)) {
+  const { protocol } = port;
+  if (!CARRIED_PROTOCOLS.includes(protocol)) {
     const name = port.name === "" ? "" : ` (${port.name})`;
-    return `not carried yet: ${port.protocol} port ${port.port}${name}`;
+    const when = FOREIGN_PROTOCOLS.includes(protocol) ? "not carried" : "not carried yet";
+    return `${when}: ${protocol} port ${port.port}${name}`;
   }
   if (port.nodePort === 0 || node.nodePortAddresses.length > 0) return undefined;
   return (
-    `node port ${port.nodePort} is not served: Node ${node.name} is unknown or has no ` +
-    `${CARRIED_FAMILIES.join(" or ")} InternalIP or ExternalIP; look at its status.addresses`
+    `node port ${port.nodePort} is not served: Node ${node.name} is unknown or has no address ` +
+    "for it; look at its status.addresses, and at nodePortAddresses"
   );
 }
 
@@ -92,47 +74,14 @@ function* frontendsOfPort(
   slices: readonly EndpointSlice[],
   node: ThisNode,
 ): Generator<Frontend> {
-  const policies = policiesInUse(service, port);
   for (const family of CARRIED_FAMILIES) {
     const doors = doorsOf(service, port, family, node);
     if (doors.length === 0) continue;
     const endpoints = portEndpoints(slices, family, port, node.name);
+    const policies = policiesInUse(service, port, family);
     const lists = backendLists(categorizeEndpoints(endpoints, policies, node));
     for (const door of doors) yield frontendOf(service, port, family, door, lists);
   }
-}
-
-/** As kube-proxy's ServicePort in serviceport.go; Cluster is the policy of short-circuits too. */
-function policiesInUse(service: Service, port: ServicePort): PoliciesInUse {
-  const isExternallyAccessible =
-    port.nodePort !== 0 || service.externalIPs.length > 0 || service.loadBalancerIngress.length > 0;
-  const internalLocal = service.internalTrafficPolicy === "Local";
-  const externalLocal = service.externalTrafficPolicy === "Local" && isExternallyAccessible;
-  return {
-    usesClusterEndpoints: !internalLocal || isExternallyAccessible,
-    usesLocalEndpoints: internalLocal || externalLocal,
-  };
-}
-
-/**
- * How to add a kind of door: list its addresses of this family here. External IPs and load
- * balancer addresses, and the source-dependent choice of externalTrafficPolicy Local, are to come:
- * until then node ports are served as with policy Cluster.
- */
-function doorsOf(service: Service, port: ServicePort, family: IPFamily, node: ThisNode): Door[] {
-  const doors: Door[] = [];
-  for (const address of service.clusterIPs) {
-    if (familyOf(address) !== family) continue;
-    const trafficPolicy = service.internalTrafficPolicy;
-    doors.push({ kind: "ClusterIP", address, port: port.port, trafficPolicy, verdict: "keep" });
-  }
-  for (const address of port.nodePort === 0 ? [] : node.nodePortAddresses) {
-    if (familyOf(address) !== family) continue;
-    const trafficPolicy = "Cluster";
-    const verdict = "masquerade";
-    doors.push({ kind: "NodePort", address, port: port.nodePort, trafficPolicy, verdict });
-  }
-  return doors;
 }
 
 function backendLists(endpoints: CategorizedEndpoints<PortEndpoint>): BackendLists {
@@ -154,7 +103,6 @@ function frontendOf(
   door: Door,
   lists: BackendLists,
 ): Frontend {
-  const backends = lists[door.trafficPolicy];
   return {
     key: frontendKey(door.address, door.port, port.protocol),
     family,
@@ -165,16 +113,28 @@ function frontendOf(
     namespace: service.namespace,
     service: service.name,
     portName: port.name,
-    verdict: verdictOf(door, backends, lists.hasAnyEndpoints),
-    backends,
-    localBackends: [],
-    allowedSources: [],
+    ...behind(door, lists),
+    allowedSources: door.allowedSources,
     affinityTimeoutSeconds: service.affinityTimeoutSeconds,
   };
 }
 
-/** Without endpoints anywhere it is refused; with endpoints that this node may not use, dropped. */
-function verdictOf(door: Door, backends: readonly Backend[], hasAnyEndpoints: boolean): Verdict {
-  if (backends.length > 0) return door.verdict;
-  return hasAnyEndpoints ? "drop" : "refuse";
+/**
+ * As the chains that kube-proxy writes for a ServicePort (nftables/proxier.go syncProxyRules).
+ * Without endpoints anywhere a door is refused; with endpoints that this node may not use, dropped,
+ * except that Pods and the host may use any through an external door. Through a loopback door,
+ * policy Local leaves even the host the local ones only (localnodeportproxy, KEP-6032).
+ */
+function behind(
+  { side, trafficPolicy }: Door,
+  lists: BackendLists,
+): Pick<Frontend, "verdict" | "backends" | "localBackends"> {
+  if (!lists.hasAnyEndpoints) return { verdict: "refuse", backends: [], localBackends: [] };
+  if (side === "external" && trafficPolicy === "Local") {
+    const verdict: Verdict = lists.Local.length > 0 ? "local" : "short-circuit";
+    return { verdict, backends: lists.Cluster, localBackends: lists.Local };
+  }
+  const backends = lists[trafficPolicy];
+  const served: Verdict = side === "internal" ? "keep" : "masquerade";
+  return { verdict: backends.length > 0 ? served : "drop", backends, localBackends: [] };
 }

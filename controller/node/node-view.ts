@@ -27,6 +27,7 @@ export class NodeView {
   readonly #problems = new Map<ObjectKey, readonly Problem[]>();
   readonly #clusterIPs = new CountedSet();
   readonly #localEndpoints = new CountedSet();
+  readonly #externalFrontends = new CountedSet();
 
   get frontends(): ReadonlyMap<FrontendKey, Frontend> {
     return this.#frontends;
@@ -47,6 +48,11 @@ export class NodeView {
     return this.#localEndpoints.sorted(compareAddresses);
   }
 
+  /** Keys of external IPs and load balancer addresses. Sorted; the same array as above. */
+  externalFrontends(): readonly FrontendKey[] {
+    return this.#externalFrontends.sorted((a, b) => (a < b ? -1 : 1));
+  }
+
   /** All present problems, in no order. */
   problems(): Problem[] {
     const lost = [...this.#losers].flatMap(([key, losers]) =>
@@ -64,7 +70,7 @@ export class NodeView {
       const now = this.#frontends.get(key);
       if (now && !sameData(old, now)) change.upserted.push(now);
       else if (old && !now) change.removed.push(key);
-      if (old !== now) this.#recountLocalEndpoints(old, now);
+      if (old !== now) this.#recount(old, now);
     }
     change.upserted.sort((a, b) => (a.key < b.key ? -1 : 1));
     change.removed.sort();
@@ -123,14 +129,23 @@ export class NodeView {
     else this.#losers.delete(key);
   }
 
-  #recountLocalEndpoints(old: Frontend | undefined, now: Frontend | undefined): void {
-    for (const { address, local } of now?.backends ?? []) {
-      if (local) this.#localEndpoints.add(address);
-    }
-    for (const { address, local } of old?.backends ?? []) {
-      if (local) this.#localEndpoints.remove(address);
-    }
+  #recount(old: Frontend | undefined, now: Frontend | undefined): void {
+    for (const address of localAddressesOf(now)) this.#localEndpoints.add(address);
+    for (const address of localAddressesOf(old)) this.#localEndpoints.remove(address);
+    if (now && isExternal(now)) this.#externalFrontends.add(now.key);
+    if (old && isExternal(old)) this.#externalFrontends.remove(old.key);
   }
+}
+
+function* localAddressesOf(frontend: Frontend | undefined): Generator<string> {
+  if (!frontend) return;
+  for (const list of [frontend.backends, frontend.localBackends]) {
+    for (const { address, local } of list) if (local) yield address;
+  }
+}
+
+function isExternal({ kind }: Frontend): boolean {
+  return kind === "ExternalIP" || kind === "LoadBalancer";
 }
 
 function comparePrecedence(a: Frontend, b: Frontend): number {

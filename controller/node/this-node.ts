@@ -3,25 +3,44 @@
 import { familyOf } from "../model/ip.ts";
 import type { Node } from "../model/types.ts";
 import { CARRIED_FAMILIES } from "./carried.ts";
+import { nodePortAddressesFrom } from "./node-port-addresses.ts";
 
 export interface ThisNode {
   name: string;
   /** Label topology.kubernetes.io/zone; empty when there is none. */
   zone: string;
+  /** Its first address of each family; what kube-proxy calls the node IPs. */
+  primaryAddresses: readonly string[];
   /** The addresses on which node ports answer. */
   nodePortAddresses: readonly string[];
 }
 
-/**
- * `node` is undefined while there is no Node object of that name: no zone, no node ports. Node
- * ports answer on the node's first address of each family, which is what kube-proxy's
- * nodePortAddresses "primary" (the default of its nftables mode) means.
- */
-export function thisNodeFromNode(name: string, node: Node | undefined): ThisNode {
-  const nodePortAddresses: string[] = [];
-  for (const family of CARRIED_FAMILIES) {
-    const primary = node?.addresses.find((address) => familyOf(address) === family);
-    if (primary !== undefined) nodePortAddresses.push(primary);
-  }
-  return { name, zone: node?.labels["topology.kubernetes.io/zone"] ?? "", nodePortAddresses };
+/** What is known about the node from elsewhere than the API; all canonical. */
+export interface NodeAddressing {
+  /** As in NodeOptions. */
+  nodePortAddresses: readonly string[];
+  /** The addresses of its interfaces. */
+  interfaceAddresses: readonly string[];
+}
+
+/** `node` is undefined while there is no Node object of that name: no zone, no node ports. */
+export function thisNodeFromNode(
+  name: string,
+  node: Node | undefined,
+  { nodePortAddresses: wanted, interfaceAddresses: interfaces }: NodeAddressing,
+): ThisNode {
+  const primary = primaryAddressesOf(node);
+  return {
+    name,
+    zone: node?.labels["topology.kubernetes.io/zone"] ?? "",
+    primaryAddresses: primary,
+    nodePortAddresses: node ? nodePortAddressesFrom({ wanted, primary, interfaces }) : [],
+  };
+}
+
+function primaryAddressesOf(node: Node | undefined): string[] {
+  return CARRIED_FAMILIES.flatMap((family) => {
+    const first = node?.addresses.find((address) => familyOf(address) === family);
+    return first === undefined ? [] : [first];
+  });
 }

@@ -76,6 +76,6 @@ export interface CaptureSet {
   localEndpoints: readonly string[];
   /** Frontends that are not open to everybody → their allowedSources. */
   allowedSources: ReadonlyMap<FrontendKey, readonly string[]>;
-  /** Frontends whose address is no cluster IP and none of the node's own. */
+  /** External IPs and load balancer addresses: no route brings them to this node by itself. */
   externalFrontends: readonly FrontendKey[];
 }
