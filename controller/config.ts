@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { parseCIDR } from "./model/ip.ts";
 import type { LogLevel } from "./observe/log.ts";
+import type { CapturePorts } from "./xds/resources.ts";
 
 export const DEFAULT_RUN_DIR = "/run/portico";
 
@@ -26,7 +27,7 @@ export interface RunOptions {
   withEnvoy: boolean;
   /** Worker threads of Envoy; 0: one per core. */
   envoyConcurrency: number;
-  capturePorts: { keep: number; masquerade: number };
+  capturePorts: CapturePorts;
   markBit: number;
   routeTable: number;
   rulePriority: number;
@@ -69,15 +70,14 @@ export function integerBetween(least: number, most: number): (text: string) => n
   };
 }
 
-/** "15401,15402": the port that keeps the source address, then the one that masquerades. */
-export function portPair(text: string): { keep: number; masquerade: number } {
-  const port = integerBetween(1, 65_535);
+/** "15401,15402,15403": the ports in the order of CapturePorts. */
+export function capturePortsFromText(text: string): CapturePorts {
   const parts = text.split(",");
-  const [keep, masquerade] = parts;
-  if (parts.length !== 2 || keep === undefined || masquerade === undefined || keep === masquerade) {
-    throw new InvalidArgumentError("Give two different ports, such as 15401,15402.");
+  if (parts.length !== 3 || new Set(parts).size !== 3) {
+    throw new InvalidArgumentError("Give three different ports, such as 15401,15402,15403.");
   }
-  return { keep: port(keep), masquerade: port(masquerade) };
+  const [keep = 0, masquerade = 0, local = 0] = parts.map(integerBetween(1, 65_535));
+  return { keep, masquerade, local };
 }
 
 /** "5ms", "1s", "1m30s", as Kubernetes writes durations → milliseconds. */

@@ -3,18 +3,19 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import {
+  capturePortsFromText,
   collectCIDR,
   DEFAULT_RUN_DIR,
   defaultNodeName,
   durationMs,
   integerBetween,
-  portPair,
   type RunOptions,
   type SourceOptions,
   shippedPlugin,
 } from "../config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { LOG_LEVELS, type LogLevel } from "../observe/log.ts";
+import type { CapturePorts } from "../xds/resources.ts";
 
 interface Flags {
   kubeconfig?: string;
@@ -27,7 +28,7 @@ interface Flags {
   watchPlugin: boolean;
   serviceCidr: string[];
   serviceProxyName?: string;
-  capturePorts: { keep: number; masquerade: number };
+  capturePorts: CapturePorts;
   markBit: number;
   routeTable: number;
   rulePriority: number;
@@ -102,10 +103,11 @@ function addEnvoyOptions(command: Command): void {
 function addKernelOptions(command: Command): void {
   command
     .option(
-      "--capture-ports <keep,masquerade>",
-      "ports of Envoy's capture listeners; the kernel rules refuse whoever dials them directly",
-      portPair,
-      { keep: 15_401, masquerade: 15_402 },
+      "--capture-ports <keep,masquerade,local>",
+      "ports of Envoy's capture listeners: source address kept, masqueraded, local backends " +
+        "only; the kernel rules refuse whoever dials them directly",
+      capturePortsFromText,
+      { keep: 15_401, masquerade: 15_402, local: 15_403 },
     )
     .option("--mark-bit <n>", "bit (0-31) of packet and conntrack marks", integerBetween(0, 31), 12)
     .option(

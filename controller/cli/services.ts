@@ -20,7 +20,8 @@ export function servicesCommand(): Command {
     .description(
       "list the Services that this node's Envoy serves, with their backends.\n" +
         "The list is read from the data plane itself: what stands here is where connections go. " +
-        "A Service without backends is refused at connect().",
+        "A Service without backends is refused at connect(). A frontend that stands twice has " +
+        "externalTrafficPolicy Local: clients from outside go to the line that says so.",
     )
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
     .option("-n, --namespace <namespace>", "only Services of this namespace")
@@ -53,8 +54,10 @@ function matches(record: DecodedRecord, name?: string, namespace?: string): bool
 
 /** By Service, then as it is dialled: cluster IP first. */
 function sortKey(record: DecodedRecord): string {
-  const { namespace, service, kind, address, port, protocol } = record;
-  return [namespace, service, kind, address, String(port).padStart(5, "0"), protocol].join("\0");
+  const { namespace, service, kind, address, port, protocol, list } = record;
+  return [namespace, service, kind, address, String(port).padStart(5, "0"), protocol, list].join(
+    "\0",
+  );
 }
 
 function asTable(version: number, records: readonly DecodedRecord[]): string {
@@ -66,7 +69,8 @@ function asTable(version: number, records: readonly DecodedRecord[]): string {
 
 function row(record: DecodedRecord): string[] {
   const { namespace, service, portName, kind, address, port, protocol, backends } = record;
-  const frontend = `${addressAndPort(address, port)}/${protocol}`;
+  const outside = record.list === "local" ? " from outside" : "";
+  const frontend = `${addressAndPort(address, port)}/${protocol}${outside}`;
   const list = backends.map((backend) => addressAndPort(backend.address, backend.port));
   return [namespace, service, portName, kind, frontend, abbreviated(list)];
 }

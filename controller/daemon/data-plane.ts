@@ -9,9 +9,11 @@ import type { TableEntry } from "../sync/plan.ts";
 import type { CaptureGateway, Listeners, Programmed, TableGateway } from "../sync/reconcile.ts";
 import type { TableClient } from "../table/client.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
+import { recordKey } from "../wire/key.ts";
 import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
 import type { XdsServer } from "../xds/server.ts";
 import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
+import { familiesOfThisHost } from "./families.ts";
 
 export function tableGateway(client: TableClient): TableGateway {
   return {
@@ -31,13 +33,13 @@ export function tableGateway(client: TableClient): TableGateway {
 
 /** Copies the bytes: a view would keep the whole page of the dump alive. */
 function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
-  const { address, port, protocol, backends } = decoded;
+  const { address, port, protocol, list, backends } = decoded;
   const entry = {
     key: decoded.keyBytes.slice(),
     record: decoded.bytes.slice(),
     backendCount: backends.length,
   };
-  return [frontendKey(address, port, protocol), entry];
+  return [recordKey(frontendKey(address, port, protocol), list), entry];
 }
 
 /** The listeners themselves are set once, by listenWhenAdmitted. */
@@ -59,7 +61,7 @@ const CONNECT_TIMEOUT_SECONDS = 10;
 export async function listenWhenAdmitted(xds: XdsServer, ports: CapturePorts): Promise<void> {
   const options = { connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS, upstreamPorts: undefined };
   await xds.set(CLUSTER_TYPE, [backendsCluster(options)]);
-  await xds.set(LISTENER_TYPE, captureListeners(ports));
+  await xds.set(LISTENER_TYPE, captureListeners(ports, familiesOfThisHost()));
 }
 
 /** The kernel; routes name the node's address, so that a new address means everything anew. */

@@ -51,6 +51,7 @@ export class NodeSync {
       rulePriority: options.rulePriority,
       keepPort: options.capturePorts.keep,
       masqueradePort: options.capturePorts.masquerade,
+      localPort: options.capturePorts.local,
     });
     this.#reconciler = new Reconciler({
       table: tableGateway(table),

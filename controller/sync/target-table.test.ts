@@ -39,7 +39,7 @@ function capture(...frontends: Frontend[]): CaptureSet {
 describe("TargetTable", () => {
   it("holds one entry for each frontend", () => {
     const table = new TargetTable();
-    expect(table.apply([frontend(1, 2), frontend(2, 0)], [])).toHaveLength(2);
+    expect(table.apply([frontend(1, 2), frontend(2, 0)], [])).toContain("10.96.0.2:80/TCP");
     expect([...table.entries.values()].map((entry) => entry.backendCount)).toEqual([2, 0]);
     table.apply([], ["10.96.0.1:80/TCP"]);
     expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP"]);
@@ -77,5 +77,46 @@ describe("TargetTable", () => {
     expect(table.apply([], ["10.96.0.1:80/TCP"])).toContain("10.96.0.3:80/TCP");
     expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP", "10.96.0.3:80/TCP"]);
     expect(table.problems()).toEqual([]);
+  });
+
+  describe("of a frontend with a local list", () => {
+    const both = { ...frontend(1, 3), verdict: "local", localBackends: backends(2) } as const;
+    const LOCAL = "10.96.0.1:80/TCP local";
+
+    it("holds an entry for each list, with keys of their own", () => {
+      const table = new TargetTable();
+      expect(table.apply([both], [])).toEqual([both.key, LOCAL]);
+      const entries = [...table.entries.values()];
+      expect(entries.map(({ backendCount }) => backendCount)).toEqual([3, 2]);
+      expect(entries[0]?.key).not.toEqual(entries[1]?.key);
+    });
+
+    it("forgets the local one when that is empty, and both when it is removed", () => {
+      const table = new TargetTable();
+      table.apply([both], []);
+      expect(table.apply([{ ...both, localBackends: [] }], [])).toContain(LOCAL);
+      expect([...table.entries.keys()]).toEqual([both.key]);
+      table.apply([both], []);
+      expect(table.apply([], [both.key])).toEqual([both.key, LOCAL]);
+      expect(table.entries.size).toBe(0);
+    });
+
+    it("takes in both or none", () => {
+      const table = new TargetTable(2);
+      table.apply([frontend(2, 1), both], []);
+      expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP"]);
+      expect(table.captureWithinLimits(capture(both)).verdicts.get(both.key)).toBe("refuse");
+      table.apply([], ["10.96.0.2:80/TCP"]);
+      expect([...table.entries.keys()]).toEqual([both.key, LOCAL]);
+      expect(table.problems()).toEqual([]);
+    });
+
+    it("is refused while only the cluster list is in the table", () => {
+      const table = new TargetTable(2);
+      table.apply([frontend(1, 3), frontend(2, 1)], []);
+      table.apply([both], []);
+      expect(table.problems()[0]?.message).toContain("MAX_FRONTENDS (2)");
+      expect(table.captureWithinLimits(capture(both)).verdicts.get(both.key)).toBe("refuse");
+    });
   });
 });

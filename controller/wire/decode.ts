@@ -31,10 +31,11 @@ import {
 } from "../../plugin/wire/layout.ts";
 import type { Backend, FrontendKind } from "../node/types.ts";
 import { readAddress } from "./address-bytes.ts";
-import { type FrontendIdentity, readKey } from "./key.ts";
+import { type BackendList, type FrontendIdentity, readKey } from "./key.ts";
 
-/** A frontend as the table has it: a Frontend without the kernel's verdict. */
+/** One list of a frontend as the table has it: a Frontend without the kernel's verdict. */
 export interface DecodedRecord extends FrontendIdentity {
+  list: BackendList;
   kind: FrontendKind;
   namespace: string;
   service: string;

@@ -20,6 +20,7 @@ function recordText(record: DecodedRecord): string {
     `${socketText(record.address, record.port)}/${record.protocol}`,
     record.kind,
     `${record.namespace}/${record.service}${name}`,
+    ...(record.list === "local" ? ["local list"] : []),
     ...(affinity > 0 ? [`affinity ${affinity}s`] : []),
     ...(record.backends.length === 0 ? ["(no backend)"] : []),
   ];

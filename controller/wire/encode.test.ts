@@ -6,7 +6,7 @@ import type { Backend, Frontend } from "../node/types.ts";
 import { type DecodedRecord, decodeRecord } from "./decode.ts";
 import { textFromRecords } from "./dump.ts";
 import { recordFromFrontend } from "./encode.ts";
-import { bucketOfKey, keyBytesFromFrontend, readKey } from "./key.ts";
+import { type BackendList, bucketOfKey, keyBytesFromFrontend, readKey } from "./key.ts";
 
 const WEB: Frontend = {
   key: "10.96.0.10:80/TCP",
@@ -32,8 +32,8 @@ function hex(bytes: Uint8Array | undefined): string {
   return Buffer.from(bytes ?? []).toString("hex");
 }
 
-function decoded(frontend: Frontend): DecodedRecord {
-  const { record, problem } = recordFromFrontend(frontend);
+function decoded(frontend: Frontend, list?: BackendList): DecodedRecord {
+  const { record, problem } = recordFromFrontend(frontend, list);
   if (!record) throw new Error(problem.message);
   return decodeRecord(record);
 }
@@ -102,11 +102,24 @@ it("reads back what it wrote", () => {
     fc.property(frontends, (frontend) => {
       const { key: _key, verdict: _v, localBackends: _l, allowedSources: _s, ...kept } = frontend;
       const { bytes: _bytes, keyBytes, ...read } = decoded(frontend);
-      expect(read).toEqual(kept);
+      expect(read).toEqual({ ...kept, list: "cluster" });
       expect(hex(keyBytes)).toBe(hex(keyBytesFromFrontend(frontend)));
       expect(readKey(keyBytes, 0)).toMatchObject({ address: frontend.address });
     }),
   );
+});
+
+it("writes the local list under the same key with the bit of its family", () => {
+  const frontend = { ...WEB, localBackends: WEB.backends.slice(0, 1) };
+  const { record } = recordFromFrontend(frontend, "local");
+  const { list, address, backends, keyBytes } = decodeRecord(record as Uint8Array);
+  expect({ list, address, backends }).toEqual({
+    list: "local",
+    address: WEB.address,
+    backends: frontend.localBackends,
+  });
+  expect(keyBytes).toEqual(keyBytesFromFrontend(frontend, "local"));
+  expect(hex(keyBytes)).toBe(hex(keyBytesFromFrontend(WEB)).replace(/^04/, "84"));
 });
 
 describe("limits", () => {
@@ -139,6 +152,7 @@ it("is told to people", () => {
     decoded(WEB),
     decoded({ ...none, backends: [], affinityTimeoutSeconds: 60 }),
     decoded({ ...WEB, family: "IPv6", address: "fd00::a", backends: [six] }),
+    decoded({ ...WEB, localBackends: WEB.backends.slice(0, 1) }, "local"),
   ]);
   expect(text).toBe(
     "10.96.0.10:80/TCP ClusterIP shop/web:http\n" +
@@ -146,6 +160,8 @@ it("is told to people", () => {
       "  10.1.0.12:8080\n" +
       "10.96.0.10:80/UDP NodePort shop/web affinity 60s (no backend)\n" +
       "[fd00::a]:80/TCP ClusterIP shop/web:http\n" +
-      "  [fd00::1]:9\n",
+      "  [fd00::1]:9\n" +
+      "10.96.0.10:80/TCP ClusterIP shop/web:http local list\n" +
+      "  10.1.0.11:8080 local\n",
   );
 });

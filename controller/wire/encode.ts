@@ -1,6 +1,6 @@
-// Frontend → record bytes, one record for each, as the table keeps it (plugin/wire/layout.ts). A
-// frontend that goes over a limit gives a Problem and no bytes. Putting records into frames:
-// frames.ts.
+// Frontend → record bytes, one record for each of its lists, as the table keeps it
+// (plugin/wire/layout.ts). A list that goes over a limit gives a Problem and no bytes. Putting
+// records into frames: frames.ts.
 
 import {
   BACKEND_FLAG_LOCAL,
@@ -23,7 +23,7 @@ import {
 import type { Problem } from "../model/types.ts";
 import type { Backend, Frontend, FrontendKind } from "../node/types.ts";
 import { writeAddress } from "./address-bytes.ts";
-import { writeKey } from "./key.ts";
+import { type BackendList, writeKey } from "./key.ts";
 
 const KIND_NUMBERS: Record<FrontendKind, number> = {
   ClusterIP: KIND_CLUSTER_IP,
@@ -65,9 +65,14 @@ function writeBackend(
   return false;
 }
 
-function writeBackends(frontend: Frontend, bytes: Uint8Array, size: number): void {
+function writeBackends(
+  frontend: Frontend,
+  backends: readonly Backend[],
+  bytes: Uint8Array,
+  size: number,
+): void {
   let offset = RECORD_HEADER_BYTES;
-  for (const backend of frontend.backends) {
+  for (const backend of backends) {
     if (!writeBackend(backend, bytes, offset, size, offset === RECORD_HEADER_BYTES)) {
       const found = `${backend.address} port ${backend.port}`;
       throw new Error(`backends of ${frontend.key} are not sorted, or repeated, at ${found}`);
@@ -79,11 +84,12 @@ function writeBackends(frontend: Frontend, bytes: Uint8Array, size: number): voi
 const utf8 = new TextEncoder();
 
 /**
- * The record's bytes, or the problem that keeps the frontend out of the table. Throws when the
- * backends are not as Frontend promises: our bug.
+ * The bytes of one list's record, or the problem that keeps the frontend out of the table. Throws
+ * when the backends are not as Frontend promises: our bug.
  */
-export function recordFromFrontend(frontend: Frontend): Encoded {
-  const count = frontend.backends.length;
+export function recordFromFrontend(frontend: Frontend, list: BackendList = "cluster"): Encoded {
+  const backends = list === "local" ? frontend.localBackends : frontend.backends;
+  const count = backends.length;
   if (count > MAX_BACKENDS) {
     return overLimit(frontend, `${count} backends`, "MAX_BACKENDS", MAX_BACKENDS);
   }
@@ -95,12 +101,12 @@ export function recordFromFrontend(frontend: Frontend): Encoded {
   const record = new Uint8Array(RECORD_HEADER_BYTES + count * size + names.length);
   const view = new DataView(record.buffer);
   view.setUint32(RECORD_BYTES_OFFSET, record.length, true);
-  writeKey(frontend, record, RECORD_KEY_OFFSET);
+  writeKey(frontend, list, record, RECORD_KEY_OFFSET);
   view.setUint8(RECORD_KIND_OFFSET, KIND_NUMBERS[frontend.kind]);
   view.setUint16(RECORD_NAME_BYTES_OFFSET, names.length, true);
   view.setUint32(RECORD_BACKEND_COUNT_OFFSET, count, true);
   view.setUint32(RECORD_AFFINITY_OFFSET, frontend.affinityTimeoutSeconds, true);
-  writeBackends(frontend, record, size);
+  writeBackends(frontend, backends, record, size);
   record.set(names, record.length - names.length);
   return { record };
 }

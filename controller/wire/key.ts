@@ -1,5 +1,5 @@
-// The identity of a frontend in bytes, the bucket it belongs to, and the order of a frame. Layout
-// and hash: plugin/wire/layout.ts; that the plugin hashes alike is proved by test/wasm.
+// The identity of a frontend's list in bytes, the bucket it belongs to, and the order of a frame.
+// Layout and hash: plugin/wire/layout.ts; that the plugin hashes alike is proved by test/wasm.
 
 import {
   BUCKET_COUNT,
@@ -10,6 +10,7 @@ import {
   KEY_ADDRESS_OFFSET,
   KEY_BYTES,
   KEY_FAMILY_OFFSET,
+  KEY_LIST_LOCAL,
   KEY_PORT_OFFSET,
   KEY_PROTOCOL_OFFSET,
   PROTOCOL_SCTP,
@@ -17,6 +18,7 @@ import {
   PROTOCOL_UDP,
 } from "../../plugin/wire/layout.ts";
 import type { IPFamily, Protocol } from "../model/types.ts";
+import type { FrontendKey } from "../node/types.ts";
 import { readAddress, writeAddress } from "./address-bytes.ts";
 
 export interface FrontendIdentity {
@@ -25,6 +27,19 @@ export interface FrontendIdentity {
   address: string;
   port: number;
   protocol: Protocol;
+}
+
+/**
+ * Which of a frontend's lists a record holds. local: what clients from outside get under
+ * externalTrafficPolicy Local; cluster: what everybody else gets, and all there is without it.
+ */
+export type BackendList = "cluster" | "local";
+
+/** What names a record of the table: a FrontendKey, with " local" behind it for its local list. */
+export type RecordKey = string;
+
+export function recordKey(frontend: FrontendKey, list: BackendList): RecordKey {
+  return list === "local" ? `${frontend} local` : frontend;
 }
 
 const PROTOCOL_NUMBERS: Record<Protocol, number> = {
@@ -39,26 +54,40 @@ function protocolFromNumber(number: number | undefined): Protocol {
 }
 
 /** Writes KEY_BYTES at offset; the bytes there must be 0. */
-export function writeKey(frontend: FrontendIdentity, bytes: Uint8Array, offset: number): void {
-  bytes[offset + KEY_FAMILY_OFFSET] = frontend.family === "IPv4" ? FAMILY_IPV4 : FAMILY_IPV6;
+export function writeKey(
+  frontend: FrontendIdentity,
+  list: BackendList,
+  bytes: Uint8Array,
+  offset: number,
+): void {
+  const family = frontend.family === "IPv4" ? FAMILY_IPV4 : FAMILY_IPV6;
+  bytes[offset + KEY_FAMILY_OFFSET] = list === "local" ? family | KEY_LIST_LOCAL : family;
   bytes[offset + KEY_PROTOCOL_OFFSET] = PROTOCOL_NUMBERS[frontend.protocol];
   bytes[offset + KEY_PORT_OFFSET] = frontend.port >> 8;
   bytes[offset + KEY_PORT_OFFSET + 1] = frontend.port & 0xff;
   writeAddress(frontend.address, bytes, offset + KEY_ADDRESS_OFFSET);
 }
 
-/** The KEY_BYTES of a frontend: what a removal in a delta is. */
-export function keyBytesFromFrontend(frontend: FrontendIdentity): Uint8Array {
+/** The KEY_BYTES of a frontend's list: what a removal in a delta is. */
+export function keyBytesFromFrontend(
+  frontend: FrontendIdentity,
+  list: BackendList = "cluster",
+): Uint8Array {
   const bytes = new Uint8Array(KEY_BYTES);
-  writeKey(frontend, bytes, 0);
+  writeKey(frontend, list, bytes, 0);
   return bytes;
 }
 
 /** Reads the key at offset. */
-export function readKey(bytes: Uint8Array, offset: number): FrontendIdentity {
-  const family: IPFamily = bytes[offset + KEY_FAMILY_OFFSET] === FAMILY_IPV4 ? "IPv4" : "IPv6";
+export function readKey(
+  bytes: Uint8Array,
+  offset: number,
+): FrontendIdentity & { list: BackendList } {
+  const byte = bytes[offset + KEY_FAMILY_OFFSET] ?? 0;
+  const family: IPFamily = (byte & ~KEY_LIST_LOCAL) === FAMILY_IPV4 ? "IPv4" : "IPv6";
   const port = offset + KEY_PORT_OFFSET;
   return {
+    list: (byte & KEY_LIST_LOCAL) === 0 ? "cluster" : "local",
     family,
     address: readAddress(bytes, offset + KEY_ADDRESS_OFFSET, family === "IPv4" ? 4 : 16),
     port: ((bytes[port] ?? 0) << 8) | (bytes[port + 1] ?? 0),

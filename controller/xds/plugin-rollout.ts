@@ -2,12 +2,12 @@
 // goes on. Three steps, so that no connection ever meets code that does not work:
 //   1. the table endpoint gets the new code; Envoy refuses what does not load;
 //   2. the new code has to answer there, and gets a table if it does not know the present one;
-//   3. only then does the connection filter get it.
+//   3. only then do the connection filters get it, both at once.
 // Both versions share the table, and each connection stays with the code it began with.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkPlugin, PluginRejectedError } from "./check-plugin.ts";
-import { connectionFilter, type PluginCode, tableFilter } from "./resources.ts";
+import { connectionFilters, type PluginCode, tableFilter } from "./resources.ts";
 import type { XdsServer } from "./server.ts";
 import { FILTER_TYPE } from "./type-urls.ts";
 
@@ -87,7 +87,7 @@ export class PluginRollout {
   }
 
   #publish(table: PluginCode, connection: PluginCode): Promise<{ envoys: number }> {
-    const filters = [tableFilter(table), connectionFilter(connection)];
+    const filters = [tableFilter(table), ...connectionFilters(connection)];
     return this.#options.xds.set(FILTER_TYPE, filters);
   }
 

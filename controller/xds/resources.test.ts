@@ -1,19 +1,25 @@
 import { expect, test } from "vitest";
 import { loadProtos, type Resource } from "./protos.ts";
-import { backendsCluster, captureListeners, connectionFilter, tableFilter } from "./resources.ts";
+import { backendsCluster, captureListeners, connectionFilters, tableFilter } from "./resources.ts";
 
 const code = { build: "0123456789ab", wasm: new TextEncoder().encode("\0asm") };
 const backends = { connectTimeoutSeconds: 2.5, upstreamPorts: undefined };
 const all: Resource[] = [
-  ...captureListeners({ keep: 15401, masquerade: 15402 }),
+  ...captureListeners({ keep: 15401, masquerade: 15402, local: 15403 }, ["IPv4", "IPv6"]),
   backendsCluster(backends),
   tableFilter(code),
-  connectionFilter(code),
+  ...connectionFilters(code),
 ];
 
 test("the resources of a node", async () => {
   const text = JSON.stringify(all, showBytes, 2);
   await expect(`${text}\n`).toMatchFileSnapshot("golden/resources.json");
+});
+
+test("no listener of a family that the node does not have", () => {
+  const ports = { keep: 1, masquerade: 2, local: 3 };
+  const names = captureListeners(ports, ["IPv4"]).map(({ name }) => name);
+  expect(names).toEqual(["capture-keep", "capture-masquerade", "capture-local"]);
 });
 
 test("ports that backends are dialled from", () => {

@@ -5,16 +5,20 @@
 // captureListeners and backendsCluster, its extension's file in protos.ts; the backends go into a
 // ClusterLoadAssignment (ENDPOINTS_TYPE, named after the cluster), which is served already.
 
+import type { IPFamily } from "../model/types.ts";
 import type { Resource } from "./protos.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 
-/** ECDS name of the filter that picks the backend of a connection. */
-export const CONNECTION_FILTER = "portico.connection";
+/** ECDS name of the filter that picks a connection's backend from the cluster list … */
+const CONNECTION_FILTER = "portico.connection";
+/** … and of the one that picks from the local list. */
+const LOCAL_CONNECTION_FILTER = "portico.connection-local";
 /** ECDS name of the filter that answers on the table's socket; the bootstrap asks for it. */
 export const TABLE_FILTER = "portico.table";
-export const KEEP_LISTENER = "capture-keep";
-export const MASQUERADE_LISTENER = "capture-masquerade";
-export const BACKENDS_CLUSTER = "backends";
+const KEEP_LISTENER = "capture-keep";
+const MASQUERADE_LISTENER = "capture-masquerade";
+const LOCAL_LISTENER = "capture-local";
+const BACKENDS_CLUSTER = "backends";
 
 /** Shared data belongs to a VM id: both filters and all versions of the plugin share the table. */
 const VM_ID = "portico";
@@ -22,10 +26,13 @@ const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 export const NETWORK_WASM_TYPE = `${EXTENSIONS}.filters.network.wasm.v3.Wasm`;
 export const HTTP_WASM_TYPE = `${EXTENSIONS}.filters.http.wasm.v3.Wasm`;
 
+/** TPROXY ports, the same numbers for both families. */
 export interface CapturePorts {
-  /** TPROXY port for connections that keep their source address. */
+  /** For connections that keep their source address. */
   keep: number;
   masquerade: number;
+  /** For connections that go to the local list, and keep their source address. */
+  local: number;
 }
 
 /**
@@ -81,29 +88,40 @@ const IPPROTO_IP = 0;
 const IP_LOCAL_PORT_RANGE = 51;
 
 /**
- * Listeners for captured connections, IPv4. They are transparent: TPROXY hands them connections to
- * any address. They are bound to 0.0.0.0, because Envoy takes the address of a listener that is
- * bound to a single one for the address that was dialled; the kernel rules refuse whoever dials
- * the port itself (controller/capture/ruleset.ts). Two, because keeping the source address cannot
- * be chosen per connection.
+ * Listeners for captured connections of the families that this node has: one that it cannot bind
+ * would have Envoy refuse them all. They are transparent: TPROXY hands them connections to any
+ * address. They are bound to the wildcard address, because Envoy takes the address of a listener
+ * that is bound to a single one for the address that was dialled; the kernel rules refuse whoever
+ * dials the port itself (controller/capture/ruleset.ts). Three of each family, because neither
+ * keeping the source address nor the plugin's VM can be chosen per connection.
  */
-export function captureListeners(ports: CapturePorts): Resource[] {
-  return [
-    captureListener(KEEP_LISTENER, ports.keep, [ORIGINAL_SRC]),
-    captureListener(MASQUERADE_LISTENER, ports.masquerade, []),
-  ];
+export function captureListeners(ports: CapturePorts, families: readonly IPFamily[]): Resource[] {
+  return families.flatMap((family) => [
+    captureListener(KEEP_LISTENER, family, ports.keep, [ORIGINAL_SRC], CONNECTION_FILTER),
+    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], CONNECTION_FILTER),
+    captureListener(LOCAL_LISTENER, family, ports.local, [ORIGINAL_SRC], LOCAL_CONNECTION_FILTER),
+  ]);
 }
 
-function captureListener(name: string, port: number, listenerFilters: Resource[]): Resource {
+function captureListener(
+  name: string,
+  family: IPFamily,
+  port: number,
+  listenerFilters: Resource[],
+  connectionFilter: string,
+): Resource {
+  const isIPv4 = family === "IPv4";
+  // An IPv6 socket of Envoy's takes no IPv4 connections unless it is told to.
+  const address = { address: isIPv4 ? "0.0.0.0" : "::", port_value: port };
   return {
     "@type": LISTENER_TYPE,
-    name,
-    address: { socket_address: { address: "0.0.0.0", port_value: port } },
+    name: isIPv4 ? name : `${name}-ipv6`,
+    address: { socket_address: address },
     transparent: { value: true },
     tcp_backlog_size: { value: TCP_BACKLOG },
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     listener_filters: listenerFilters.map((filter) => ({ name: "source", typed_config: filter })),
-    filter_chains: [{ filters: [CONNECTION, TCP_PROXY] }],
+    filter_chains: [{ filters: [codeByEcds(connectionFilter), TCP_PROXY] }],
   };
 }
 
@@ -114,17 +132,19 @@ const ORIGINAL_SRC: Resource = {
 };
 
 /** Stands for code that comes by ECDS. Without a timeout: no connection is served without it. */
-const CONNECTION = {
-  name: CONNECTION_FILTER,
-  config_discovery: {
-    config_source: {
-      ads: {},
-      resource_api_version: "V3",
-      initial_fetch_timeout: { seconds: 0 },
+function codeByEcds(name: string): object {
+  return {
+    name,
+    config_discovery: {
+      config_source: {
+        ads: {},
+        resource_api_version: "V3",
+        initial_fetch_timeout: { seconds: 0 },
+      },
+      type_urls: [NETWORK_WASM_TYPE],
     },
-    type_urls: [NETWORK_WASM_TYPE],
-  },
-};
+  };
+}
 
 const TCP_PROXY = {
   name: "tcp",
@@ -175,11 +195,23 @@ function duration(seconds: number): object {
   return { seconds: whole, nanos: Math.round((seconds - whole) * 1e9) };
 }
 
-/** The connection filter; its callbacks are those of root id "connection". */
-export function connectionFilter(code: PluginCode): Resource {
-  const config = pluginConfig(CONNECTION_FILTER, "connection", code);
-  return filter(CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config });
+/** The connection filters; their callbacks are those of the root ids. */
+export function connectionFilters(code: PluginCode): Resource[] {
+  const cluster = pluginConfig(CONNECTION_FILTER, "connection", code);
+  const local = pluginConfig(LOCAL_CONNECTION_FILTER, "connection-local", code, LOCAL_VM);
+  return [
+    filter(CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config: cluster }),
+    filter(LOCAL_CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config: local }),
+  ];
 }
+
+/** A VM configuration makes another VM of the same code; the plugin does not read it. */
+const LOCAL_VM = {
+  configuration: {
+    "@type": "type.googleapis.com/google.protobuf.StringValue",
+    value: "local",
+  },
+};
 
 /** The table endpoint; its callbacks are those of root id "table". */
 export function tableFilter(code: PluginCode): Resource {
@@ -195,7 +227,7 @@ function filter(name: string, config: Resource): Resource {
   return { "@type": FILTER_TYPE, name, typed_config: config };
 }
 
-function pluginConfig(name: string, rootId: string, code: PluginCode): object {
+function pluginConfig(name: string, rootId: string, code: PluginCode, ownVM: object = {}): object {
   return {
     name,
     root_id: rootId,
@@ -203,6 +235,7 @@ function pluginConfig(name: string, rootId: string, code: PluginCode): object {
       vm_id: VM_ID,
       runtime: "envoy.wasm.runtime.v8",
       code: { local: { inline_bytes: Buffer.from(code.wasm) } },
+      ...ownVM,
     },
     configuration: {
       "@type": "type.googleapis.com/google.protobuf.StringValue",

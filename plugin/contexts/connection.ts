@@ -1,6 +1,6 @@
-// One TCP connection that the kernel handed to Envoy: its destination → a backend of that frontend
-// → filter state, from which the ORIGINAL_DST cluster takes the upstream. A connection that gets no
-// filter state is closed here and never goes on to the cluster.
+// One TCP connection that the kernel handed to Envoy: its destination → a backend of that frontend,
+// from the list that is this VM's → filter state, from which the ORIGINAL_DST cluster takes the
+// upstream. A connection that gets no filter state is closed here and never goes on to the cluster.
 
 import { ACTION_CONTINUE, ACTION_STOP, LOG_ERROR, LOG_WARN } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
@@ -13,8 +13,8 @@ import { closeDownstream } from "../host/stream";
 import { addBytes, addText, beginText, lastingAscii } from "../host/text";
 import { NO_BACKEND, PICKED, pickBackend, pickedBackend, UNKNOWN_FRONTEND } from "../table/lookup";
 import { backendBytes, keyFamily } from "../table/record";
-import { PROTOCOL_TCP } from "../wire/layout";
-import { noBackendTotal, picksTotal, unknownFrontendTotal } from "./root";
+import { KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
+import { keyList, noBackendTotal, picksTotal, unknownFrontendTotal } from "./root";
 
 const DESTINATION = "destination\0address";
 const destinationPath: usize = lastingAscii(DESTINATION);
@@ -57,6 +57,7 @@ function serve(destination: usize, size: u32): u32 {
     count(unknownFrontendTotal);
     return reject(LOG_ERROR, "its destination is no address with a port", destination, size);
   }
+  store<u8>(key + KEY_FAMILY_OFFSET, load<u8>(key + KEY_FAMILY_OFFSET) | <u8>keyList);
   const outcome = pickBackend(key);
   if (outcome !== PICKED) return rejectUnpicked(outcome, destination, size);
   if (connectToPicked()) return ACTION_CONTINUE;

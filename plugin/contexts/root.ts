@@ -1,6 +1,8 @@
 // A root context: one role of the plugin in one worker's VM, named by its root_id. The role itself
 // needs no memory of contexts: the host calls proxy_on_new_connection only for a network filter,
-// proxy_on_request_headers only for an HTTP filter.
+// proxy_on_request_headers only for an HTTP filter. Which of its lists a frontend is looked up in
+// is the whole VM's: "connection-local" has a VM of its own (another vm_config.configuration, the
+// same vm_id and so the same table), and no connection has to ask which context it belongs to.
 
 import { BUFFER_PLUGIN_CONFIGURATION, LOG_ERROR } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
@@ -10,6 +12,7 @@ import { log } from "../host/log";
 import { readProperty } from "../host/property";
 import { addText, beginText, isText, lastingAscii } from "../host/text";
 import { seed } from "../pick/chance";
+import { KEY_LIST_LOCAL } from "../wire/layout";
 
 const ROOT_ID = "plugin_root_id";
 const rootIdPath: usize = lastingAscii(ROOT_ID);
@@ -20,6 +23,10 @@ const build: usize = memory.data(64);
 let buildSize: u32 = 0;
 
 let started: bool = false;
+/** Whether a role was configured here that reads the cluster list, or the table as a whole. */
+let hasOtherRole: bool = false;
+/** What this VM adds to the family of a connection's key: KEY_LIST_LOCAL, or 0. */
+export let keyList: u32 = 0;
 export let picksTotal: u32 = NO_COUNTER;
 export let unknownFrontendTotal: u32 = NO_COUNTER;
 export let noBackendTotal: u32 = NO_COUNTER;
@@ -45,13 +52,29 @@ function start(): void {
   framesRefusedTotal = defineCounter("portico_frames_refused_total");
 }
 
-/** Whether the root_id names a role. */
-function hasRole(): bool {
+function fail(reason: string): bool {
+  beginText();
+  addText(reason);
+  log(LOG_ERROR);
+  return false;
+}
+
+/** Whether the root_id names a role, and one that this VM can have. */
+function takeRole(): bool {
   const value = readProperty(rootIdPath, ROOT_ID.length);
   const size = value === 0 ? 0 : returnedSize();
-  const known = isText(value, size, "connection") || isText(value, size, "table");
+  const isLocal = isText(value, size, "connection-local");
+  const isOther = isText(value, size, "connection") || isText(value, size, "table");
   release(value);
-  return known;
+  if (!isLocal && !isOther) {
+    return fail('root_id is none of "connection", "connection-local" and "table"');
+  }
+  if (isLocal ? hasOtherRole : keyList !== 0) {
+    return fail('"connection-local" needs a VM of its own, by its vm_config.configuration');
+  }
+  if (isLocal) keyList = KEY_LIST_LOCAL;
+  else hasOtherRole = true;
+  return true;
 }
 
 function isPlain(character: u8): bool {
@@ -79,19 +102,11 @@ function readBuildId(size: u32): bool {
   return plain;
 }
 
-function fail(reason: string): u32 {
-  beginText();
-  addText(reason);
-  log(LOG_ERROR);
-  return 0;
-}
-
 /** 1 when the configuration can be served, else 0: Envoy then refuses it. */
 export function proxy_on_configure(_contextId: u32, configurationSize: u32): u32 {
   start();
-  if (!hasRole()) return fail('root_id is neither "connection" nor "table"');
-  if (!readBuildId(configurationSize)) {
-    return fail("the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _)");
-  }
-  return 1;
+  if (!takeRole()) return 0;
+  if (readBuildId(configurationSize)) return 1;
+  fail("the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _)");
+  return 0;
 }

@@ -42,7 +42,8 @@ import { refuse, refuseOver } from "./refusal";
 export function checkKey(key: usize, offset: u32): bool {
   const family = keyFamily(key);
   if (family !== FAMILY_IPV4 && family !== FAMILY_IPV6) {
-    return refuse("address family is not 4 or 6:", family, offset + KEY_FAMILY_OFFSET);
+    const found = load<u8>(key + KEY_FAMILY_OFFSET);
+    return refuse("address family is not 4 or 6:", found, offset + KEY_FAMILY_OFFSET);
   }
   const protocol: u32 = load<u8>(key + KEY_PROTOCOL_OFFSET);
   if (protocol !== PROTOCOL_TCP && protocol !== PROTOCOL_UDP && protocol !== PROTOCOL_SCTP) {

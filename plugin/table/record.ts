@@ -11,6 +11,7 @@ import {
   HASH_PRIME,
   KEY_BYTES,
   KEY_FAMILY_OFFSET,
+  KEY_LIST_LOCAL,
   RECORD_BACKEND_COUNT_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_FLAGS_OFFSET,
@@ -66,8 +67,9 @@ export function recordStamp(record: usize): u32 {
   return load<u32>(record + RECORD_STAMP_OFFSET);
 }
 
+/** FAMILY_IPV4 or FAMILY_IPV6, whichever of its lists the key names. */
 export function keyFamily(key: usize): u32 {
-  return load<u8>(key + KEY_FAMILY_OFFSET);
+  return load<u8>(key + KEY_FAMILY_OFFSET) & ~KEY_LIST_LOCAL;
 }
 
 export function backendBytes(key: usize): u32 {

@@ -9,7 +9,7 @@
 
 /** "PTCO" read as a little-endian u32: the first four bytes of every frame. */
 export const FRAME_MAGIC: u32 = 0x4f435450;
-export const WIRE_VERSION: u32 = 1;
+export const WIRE_VERSION: u32 = 2;
 
 // Frame
 //
@@ -45,7 +45,9 @@ export const FRAME_REMOVAL_COUNT_OFFSET: u32 = 36; // u32
 export const FRAME_KIND_SNAPSHOT: u32 = 1;
 export const FRAME_KIND_DELTA: u32 = 2;
 
-// Key: one frontend. An IPv4 address fills the first four address bytes, the rest is zero.
+// Key: one frontend. An IPv4 address fills the first four address bytes, the rest is zero. A
+// frontend of externalTrafficPolicy Local has two records: one of its cluster list, and one of its
+// local list, in whose key KEY_LIST_LOCAL is added to the family.
 //
 //    0        1          2        4                20
 //   +--------+----------+--------+----------------+
@@ -60,6 +62,8 @@ export const KEY_ADDRESS_OFFSET: u32 = 4;
 
 export const FAMILY_IPV4: u32 = 4;
 export const FAMILY_IPV6: u32 = 6;
+/** The bit of the family byte that tells the local list from the cluster list. */
+export const KEY_LIST_LOCAL: u32 = 0x80;
 export const PROTOCOL_TCP: u32 = 6;
 export const PROTOCOL_UDP: u32 = 17;
 export const PROTOCOL_SCTP: u32 = 132;

@@ -7,6 +7,7 @@ import type { ClusterNode } from "../namespaces/cluster.ts";
 export const CAPTURE_PORTS = {
   keep: DEFAULT_CAPTURE_OPTIONS.keepPort,
   masquerade: DEFAULT_CAPTURE_OPTIONS.masqueradePort,
+  local: DEFAULT_CAPTURE_OPTIONS.localPort,
 };
 
 /** nft and ip run in the node's namespace; what they do ends with it. */

@@ -10,7 +10,7 @@ import type { TableVersion } from "../../controller/xds/plugin-rollout.ts";
 import {
   backendsCluster,
   captureListeners,
-  connectionFilter,
+  connectionFilters,
   type PluginCode,
   tableFilter,
 } from "../../controller/xds/resources.ts";
@@ -21,7 +21,11 @@ import type { EnvoyOptions } from "../../envoy/process.ts";
 import { EnvoySupervisor } from "../../envoy/supervise.ts";
 import type { ClusterNode } from "../namespaces/cluster.ts";
 
-export const PORTS = { keep: 15401, masquerade: 15402 };
+export const PORTS = { keep: 15401, masquerade: 15402, local: 15403 };
+/** Where an Envoy that has everything listens, as `listening` shows it. */
+export const CAPTURE = ["0.0.0.0", "[::]"].flatMap((address) =>
+  Object.values(PORTS).map((port) => `${address}:${port}`),
+);
 export const ECHO_PORT = 9090;
 export const ECHO = `127.0.0.1:${ECHO_PORT}`;
 
@@ -159,9 +163,9 @@ export class EnvoyFixture {
 export const WITHIN = { timeout: 10_000, interval: 20 };
 
 export async function setAll(xds: XdsServer, code: PluginCode): Promise<void> {
-  await xds.set(FILTER_TYPE, [tableFilter(code), connectionFilter(code)]);
+  await xds.set(FILTER_TYPE, [tableFilter(code), ...connectionFilters(code)]);
   await xds.set(CLUSTER_TYPE, [backendsCluster(BACKENDS)]);
-  await xds.set(LISTENER_TYPE, captureListeners(PORTS));
+  await xds.set(LISTENER_TYPE, captureListeners(PORTS, ["IPv4", "IPv6"]));
 }
 
 export const BACKENDS = { connectTimeoutSeconds: 1, upstreamPorts: undefined };

@@ -10,7 +10,7 @@ import { buildOf } from "../../controller/xds/check-plugin.ts";
 import type { PluginCode } from "../../controller/xds/resources.ts";
 import type { XdsServer } from "../../controller/xds/server.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
-import { ECHO, ECHO_PORT, EnvoyFixture, PORTS, WITHIN } from "./envoy-fixture.ts";
+import { CAPTURE, ECHO, ECHO_PORT, EnvoyFixture, PORTS, WITHIN } from "./envoy-fixture.ts";
 import { compileTestPlugin } from "./test-plugins.ts";
 
 let cluster: Cluster;
@@ -39,8 +39,7 @@ describe("an Envoy that is started", () => {
   it("serves, and listens nowhere but on the capture ports", async () => {
     await fixture.supervisor.start();
     await fixture.untilServing();
-    const ports = [PORTS.keep, PORTS.masquerade].map((port) => `0.0.0.0:${port}`);
-    expect(await fixture.listening()).toEqual(ports);
+    expect(await fixture.listening()).toEqual(CAPTURE);
     for (const socket of ["admin.sock", "table.sock", "xds.sock"]) {
       expect((await stat(fixture.path(socket))).mode & 0o777).toBe(0o600);
     }

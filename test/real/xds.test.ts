@@ -9,17 +9,24 @@ import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
 import {
   backendsCluster,
   captureListeners,
-  connectionFilter,
+  connectionFilters,
   type PluginCode,
   tableFilter,
 } from "../../controller/xds/resources.ts";
 import { XdsServer } from "../../controller/xds/server.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "../../controller/xds/type-urls.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
-import { BACKENDS, ECHO, ECHO_PORT, EnvoyFixture, PORTS, setAll, WITHIN } from "./envoy-fixture.ts";
+import {
+  BACKENDS,
+  CAPTURE,
+  ECHO,
+  ECHO_PORT,
+  EnvoyFixture,
+  PORTS,
+  setAll,
+  WITHIN,
+} from "./envoy-fixture.ts";
 import { compileTestPlugin, withOtherBuild } from "./test-plugins.ts";
-
-const CAPTURE = [`0.0.0.0:${PORTS.keep}`, `0.0.0.0:${PORTS.masquerade}`];
 
 let cluster: Cluster;
 let node: ClusterNode;
@@ -82,8 +89,8 @@ describe("the gate before the listeners", () => {
     expect(await fixture.listening()).toEqual(CAPTURE);
     expect(await held.echo("still here")).toContain("still here");
     const { body } = await fixture.get("admin.sock", "/stats?filter=^listener_manager.listener_");
-    // The table's and two capture listeners: none was modified, and none replaced.
-    expect(body).toContain("listener_manager.listener_added: 3");
+    // The table's and six capture listeners: none was modified, and none replaced.
+    expect(body).toContain("listener_manager.listener_added: 7");
     expect(body).toContain("listener_manager.listener_modified: 0");
     await held.close();
   });
@@ -97,7 +104,7 @@ describe("what is set", () => {
   });
 
   it("is acknowledged, again at once when nothing changed", async () => {
-    const listeners = captureListeners(PORTS);
+    const listeners = captureListeners(PORTS, ["IPv4", "IPv6"]);
     expect(await xds.set(LISTENER_TYPE, listeners)).toEqual({ envoys: 1 });
     const cluster = backendsCluster({
       ...BACKENDS,
@@ -110,7 +117,7 @@ describe("what is set", () => {
   });
 
   it("is refused with Envoy's words, and what was before goes on", async () => {
-    const [keep] = captureListeners(PORTS);
+    const [keep] = captureListeners(PORTS, ["IPv4", "IPv6"]);
     const broken = { ...keep, filter_chains: [] } as typeof keep & object;
     const refused = xds.set(LISTENER_TYPE, [broken]);
     await expect(refused).rejects.toThrow(XdsRejectedError);
@@ -119,7 +126,7 @@ describe("what is set", () => {
   });
 
   it("is not waited for when Envoy goes", async () => {
-    const set = xds.set(FILTER_TYPE, [tableFilter(other), connectionFilter(other)]);
+    const set = xds.set(FILTER_TYPE, [tableFilter(other), ...connectionFilters(other)]);
     process.kill(fixture.supervisor.pid as number, "SIGKILL");
     await expect(set).resolves.toBeDefined();
     await fixture.untilServing();

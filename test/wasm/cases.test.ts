@@ -68,7 +68,7 @@ class WasmRunner implements CaseRunner {
   /** The backends, or why it was closed; each once, over all workers. */
   #connectOften(to: string): string[] {
     const all = Array.from({ length: TRIES }, (_, index) => {
-      const { backend, closed } = this.#host.connect(to, index % this.#host.workers);
+      const { backend, closed } = this.#host.connect(to, { worker: index % this.#host.workers });
       return closed ?? backend;
     });
     return [...new Set(all)];

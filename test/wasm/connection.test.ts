@@ -15,7 +15,7 @@ beforeEach(async () => {
 function pickOften(destination: string, times: number): Map<string, number> {
   const seen = new Map<string, number>();
   for (let i = 0; i < times; i++) {
-    const { backend = "closed" } = host.connect(destination, i % 2);
+    const { backend = "closed" } = host.connect(destination, { worker: i % 2 });
     seen.set(backend, (seen.get(backend) ?? 0) + 1);
   }
   return seen;
@@ -41,7 +41,7 @@ describe("a pick", () => {
     const row = async (seed: number, worker: number) => {
       const own = await WasmHost.load(PLUGIN, { workers: 2, seed });
       own.pushAll(snapshot([frontend(1, { backends: backends(100) })], 1));
-      return Array.from({ length: 20 }, () => own.connect("10.96.0.1:80", worker).backend);
+      return Array.from({ length: 20 }, () => own.connect("10.96.0.1:80", { worker }).backend);
     };
     expect(await row(1, 0)).toEqual(await row(1, 0));
     expect(await row(1, 0)).not.toEqual(await row(1, 1));

@@ -18,7 +18,7 @@ const SNAPSHOT = snapshot(TABLE, 9)[0] as Uint8Array;
 const DELTA = deltaFrame(
   {
     upserts: [frontend(1, { backends: backends(9) }), frontend(7), V6, LONG].map(record),
-    removals: [frontend(4), frontend(5)].map(keyBytesFromFrontend),
+    removals: [frontend(4), frontend(5)].map((each) => keyBytesFromFrontend(each)),
   },
   8,
   9,

@@ -1,9 +1,10 @@
 // A strict fake proxy-wasm host: what Envoy does with the plugin, in one process. It loads the
-// module as it ships into one VM for each worker, all with the same shared data, and drives both
-// roles. For tests of the plugin, and for any test that wants to know what the plugin does with a
-// table.
+// module as it ships into two VMs for each worker, all with the same shared data: one for the
+// roles "connection" and "table", one for "connection-local"; and drives them. For tests of the
+// plugin, and for any test that wants to know what the plugin does with a table.
 
 import { readFile } from "node:fs/promises";
+import type { BackendList } from "../../controller/wire/key.ts";
 import { Guest, GuestError, type Surroundings } from "./guest.ts";
 import { SharedData } from "./shared-data.ts";
 import type { ConnectionStream, LocalResponse, RequestStream, RootStream } from "./stream.ts";
@@ -33,6 +34,12 @@ export type Connected =
   | { backend: string; closed?: undefined }
   | { closed: CloseReason; backend?: undefined };
 
+export interface ConnectOptions {
+  worker?: number;
+  /** Whose listener the kernel hands it to; "cluster" when absent. */
+  list?: BackendList;
+}
+
 export interface RequestOptions {
   worker?: number;
   /** The body comes in parts of this many bytes. */
@@ -47,6 +54,7 @@ export class WasmHost {
   /** A status instead of the named host function; undefined lets it happen. */
   fault: ((name: string) => number | undefined) | undefined;
   readonly #guests: Guest[] = [];
+  readonly #localGuests: Guest[] = [];
   #nextContext = 1;
   readonly #contexts = new Set<number>();
 
@@ -72,6 +80,9 @@ export class WasmHost {
       host.#guests.push(guest);
       host.#configure(guest, "connection", options.build ?? "");
       host.#configure(guest, "table", options.build ?? "");
+      const localGuest = await Guest.start(host.module, around);
+      host.#localGuests.push(localGuest);
+      host.#configure(localGuest, "connection-local", options.build ?? "");
     }
     return host;
   }
@@ -91,8 +102,8 @@ export class WasmHost {
     return value;
   }
 
-  /** Asks one role of a new VM whether it takes a configuration. */
-  async wouldConfigure(rootId: string, build: string): Promise<boolean> {
+  /** Asks a new VM to take roles one after another; whether it takes the last. */
+  async wouldConfigure(rootIds: string | readonly string[], build = ""): Promise<boolean> {
     const guest = await Guest.start(this.module, {
       shared: new SharedData(),
       counters: new Map(),
@@ -101,11 +112,18 @@ export class WasmHost {
       random: () => 0,
       fault: undefined,
     });
-    return this.#accepts(guest, rootId, build);
+    return (
+      [rootIds]
+        .flat()
+        .map((rootId) => this.#accepts(guest, rootId, build))
+        .at(-1) === true
+    );
   }
 
   /** A new connection to "10.96.0.10:80" or "[fd00::a]:80". */
-  connect(destination: string, worker = 0): Connected {
+  connect(destination: string, options: ConnectOptions = {}): Connected {
+    const { worker = 0, list = "cluster" } = options;
+    const guest = this.#guest(worker, list);
     const before = this.#closeCounts();
     const stream: ConnectionStream = {
       kind: "connection",
@@ -113,7 +131,7 @@ export class WasmHost {
       filterState: new Map(),
       closed: false,
     };
-    const action = this.#inContext(worker, stream, (guest, context) =>
+    const action = this.#inContext(guest, stream, (context) =>
       guest.call(stream, "proxy_on_new_connection", context),
     );
     const set = stream.filterState.get(DESTINATION);
@@ -141,7 +159,8 @@ export class WasmHost {
       body: Buffer.alloc(0),
       response: undefined,
     };
-    return this.#inContext(options.worker ?? 0, stream, (guest, context) => {
+    const guest = this.#guest(options.worker ?? 0);
+    return this.#inContext(guest, stream, (context) => {
       const count = Object.keys(stream.headers).length;
       const bodyless = body.length === 0 ? 1 : 0;
       const action = guest.call(stream, "proxy_on_request_headers", context, count, bodyless);
@@ -192,23 +211,22 @@ export class WasmHost {
     }
   }
 
-  #guest(worker: number): Guest {
-    const guest = this.#guests[worker];
+  #guest(worker: number, list: BackendList = "cluster"): Guest {
+    const guest = (list === "local" ? this.#localGuests : this.#guests)[worker];
     if (!guest) throw new Error(`there is no worker ${worker}`);
     return guest;
   }
 
   /** Creates a context, lets it live for `use`, and deletes it. */
   #inContext<Result>(
-    worker: number,
+    guest: Guest,
     stream: ConnectionStream | RequestStream,
-    use: (guest: Guest, context: number) => Result,
+    use: (context: number) => Result,
   ): Result {
-    const guest = this.#guest(worker);
     const context = this.#nextContext++;
     this.#contexts.add(context);
     guest.call(stream, "proxy_on_context_create", context, 1);
-    const result = use(guest, context);
+    const result = use(context);
     guest.call(stream, "proxy_on_done", context);
     guest.call(stream, "proxy_on_log", context);
     guest.call(stream, "proxy_on_delete", context);

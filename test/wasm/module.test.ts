@@ -23,13 +23,24 @@ it("exports the callbacks in use and nothing else", async () => {
   ]);
 });
 
-it("has two roles by root_id and refuses another", async () => {
+it("has three roles by root_id and refuses another", async () => {
   const host = await WasmHost.load(PLUGIN);
-  expect(await host.wouldConfigure("connection", "")).toBe(true);
+  expect(await host.wouldConfigure("connection")).toBe(true);
+  expect(await host.wouldConfigure("connection-local")).toBe(true);
   expect(await host.wouldConfigure("table", "0123abcd")).toBe(true);
-  expect(await host.wouldConfigure("tables", "")).toBe(false);
-  expect(await host.wouldConfigure("", "")).toBe(false);
+  expect(await host.wouldConfigure("tables")).toBe(false);
+  expect(await host.wouldConfigure("")).toBe(false);
   expect(host.logs.at(-1)?.message).toContain("root_id");
+});
+
+it("refuses to mix the lists in one VM", async () => {
+  const host = await WasmHost.load(PLUGIN);
+  expect(await host.wouldConfigure(["table", "connection", "table"])).toBe(true);
+  expect(await host.wouldConfigure(["connection-local", "connection-local"])).toBe(true);
+  expect(await host.wouldConfigure(["connection", "connection-local"])).toBe(false);
+  expect(await host.wouldConfigure(["table", "connection-local"])).toBe(false);
+  expect(await host.wouldConfigure(["connection-local", "connection"])).toBe(false);
+  expect(host.logs.at(-1)?.message).toContain("a VM of its own");
 });
 
 it("takes a build id as its configuration and nothing else", async () => {

@@ -47,7 +47,7 @@ describe("a snapshot", () => {
     host.pushAll(frames);
     expect(version(1)).toEqual({
       version: 7,
-      wireVersion: 1,
+      wireVersion: 2,
       build: "abc123",
       frontends: all.length,
       loading: null,
@@ -104,7 +104,7 @@ describe("a delta", () => {
     const removed = [frontend(7), frontend(8), frontend(4444)];
     const delta = {
       upserts: [...changed, ...added].map(record),
-      removals: removed.map(keyBytesFromFrontend),
+      removals: removed.map((each) => keyBytesFromFrontend(each)),
     };
     expect(host.push(deltaFrame(delta, 10, 11))).toEqual({ status: 200, version: 11 });
     const expected = new Map(MANY.map((one) => [one.key, one]));

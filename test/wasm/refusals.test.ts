@@ -18,7 +18,7 @@ const TWO = snapshot([frontend(1), frontend(2)], 9)[0] as Uint8Array;
 const DELTA = deltaFrame(
   {
     upserts: [record(frontend(1))],
-    removals: [frontend(2), frontend(3)].map(keyBytesFromFrontend),
+    removals: [frontend(2), frontend(3)].map((each) => keyBytesFromFrontend(each)),
   },
   8,
   9,
@@ -49,7 +49,7 @@ it.each<[string, Uint8Array, string]>([
   ["empty", new Uint8Array(0), "frame is cut short, bytes: 0, at byte 0"],
   ["shorter than a header", ONE.subarray(0, 39), "frame is cut short, bytes: 39, at byte 0"],
   ["no frame", changed(ONE, 0, 0), "magic number is 1329812480, at byte 0"],
-  ["of another wire version", changed(ONE, 4, 2), "wire version is not the plugin's: 2, at byte 4"],
+  ["of another wire version", changed(ONE, 4, 1), "wire version is not the plugin's: 1, at byte 4"],
   ["of no kind", changed(ONE, 6, 3), "kind of frame is unknown: 3, at byte 6"],
   ["with a reserved byte", changed(ONE, 7, 1), "reserved byte is 1, at byte 7"],
   ["a snapshot with a base", changed(ONE, 8, 1), "snapshot's base version is 1, at byte 8"],
@@ -75,6 +75,7 @@ it.each<[string, Uint8Array, string]>([
   ["with its last byte cut", ONE.subarray(0, -1), "record bytes do not fit its content: 79"],
   ["with a record too long", changed(ONE, RECORD, 255), "record bytes do not fit its content: 255"],
   ["with a family", changed(ONE, KEY, 5), "address family is not 4 or 6: 5, at byte 44"],
+  ["with a bit too many", changed(ONE, KEY, 0x44), "address family is not 4 or 6: 68, at byte 44"],
   ["with a protocol", changed(ONE, KEY + 1, 1), "protocol is not 6, 17 or 132: 1, at byte 45"],
   ["with port 0", changed(ONE, KEY + 2, 0, 0), "port is 0, at byte 46"],
   ["with a long IPv4", changed(ONE, KEY + 9, 1), "bytes after an IPv4 address are not 0: 256"],

@@ -54,7 +54,7 @@ it("splits a big delta into frames that follow each other", async () => {
   const version = await client.pushDelta(1, { upserts, removals: [] });
   expect(version).toBeGreaterThan(5);
   expect(await client.version()).toMatchObject({ version, frontends: MANY.length });
-  const removals = MANY.map(keyBytesFromFrontend);
+  const removals = MANY.map((each) => keyBytesFromFrontend(each));
   await client.pushDelta(version, { upserts: [], removals });
   expect(await client.version()).toMatchObject({ frontends: 0 });
 });

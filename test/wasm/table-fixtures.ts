@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Backend, Frontend } from "../../controller/node/types.ts";
 import { recordFromFrontend } from "../../controller/wire/encode.ts";
 import { snapshotFrames } from "../../controller/wire/frames.ts";
+import type { BackendList } from "../../controller/wire/key.ts";
 
 export const PLUGIN = join(import.meta.dirname, "../../build/portico.wasm");
 export const FRAME_BYTES = 128 * 1024;
@@ -42,11 +43,25 @@ export function frontend(index: number, own: Partial<Frontend> = {}): Frontend {
   };
 }
 
-/** The record of a frontend within limits. */
+/** The record of a frontend's cluster list. */
 export function record(of: Frontend): Uint8Array {
-  const { record: bytes, problem } = recordFromFrontend(of);
+  return recordOf(of, "cluster");
+}
+
+export function localRecord(of: Frontend): Uint8Array {
+  return recordOf(of, "local");
+}
+
+/** Of a list within limits. */
+function recordOf(of: Frontend, list: BackendList): Uint8Array {
+  const { record: bytes, problem } = recordFromFrontend(of, list);
   if (!bytes) throw new Error(problem.message);
   return bytes;
+}
+
+/** The records of all lists that a frontend has. */
+export function records(of: Frontend): Uint8Array[] {
+  return of.localBackends.length > 0 ? [record(of), localRecord(of)] : [record(of)];
 }
 
 /** Frames of a whole table. */
@@ -55,7 +70,7 @@ export function snapshot(
   version: number,
   frameBytes = FRAME_BYTES,
 ): Uint8Array[] {
-  return [...snapshotFrames(frontends.map(record), version, frameBytes)];
+  return [...snapshotFrames(frontends.flatMap(records), version, frameBytes)];
 }
 
 /** "10.1.0.1:8080" as the filter state has it. */

@@ -126,7 +126,7 @@ describe("a VM that dies while it applies", () => {
   it("goes on serving what it has meanwhile", () => {
     host.pushAll(snapshot([frontend(1)], 5));
     dieAtWrite(2, upsert(5, frontend(2)));
-    expect(host.connect("10.96.0.1:80", 1)).toHaveProperty("backend");
+    expect(host.connect("10.96.0.1:80", { worker: 1 })).toHaveProperty("backend");
   });
 });
 

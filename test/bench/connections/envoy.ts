@@ -33,7 +33,7 @@ export async function plainEnvoyPeer(options: PeerOptions, source: Source): Prom
 
 /** A listener for captured connections as Portico has it, with tcp_proxy for its only filter. */
 function bootstrap(stand: Stand, { keepsSource }: Source): object {
-  const listener = jsonOfResource(captureListeners(CAPTURE_PORTS)[0] as Resource);
+  const listener = jsonOfResource(captureListeners(CAPTURE_PORTS, ["IPv4"])[0] as Resource);
   const [chain] = listener.filter_chains as [{ filters: object[] }];
   const plain = {
     ...listener,
