@@ -35,9 +35,9 @@ export function connectionsCommand(): Command {
         "Ratios are of the same round; figures are medians with the quartiles.",
     )
     .option("--peers <names>", `of ${PEER_NAMES.join(",")}`, peerNames, [...PEER_NAMES])
-    .option("--rounds <number>", "measured rounds, after one of warming up", atLeastOne, 9)
-    .option("--connections <number>", "new connections a round", atLeastOne, 10_000)
-    .option("--requests <number>", "keep-alive requests a round", atLeastOne, 40_000)
+    .option("--rounds <number>", "measured rounds, after one of warming up", atLeastOne, 20)
+    .option("--connections <number>", "new connections a round", atLeastOne, 4_000)
+    .option("--requests <number>", "keep-alive requests a round", atLeastOne, 16_000)
     .option("--concurrency <number>", "connections at once", integerBetween(1, 2_000), 50)
     .option("--workers <number>", "threads of every proxy", integerBetween(1, 64), 2)
     .option("--services <number>", "Services in Portico's table", atLeastOne, 1_000)

@@ -32,7 +32,7 @@ export function tableCommand(): Command {
     )
     .option("--services <number>", "Services of the cluster", atLeastOne, 10_000)
     .option("--endpoints <number>", "endpoints of each", atLeastOne, 10)
-    .option("--runs <number>", "full pushes, each into an Envoy of its own", atLeastOne, 3)
+    .option("--runs <number>", "full pushes, each into an Envoy of its own", atLeastOne, 5)
     .option("--changes <number>", "single endpoints that change in each run", atLeastOne, 200)
     .option("--rounds <number>", "rounds of lookups", atLeastOne, 9)
     .option("--many-services <number>", "Services of the large table", atLeastOne, 50_000)
