@@ -3,18 +3,20 @@
 // protocol 87), so that it can be found and removed by any later process, whatever its options.
 
 import type { CaptureSet } from "../node/types.ts";
+import { elementChanges, TABLE } from "./elements.ts";
 import { codeFrom, NftError, RoutingError } from "./errors.ts";
+import { type Family, familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 import { type Printed, type RunProgram, runProgram } from "./program.ts";
 import {
   type Routing,
   routingChanges,
   routingFrom,
-  SHOW_ROUTES,
-  SHOW_RULES,
+  showRoutes,
+  showRules,
   wantedRouting,
 } from "./routes.ts";
-import { elementChanges, rulesetFrom, TABLE } from "./ruleset.ts";
+import { rulesetFrom } from "./ruleset.ts";
 
 const NOTHING: Routing = { rules: [], routes: [] };
 
@@ -28,16 +30,18 @@ export interface CleanupReport {
 
 export class KernelCapture {
   readonly #options: CaptureOptions;
-  readonly #nodeIP: string | undefined;
+  readonly #families: readonly Family[];
+  readonly #nodeIPs: readonly string[];
   readonly #run: RunProgram;
   /** What the table looked like, without its elements, when full() had made it. */
   #listing: string | undefined;
   #serviceCIDRs: readonly string[] = [];
 
-  /** `nodeIP` is the address that backends see host processes come from. */
-  constructor(options: CaptureOptions, nodeIP: string | undefined, run: RunProgram = runProgram) {
+  /** `nodeIPs`: which address backends see host processes come from, at most one a family. */
+  constructor(options: CaptureOptions, nodeIPs: readonly string[], run: RunProgram = runProgram) {
     this.#options = options;
-    this.#nodeIP = nodeIP;
+    this.#families = familiesOf(options.families);
+    this.#nodeIPs = nodeIPs;
     this.#run = run;
   }
 
@@ -57,7 +61,7 @@ export class KernelCapture {
     if (this.#listing === undefined) return await this.full(next);
     const listing = this.#listing;
     this.#listing = undefined;
-    const script = elementChanges(previous, next);
+    const script = elementChanges(previous, next, this.#families);
     if (previous.serviceCIDRs !== next.serviceCIDRs) await this.#route(next.serviceCIDRs);
     if (script !== "") await this.#nft(["-f", "-"], script);
     this.#listing = listing;
@@ -69,9 +73,11 @@ export class KernelCapture {
    */
   async verify(): Promise<boolean> {
     if (this.#listing === undefined) return false;
-    const wanted = wantedRouting(this.#serviceCIDRs, this.#nodeIP, this.#options);
-    const changes = routingChanges(await this.#routing(), wanted);
-    return changes.length === 0 && (await this.#list()) === this.#listing;
+    for (const family of this.#families) {
+      const wanted = this.#wantedRouting(family, this.#serviceCIDRs);
+      if (routingChanges(await this.#routing(family), wanted).length > 0) return false;
+    }
+    return (await this.#list()) === this.#listing;
   }
 
   /** Whether there is a table of Portico's, from this process or an earlier one. */
@@ -103,28 +109,39 @@ export class KernelCapture {
   }
 
   async #removeRouting(): Promise<string[]> {
-    const present = await this.#routing();
-    await this.#changeRouting(present, NOTHING);
-    return [
-      ...present.rules.map((rule) => `ip rule ${rule}`),
-      ...present.routes.map((route) => `ip route ${route}`),
-    ];
+    const removed: string[] = [];
+    for (const family of this.#families) {
+      const present = await this.#routing(family);
+      await this.#changeRouting(family, present, NOTHING);
+      const ip = `ip ${family.ipOption}`;
+      removed.push(...present.rules.map((rule) => `${ip} rule ${rule}`));
+      removed.push(...present.routes.map((route) => `${ip} route ${route}`));
+    }
+    return removed;
   }
 
   async #route(serviceCIDRs: readonly string[]): Promise<void> {
-    const wanted = wantedRouting(serviceCIDRs, this.#nodeIP, this.#options);
-    await this.#changeRouting(await this.#routing(), wanted);
+    for (const family of this.#families) {
+      const wanted = this.#wantedRouting(family, serviceCIDRs);
+      await this.#changeRouting(family, await this.#routing(family), wanted);
+    }
     this.#serviceCIDRs = serviceCIDRs;
   }
 
-  async #changeRouting(present: Routing, wanted: Routing): Promise<void> {
-    const lines = routingChanges(present, wanted);
-    if (lines.length > 0) await this.#ip(["-4", "-batch", "-"], `${lines.join("\n")}\n`);
+  #wantedRouting(family: Family, serviceCIDRs: readonly string[]): Routing {
+    return wantedRouting(family, serviceCIDRs, this.#nodeIPs, this.#options);
   }
 
-  async #routing(): Promise<Routing> {
-    const [rules, routes] = await Promise.all([this.#ip(SHOW_RULES), this.#ip(SHOW_ROUTES)]);
-    return routingFrom(rules, routes);
+  async #changeRouting(family: Family, present: Routing, wanted: Routing): Promise<void> {
+    const lines = routingChanges(present, wanted);
+    if (lines.length === 0) return;
+    await this.#ip([family.ipOption, "-batch", "-"], `${lines.join("\n")}\n`);
+  }
+
+  async #routing(family: Family): Promise<Routing> {
+    const shown = [showRules(family), showRoutes(family)].map((args) => this.#ip(args));
+    const [rules = "", routes = ""] = await Promise.all(shown);
+    return routingFrom(family, rules, routes);
   }
 
   /**

@@ -1,10 +1,14 @@
-// sysctls of the node → what of them keeps Portico from working, for people. Portico changes none:
+// sysctls of the node → what of them keeps Portico from working, for people; and which families it
+// can capture. Portico changes none:
 // it needs no forwarding, no route_localnet, no ip_nonlocal_bind, and works with rp_filter 0, 1
 // and 2, tcp_fwmark_accept and fwmark_reflect (each tried on Linux 6.18).
 
+import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { IPFamily } from "../model/types.ts";
 
+const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 const CONF = "/proc/sys/net/ipv4/conf";
 
 /**
@@ -22,4 +26,10 @@ export async function kernelSettingProblems(directory = CONF): Promise<string[]>
     return [`${setting} is 1: Services do not answer to packets from ${whom}; set it to 0`];
   });
   return (await Promise.all(problems)).flat();
+}
+
+/** Without IPv6 in the kernel, or with it disabled on lo, no packet can be routed to the node. */
+export function capturedFamilies(file = DISABLE_IPV6): IPFamily[] {
+  const isEnabled = existsSync(file) && readFileSync(file, "utf8").trim() === "0";
+  return isEnabled ? ["IPv4", "IPv6"] : ["IPv4"];
 }

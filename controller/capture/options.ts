@@ -1,6 +1,7 @@
 // What of the kernel's is Portico's: the numbers an operator may change because somebody else on
 // the node uses them too.
 
+import type { IPFamily } from "../model/types.ts";
 import type { LocalDetector } from "./local-detector.ts";
 
 export interface CaptureOptions {
@@ -22,6 +23,8 @@ export interface CaptureOptions {
   /** Whether Pods of this node are masqueraded too when they dial cluster IPs. */
   masqueradeAll: boolean;
   localDetector: LocalDetector;
+  /** The families that the kernel has: see capturedFamilies. Elements of others are left out. */
+  families: readonly IPFamily[];
 }
 
 export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
@@ -33,4 +36,5 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   localPort: 15403,
   masqueradeAll: false,
   localDetector: { kind: "none" },
+  families: ["IPv4", "IPv6"],
 };

@@ -11,39 +11,46 @@
 // for everybody, so that the node answers ARP for them, and host listeners on all addresses answer
 // on them whenever the nftables table is missing.
 
+import { familyOf } from "../model/ip.ts";
+import type { Family } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 
 /** The routing protocol number that rules and routes carry: what has it is Portico's. */
 const PROTOCOL = 87;
 
-/** Rules and routes as `ip rule add` and `ip route add` want them, without the protocol. */
+/** Of one family: rules and routes as `ip rule add` and `ip route add` want them. */
 export interface Routing {
   rules: readonly string[];
   routes: readonly string[];
 }
 
-/** Arguments that print all rules, and Portico's routes, as routingFrom reads them. */
-export const SHOW_RULES: readonly string[] = "-N -j -4 rule show".split(" ");
-export const SHOW_ROUTES: readonly string[] =
-  `-N -j -4 route show table all type local proto ${PROTOCOL}`.split(" ");
+/** Arguments that print all rules of a family, as routingFrom reads them. */
+export function showRules({ ipOption }: Family): string[] {
+  return `-N -j ${ipOption} rule show`.split(" ");
+}
+
+/** The same for Portico's routes. */
+export function showRoutes({ ipOption }: Family): string[] {
+  return `-N -j ${ipOption} route show table all type local proto ${PROTOCOL}`.split(" ");
+}
 
 /**
- * `nodeIP` is what host processes are seen as by backends; undefined leaves the choice to the
- * kernel, which then takes the dialled address.
+ * `nodeIPs` holds what host processes are seen as by backends, for each family at most one; where
+ * there is none the kernel takes the dialled address.
  */
 export function wantedRouting(
+  { family }: Family,
   serviceCIDRs: readonly string[],
-  nodeIP: string | undefined,
+  nodeIPs: readonly string[],
   { markBit, routeTable, rulePriority }: CaptureOptions,
 ): Routing {
   const bit = `0x${markBit.toString(16)}`;
   const end = `table ${routeTable} priority ${rulePriority}`;
+  const nodeIP = nodeIPs.find((address) => familyOf(address) === family);
   const source = nodeIP === undefined ? "" : ` src ${nodeIP}`;
+  const cidrs = serviceCIDRs.filter((cidr) => familyOf(cidr) === family);
   return {
-    rules: [
-      `fwmark ${bit}/${bit} ${end}`,
-      ...serviceCIDRs.filter(isIPv4).map((cidr) => `to ${cidr} iif lo ${end}`),
-    ],
+    rules: [`fwmark ${bit}/${bit} ${end}`, ...cidrs.map((cidr) => `to ${cidr} iif lo ${end}`)],
     routes: [`local default dev lo table ${routeTable}${source}`],
   };
 }
@@ -66,13 +73,13 @@ interface PrintedRoute {
   prefsrc?: string;
 }
 
-/** From the JSON that SHOW_RULES and SHOW_ROUTES print. */
-export function routingFrom(rules: string, routes: string): Routing {
+/** From the JSON that showRules and showRoutes have ip print. */
+export function routingFrom({ bits }: Family, rules: string, routes: string): Routing {
   return {
     // `ip rule show protocol 87` shows the rules of all protocols (iproute2 6.1).
     rules: parsed<PrintedRule>(rules)
       .filter(({ protocol }) => protocol === String(PROTOCOL))
-      .map(ruleText),
+      .map((rule) => ruleText(rule, bits)),
     routes: parsed<PrintedRoute>(routes).map(routeText),
   };
 }
@@ -82,9 +89,10 @@ function parsed<T>(json: string): T[] {
   return json.trim() === "" ? [] : JSON.parse(json);
 }
 
-function ruleText({ dst, dstlen, fwmark, fwmask, iif, table, priority }: PrintedRule): string {
+function ruleText(rule: PrintedRule, bits: number): string {
+  const { dst, dstlen, fwmark, fwmask, iif, table, priority } = rule;
   return [
-    dst === undefined ? [] : [`to ${dst}/${dstlen ?? 32}`],
+    dst === undefined ? [] : [`to ${dst}/${dstlen ?? bits}`],
     fwmark === undefined ? [] : [`fwmark ${fwmark}/${fwmask ?? "0xffffffff"}`],
     iif === undefined ? [] : [`iif ${iif}`],
     [`table ${table} priority ${priority}`],
@@ -100,9 +108,9 @@ function routeText({ dst, dev, table, prefsrc }: PrintedRoute): string {
 }
 
 /**
- * Lines for `ip -4 -batch` that turn `present` into `wanted`; none when they are equal. What is
- * wanted comes before what is removed, and a route is replaced in one step, so that at no moment
- * a captured packet finds no way.
+ * Lines for `ip -batch` of the family that turn `present` into `wanted`; none when they are equal.
+ * What is wanted comes before what is removed, and a route is replaced in one step, so that at no
+ * moment a captured packet finds no way.
  */
 export function routingChanges(present: Routing, wanted: Routing): string[] {
   const own = `protocol ${PROTOCOL}`;
@@ -121,8 +129,4 @@ export function routingChanges(present: Routing, wanted: Routing): string[] {
 
 function withoutSource(route: string): string {
   return route.replace(/ src .*$/, "");
-}
-
-function isIPv4(cidr: string): boolean {
-  return !cidr.includes(":");
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import type { CaptureSet, Verdict } from "../node/types.ts";
-import { DEFAULT_CAPTURE_OPTIONS } from "./options.ts";
-import { elementChanges, rulesetFrom } from "./ruleset.ts";
+import { elementChanges } from "./elements.ts";
+import { familiesOf } from "./families.ts";
+import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "./options.ts";
+import { rulesetFrom } from "./ruleset.ts";
 
 const EMPTY = EMPTY_CAPTURE_SET;
 
@@ -14,12 +16,22 @@ const SHOP: CaptureSet = {
     ["10.96.0.11:80/TCP", "refuse"],
     ["192.0.2.1:30080/TCP", "masquerade"],
     ["192.0.2.1:30081/TCP", "drop"],
+    ["203.0.113.7:80/TCP", "short-circuit"],
+    ["203.0.113.9:80/TCP", "local"],
     ["[fd00:96::a]:80/TCP", "keep"],
+    ["[fd00:e::9]:80/TCP", "local"],
   ]),
   clusterIPs: ["10.96.0.10", "10.96.0.11", "fd00:96::a"],
   serviceCIDRs: ["10.96.0.0/16", "fd00:96::/112"],
   localEndpoints: ["10.1.1.10", "10.1.1.11", "fd00:1::10"],
+  allowedSources: new Map([
+    ["203.0.113.9:80/TCP", ["10.1.0.0/16", "198.51.100.0/24"]],
+    ["[fd00:e::9]:80/TCP", ["fd00:5::/64"]],
+  ]),
+  externalFrontends: ["203.0.113.7:80/TCP", "203.0.113.9:80/TCP", "[fd00:e::9]:80/TCP"],
 };
+
+const FAMILIES = familiesOf(["IPv4", "IPv6"]);
 
 describe("the whole table", () => {
   it("reads as written down", async () => {
@@ -43,15 +55,61 @@ describe("the whole table", () => {
     );
   });
 
+  it("leaves out a family that the kernel does not have", () => {
+    const text = rulesetFrom(SHOP, { ...DEFAULT_CAPTURE_OPTIONS, families: ["IPv4"] });
+    expect(text).not.toMatch(/v6|ip6|fd00|::1/);
+    expect(text).toContain("10.96.0.10 . tcp . 80 : goto verdict_keep");
+  });
+
   it("says which key it does not understand", () => {
     const set = { ...EMPTY, verdicts: new Map<string, Verdict>([["10.96.0.10", "keep"]]) };
     expect(() => rulesetFrom(set, DEFAULT_CAPTURE_OPTIONS)).toThrow("10.96.0.10");
   });
 });
 
+describe("who counts as a Pod of this node", () => {
+  /** The rules of some chains, without the hand-over that all of them end in. */
+  function rules(options: Partial<CaptureOptions>, ...names: string[]): string {
+    const text = rulesetFrom(EMPTY, { ...DEFAULT_CAPTURE_OPTIONS, ...options });
+    const chains = names.map((name) => text.split(`  chain ${name} {\n`)[1]?.split("  }")[0]);
+    return chains.join("  --\n").replaceAll("    ", "");
+  }
+  const all = ["verdict_keep", "verdict_local", "verdict_short-circuit"];
+
+  it.each<[string, Partial<CaptureOptions>]>([
+    ["nobody", {}],
+    [
+      "whoever has an address",
+      {
+        localDetector: { kind: "cidrs", cidrs: ["10.1.0.0/16", "10.2.0.0/16", "fd00:1::/48"] },
+      },
+    ],
+    [
+      "whoever has an address, in one family",
+      {
+        localDetector: { kind: "cidrs", cidrs: ["10.1.0.0/16"] },
+      },
+    ],
+    ["whoever comes by a bridge", { localDetector: { kind: "bridge", name: "cni0" } }],
+    [
+      "whoever comes by one of the interfaces",
+      { localDetector: { kind: "prefix", prefix: "veth" } },
+    ],
+    [
+      "whoever, since everybody is masqueraded",
+      {
+        masqueradeAll: true,
+        localDetector: { kind: "bridge", name: "cni0" },
+      },
+    ],
+  ])("%s", (_, options) => {
+    expect(rules(options, ...all)).toMatchSnapshot();
+  });
+});
+
 describe("changes of elements", () => {
   it("are none between equal sets", () => {
-    expect(elementChanges(SHOP, { ...SHOP, verdicts: new Map(SHOP.verdicts) })).toBe("");
+    expect(elementChanges(SHOP, { ...SHOP, verdicts: new Map(SHOP.verdicts) }, FAMILIES)).toBe("");
   });
 
   it("take out and put in what differs, and nothing else", async () => {
@@ -65,7 +123,9 @@ describe("changes of elements", () => {
       clusterIPs: ["10.96.0.10", "10.96.0.11", "10.96.0.12"],
       serviceCIDRs: ["10.112.0.0/16"],
       localEndpoints: ["10.1.1.10"],
+      allowedSources: new Map([["203.0.113.9:80/TCP", ["10.1.0.0/16", "198.51.100.0/25"]]]),
+      externalFrontends: ["203.0.113.9:80/TCP"],
     };
-    await expect(elementChanges(SHOP, next)).toMatchFileSnapshot("golden/changes.nft");
+    await expect(elementChanges(SHOP, next, FAMILIES)).toMatchFileSnapshot("golden/changes.nft");
   });
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
 import { KernelCapture } from "../capture/apply.ts";
+import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { DEFAULT_RUN_DIR } from "../config.ts";
 import { lockNode } from "../daemon/node-lock.ts";
@@ -28,10 +29,8 @@ async function cleanUp({ runDir }: { runDir: string }): Promise<void> {
   const unlock = await lockNode(`pid ${process.pid}, portico cleanup`);
   try {
     // The rules first: as long as they hand connections over, somebody has to be there.
-    const { removed, problems } = await new KernelCapture(
-      DEFAULT_CAPTURE_OPTIONS,
-      undefined,
-    ).cleanup();
+    const options = { ...DEFAULT_CAPTURE_OPTIONS, families: capturedFamilies() };
+    const { removed, problems } = await new KernelCapture(options, []).cleanup();
     removed.push(...(await removeEnvoy(runDir)), ...(await removeFiles(runDir)));
     for (const each of removed) process.stdout.write(`removed ${each}\n`);
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join("\n"));

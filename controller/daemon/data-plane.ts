@@ -3,6 +3,7 @@
 
 import { KernelCapture } from "../capture/apply.ts";
 import type { CaptureOptions } from "../capture/options.ts";
+import { sameData } from "../model/same-data.ts";
 import { frontendKey } from "../node/frontend-key.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { TableEntry } from "../sync/plan.ts";
@@ -67,19 +68,19 @@ export async function listenWhenAdmitted(xds: XdsServer, ports: CapturePorts): P
 /** The kernel; routes name the node's address, so that a new address means everything anew. */
 export class CaptureOfNode implements CaptureGateway {
   readonly #options: CaptureOptions;
-  #nodeIP: string | undefined;
+  #nodeIPs: readonly string[] = [];
   #kernel: KernelCapture;
 
   constructor(options: CaptureOptions) {
     this.#options = options;
-    this.#kernel = new KernelCapture(options, undefined);
+    this.#kernel = new KernelCapture(options, []);
   }
 
-  /** The address that backends see host processes come from; undefined while it is unknown. */
-  setNodeIP(nodeIP: string | undefined): void {
-    if (nodeIP === this.#nodeIP) return;
-    this.#nodeIP = nodeIP;
-    this.#kernel = new KernelCapture(this.#options, nodeIP);
+  /** The addresses that backends see host processes come from; none while they are unknown. */
+  setNodeIPs(nodeIPs: readonly string[]): void {
+    if (sameData(nodeIPs, this.#nodeIPs)) return;
+    this.#nodeIPs = nodeIPs;
+    this.#kernel = new KernelCapture(this.#options, nodeIPs);
   }
 
   full(set: CaptureSet): Promise<void> {

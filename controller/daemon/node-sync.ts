@@ -1,11 +1,11 @@
 // Cluster state → data plane, for this node: follows the state, and reconciles when the runner says
 // so. The pure steps are node's and sync's; this holds the state between them.
 
+import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { systemClock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
-import { familyOf } from "../model/ip.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { Log } from "../observe/log.ts";
@@ -52,6 +52,7 @@ export class NodeSync {
       keepPort: options.capturePorts.keep,
       masqueradePort: options.capturePorts.masquerade,
       localPort: options.capturePorts.local,
+      families: capturedFamilies(),
     });
     this.#reconciler = new Reconciler({
       table: tableGateway(table),
@@ -113,13 +114,8 @@ export class NodeSync {
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
     this.#parts.problems.report("node view", problems);
     this.#parts.problems.report("table", this.#target.problems());
-    this.#capture.setNodeIP(this.#nodeIP());
+    this.#capture.setNodeIPs(this.#follower.nodeIPs);
     return this.#target.captureWithinLimits(capture);
-  }
-
-  #nodeIP(): string | undefined {
-    const node = this.#parts.state.nodes.get(this.#parts.options.nodeName);
-    return node?.addresses.find((address) => familyOf(address) === "IPv4");
   }
 
   #failed(error: unknown, retryInMs: number): void {

@@ -43,6 +43,11 @@ export class NodeFollower {
     this.#node = this.#thisNode(undefined);
   }
 
+  /** The node's first address of each family; none while its object is unknown. */
+  get nodeIPs(): readonly string[] {
+    return this.#node.primaryAddresses;
+  }
+
   /**
    * Takes the state's changes. Call it only when all kinds are synced. `interfaceAddresses` are
    * those that the node has now, canonical; "primary" works without.

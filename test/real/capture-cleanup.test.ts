@@ -41,7 +41,7 @@ async function kernelState(): Promise<string> {
       ["ip", [family, "-d", "route", "show", "table", "all"]],
     ]),
     ["ip", ["-d", "address"]],
-    ["sysctl", ["-a", "-r", "^net\\.ipv4\\.(conf|ip_|tcp_)"]],
+    ["sysctl", ["-a", "-r", "^net\\.ipv[46]\\.(conf|ip_|tcp_)"]],
   ];
   const printed: string[] = [];
   for (const [program, args] of commands) {
@@ -89,10 +89,12 @@ describe("cleaning up", () => {
     expect(report.problems).toEqual([]);
     expect(report.removed).toEqual([
       "nft table inet portico",
-      "ip rule fwmark 0x1000/0x1000 table 4100 priority 100",
-      "ip rule to 10.96.0.0/16 iif lo table 4100 priority 100",
-      "ip rule to 10.112.0.0/16 iif lo table 4100 priority 100",
-      "ip route local default dev lo table 4100 src 192.0.2.1",
+      "ip -4 rule fwmark 0x1000/0x1000 table 4100 priority 100",
+      "ip -4 rule to 10.96.0.0/16 iif lo table 4100 priority 100",
+      "ip -4 rule to 10.112.0.0/16 iif lo table 4100 priority 100",
+      "ip -4 route local default dev lo table 4100 src 192.0.2.1",
+      "ip -6 rule fwmark 0x1000/0x1000 table 4100 priority 100",
+      "ip -6 route local default dev lo table 4100",
     ]);
     expect(await kernelState()).toBe(before);
   });
@@ -105,7 +107,7 @@ describe("cleaning up", () => {
     await node.exec("nft", ["delete", "table", "inet", "portico"]);
     await node.exec("ip", ["rule", "del", "to", "10.96.0.0/16", "table", "4100"]);
     const report = await capture.cleanup();
-    expect(report).toMatchObject({ removed: { length: 2 }, problems: [] });
+    expect(report).toMatchObject({ removed: { length: 4 }, problems: [] });
     expect(await kernelState()).toBe(before);
   });
 });
@@ -117,7 +119,7 @@ const SCRIPT = `
   import { KernelCapture } from "${APPLY}";
   import { DEFAULT_CAPTURE_OPTIONS } from "${OPTIONS}";
   import { EMPTY_CAPTURE_SET } from "${EMPTY}";
-  const capture = new KernelCapture(DEFAULT_CAPTURE_OPTIONS, "192.0.2.1");
+  const capture = new KernelCapture(DEFAULT_CAPTURE_OPTIONS, ["192.0.2.1"]);
   const shown = ({ name, code, message }) => ({ name, code, message });
   const failure = (promise) => promise.then(() => "none", shown);
   const full = await failure(capture.full(EMPTY_CAPTURE_SET));
@@ -140,7 +142,7 @@ describe("a failure is told by its code", () => {
     expect(result.full).toMatchObject({ name: "NftError", code: "missing" });
     expect(result.full.message).toMatch(/install/);
     expect(result.isPresent).toMatchObject({ name: "NftError", code: "missing" });
-    expect(result.removed).toHaveLength(2);
+    expect(result.removed).toHaveLength(4);
     expect(result.problems).toMatchObject([{ name: "NftError", code: "missing" }]);
   });
 

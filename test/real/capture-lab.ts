@@ -64,7 +64,7 @@ export async function makeCaptureLab(): Promise<CaptureLab> {
 
 /** A KernelCapture whose programs run in a node's namespace. */
 export function captureOn(node: ClusterNode): KernelCapture {
-  return new KernelCapture(DEFAULT_CAPTURE_OPTIONS, node.address, (program, args, input) =>
+  return new KernelCapture(DEFAULT_CAPTURE_OPTIONS, node.addresses, (program, args, input) =>
     node.exec(program, args, { input, allowFailure: true }),
   );
 }

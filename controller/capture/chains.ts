@@ -1,0 +1,206 @@
+// Options → the chains of Portico's table, which are constant: what changes are the elements of the
+// sets that they ask (elements.ts). Pure.
+
+import type { Verdict } from "../node/types.ts";
+import { type Family, familiesOf } from "./families.ts";
+import type { LocalDetector } from "./local-detector.ts";
+import type { CaptureOptions } from "./options.ts";
+
+/** After firewalls, which may want to see the mark. */
+const LAST_IN_INPUT = 300;
+
+export function chains(options: CaptureOptions): string[] {
+  return [...handOvers(options), ...verdicts(options), ...hooks(options)];
+}
+
+/** To one of Envoy's listeners, by what it does with the source address and which list it uses. */
+function handOvers(options: CaptureOptions): string[] {
+  return [
+    ...chain("deliver", [`meta mark set meta mark or ${bit(options)} accept`]),
+    ...handOver("to_keep", options.keepPort, options),
+    ...handOver("to_masquerade", options.masqueradePort, options),
+    ...handOver("to_local", options.localPort, options),
+  ];
+}
+
+/**
+ * When Envoy listens nowhere `tproxy` does not match, and the next rule drops: clients repeat a SYN
+ * that was dropped, but give up when it is reset. UDP frontends have listeners of their own, bound
+ * to the frontend's address, so that replies come from there.
+ */
+function handOver(name: string, port: number, options: CaptureOptions): string[] {
+  const tproxies = familiesOf(options.families).map(({ header, loopback }) => {
+    const mark = `meta mark set meta mark or ${bit(options)}`;
+    // nft 1.0.6 wants the protocol in the same rule when the chain is reached through a map.
+    return `meta l4proto tcp tproxy ${header} to ${loopback}:${port} ${mark} accept`;
+  });
+  const udp = "meta l4proto udp socket transparent 1 socket wildcard 0 goto deliver";
+  return chain(name, [...tproxies, udp, "drop"]);
+}
+
+/** Where the elements of the map of frontends lead, by their verdict. */
+function verdicts(options: CaptureOptions): string[] {
+  const fromHost = "fib saddr type local goto to_masquerade";
+  const localPods = ifLocalPod(options).map((condition) => `${condition} goto to_keep`);
+  const rules: Record<Verdict, readonly string[]> = {
+    keep: keepRules(options),
+    masquerade: ["goto to_masquerade"],
+    local: [...localPods, fromHost, "goto to_local"],
+    "short-circuit": [...localPods, fromHost, "drop"],
+    // A reset and not an ICMP error where TCP allows: the kernel sends at most one ICMP error a
+    // second to one client, and a refused connect would then take seconds to be refused.
+    refuse: ["meta l4proto tcp reject with tcp reset", "reject"],
+    drop: ["drop"],
+  };
+  return Object.entries(rules).flatMap(([verdict, each]) => chain(`verdict_${verdict}`, each));
+}
+
+/**
+ * As kube-proxy does for cluster IPs: clients that are no Pods of this node are masqueraded, since
+ * replies might not come back through it; but only where such Pods can be told from others.
+ */
+function keepRules(options: CaptureOptions): string[] {
+  if (options.masqueradeAll) return ["goto to_masquerade"];
+  const detected = detectedFamilies(options);
+  if (detected.length === 0) return ["goto to_keep"];
+  const undetected = familiesOf(options.families).filter((each) => !detected.includes(each));
+  return [
+    ...ifLocalPod(options).map((condition) => `${condition} goto to_keep`),
+    ...undetected.map(({ nfproto }) => `meta nfproto ${nfproto} goto to_keep`),
+    "goto to_masquerade",
+  ];
+}
+
+/** Families in which Pods of this node can be told from others. */
+function detectedFamilies({ families, localDetector }: CaptureOptions): readonly Family[] {
+  const all = familiesOf(families);
+  if (localDetector.kind === "none") return [];
+  if (localDetector.kind !== "cidrs") return all;
+  return all.filter((family) => cidrsOf(localDetector, family).length > 0);
+}
+
+/** Conditions, any of which says that a packet comes from a Pod of this node; none: no telling. */
+function ifLocalPod(options: CaptureOptions): string[] {
+  const detector = options.localDetector;
+  if (detector.kind === "none") return [];
+  if (detector.kind === "bridge") return [`iifname "${detector.name}"`];
+  if (detector.kind === "prefix") return [`iifname "${detector.prefix}*"`];
+  return detectedFamilies(options).map((family) => {
+    return `${family.header} saddr { ${cidrsOf(detector, family).join(", ")} }`;
+  });
+}
+
+function cidrsOf(detector: LocalDetector & { kind: "cidrs" }, { family }: Family): string[] {
+  return detector.cidrs.filter((cidr) => cidr.includes(":") === (family === "IPv6"));
+}
+
+function hooks(options: CaptureOptions): string[] {
+  return [
+    ...chain("from_frontend", fromFrontend(options)),
+    ...chain("capture", [
+      "type filter hook prerouting priority mangle; policy accept;",
+      `ct direction reply ${isOurs(options)} goto deliver`,
+      "ct direction reply accept",
+      "tcp flags & (fin | syn | rst | ack) == syn goto from_frontend",
+      "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver",
+      // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
+      "ct state related socket transparent 1 socket wildcard 0 goto deliver",
+      "goto from_frontend",
+    ]),
+    ...chain("replies", replies(options)),
+    ...chain("delivered", delivered(options)),
+    ...chain("hairpin", [
+      "type nat hook postrouting priority srcnat; policy accept;",
+      ...familiesOf(options.families).map(
+        ({ header, suffix }) =>
+          `${isOurs(options)} ${header} saddr . ${header} daddr @own_backends_${suffix} masquerade`,
+      ),
+    ]),
+  ];
+}
+
+/** Packets that belong to no connection yet, and those that Portico has nothing to do with. */
+function fromFrontend(options: CaptureOptions): string[] {
+  const families = familiesOf(options.families);
+  const inFamilies = (rule: (family: Family) => string) => families.map(rule);
+  return [
+    ...inFamilies(
+      ({ header, suffix }) =>
+        `ct state new ${frontendOf(header)} @restricted_${suffix} ` +
+        `${frontendOf(header)} . ${header} saddr != @allowed_sources_${suffix} drop`,
+    ),
+    ...inFamilies(({ header, suffix }) => `${frontendOf(header)} vmap @frontends_${suffix}`),
+    // How neighbours find each other is nobody's Service.
+    ...families
+      .filter(({ family }) => family === "IPv6")
+      .map(
+        () =>
+          "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, " +
+          "nd-neighbor-advert, nd-redirect } accept",
+      ),
+    ...inFamilies(
+      ({ header, suffix }) => `${header} daddr @cluster_ips_${suffix} goto verdict_refuse`,
+    ),
+    ...inFamilies(({ header, suffix }) => `${header} daddr @service_cidrs_${suffix} drop`),
+    // Envoy's own ports, bound to every address: they are for TPROXY, nobody dials them.
+    `tcp dport ${capturePorts(options)} fib daddr type local goto verdict_refuse`,
+  ];
+}
+
+/**
+ * What leaves the node's own sockets. A host process's packets to a frontend turn round on lo, to
+ * come by as everybody's; for Service CIDRs a rule of routing does that, for other addresses the
+ * mark. A connection that began so goes on so, whatever becomes of its frontend.
+ */
+function replies(options: CaptureOptions): string[] {
+  const families = familiesOf(options.families);
+  const leaves = 'oif != "lo" ct direction original';
+  const mine = `ct mark set ct mark or ${bit(options)} goto deliver`;
+  return [
+    "type route hook output priority mangle; policy accept;",
+    `ct direction reply ${isOurs(options)} goto deliver`,
+    "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
+      `ct mark set ct mark or ${bit(options)} accept`,
+    `${leaves} ${isOurs(options)} fib saddr type local goto deliver`,
+    ...families.flatMap(({ header, suffix }) => [
+      `${leaves} ct state new ${frontendOf(header)} @external_${suffix} ${mine}`,
+      `${leaves} ct state new ${header} daddr @cluster_ips_${suffix} ${mine}`,
+    ]),
+  ];
+}
+
+function delivered(options: CaptureOptions): string[] {
+  const others = `0x${(~options.markBit >>> 0).toString(16)}`;
+  const isMarked = `meta mark and ${bit(options)}`;
+  return [
+    `type filter hook input priority ${LAST_IN_INPUT}; policy accept;`,
+    // Envoy's capture ports are for captured connections only.
+    `tcp dport ${capturePorts(options)} ct direction original ` +
+      `${isMarked} != ${bit(options)} reject with tcp reset`,
+    // A routed packet needs its mark no longer. Left on it, the sysctl tcp_fwmark_accept would
+    // give it to Envoy's sockets, whose own packets would then be taken for captured ones.
+    `${isMarked} == ${bit(options)} meta mark set meta mark and ${others}`,
+  ];
+}
+
+/** The key of the sets of frontends. */
+function frontendOf(header: Family["header"]): string {
+  return `${header} daddr . meta l4proto . th dport`;
+}
+
+function capturePorts({ keepPort, masqueradePort, localPort }: CaptureOptions): string {
+  return `{ ${keepPort}, ${masqueradePort}, ${localPort} }`;
+}
+
+/** A connection of Envoy's with somebody else's address as its source, or one that it answers. */
+function isOurs(options: CaptureOptions): string {
+  return `ct mark and ${bit(options)} == ${bit(options)}`;
+}
+
+function chain(name: string, rules: readonly string[]): string[] {
+  return [`  chain ${name} {`, ...rules.map((rule) => `    ${rule}`), "  }"];
+}
+
+function bit(options: CaptureOptions): string {
+  return `0x${options.markBit.toString(16)}`;
+}

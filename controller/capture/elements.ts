@@ -1,0 +1,178 @@
+// Capture set → the elements of nftables sets and maps: their declarations whole, or the commands
+// that turn one capture set's elements into another's. Pure. For each family there are:
+//
+//    frontends_v4        (address . protocol . port) → goto verdict_keep | verdict_masquerade | …
+//    cluster_ips_v4      addresses whose other ports, and pings, are refused
+//    service_cidrs_v4    prefixes whose other addresses are dropped
+//    own_backends_v4     (address . address) of local backends that may be picked for themselves
+//    external_v4         frontends at external IPs and load balancer addresses
+//    restricted_v4       frontends that are not open to everybody
+//    allowed_sources_v4  (address . protocol . port . source) for whom those are open
+
+import { familyOf } from "../model/ip.ts";
+import type { CaptureSet, FrontendKey, Verdict } from "../node/types.ts";
+import type { Family } from "./families.ts";
+
+/** The table that is Portico's, whole; it has no other. */
+export const TABLE = "inet portico";
+
+/** An element's text → the verdict that it maps to; undefined in a set. */
+type Elements = ReadonlyMap<string, Verdict | undefined>;
+
+interface ElementSet {
+  name: string;
+  kind: "set" | "map";
+  /** Attributes of its declaration. */
+  attributes: (family: Family) => string[];
+  /** What its elements come from: the same object means the same elements. */
+  part: (set: CaptureSet) => CaptureSet[keyof CaptureSet];
+  elements: (set: CaptureSet, family: Family) => Elements;
+}
+
+const frontendType = ({ type }: Family) => `${type} . inet_proto . inet_service`;
+
+const ELEMENT_SETS: readonly ElementSet[] = [
+  {
+    name: "frontends",
+    kind: "map",
+    attributes: (family) => [`type ${frontendType(family)} : verdict`],
+    part: ({ verdicts }) => verdicts,
+    elements: ({ verdicts }, family) => frontendElements(verdicts, family),
+  },
+  {
+    name: "cluster_ips",
+    kind: "set",
+    attributes: ({ type }) => [`type ${type}`],
+    part: ({ clusterIPs }) => clusterIPs,
+    elements: ({ clusterIPs }, family) => setOf(ofFamily(clusterIPs, family)),
+  },
+  {
+    name: "service_cidrs",
+    kind: "set",
+    attributes: ({ type }) => [`type ${type}`, "flags interval"],
+    part: ({ serviceCIDRs }) => serviceCIDRs,
+    elements: ({ serviceCIDRs }, family) => setOf(ofFamily(serviceCIDRs, family)),
+  },
+  {
+    name: "own_backends",
+    kind: "set",
+    attributes: ({ type }) => [`type ${type} . ${type}`],
+    part: ({ localEndpoints }) => localEndpoints,
+    elements: ({ localEndpoints }, family) =>
+      setOf(ofFamily(localEndpoints, family).map((address) => `${address} . ${address}`)),
+  },
+  {
+    name: "external",
+    kind: "set",
+    attributes: (family) => [`type ${frontendType(family)}`],
+    part: ({ externalFrontends }) => externalFrontends,
+    elements: ({ externalFrontends }, family) =>
+      setOf(externalFrontends.flatMap((key) => frontendElement(key, family) ?? [])),
+  },
+  {
+    name: "restricted",
+    kind: "set",
+    attributes: (family) => [`type ${frontendType(family)}`],
+    part: ({ allowedSources }) => allowedSources,
+    elements: ({ allowedSources }, family) =>
+      setOf([...allowedSources.keys()].flatMap((key) => frontendElement(key, family) ?? [])),
+  },
+  {
+    name: "allowed_sources",
+    kind: "set",
+    attributes: (family) => [`type ${frontendType(family)} . ${family.type}`, "flags interval"],
+    part: ({ allowedSources }) => allowedSources,
+    elements: ({ allowedSources }, family) => sourceElements(allowedSources, family),
+  },
+];
+
+/** Every set and map with its elements, as they stand in a table's block. */
+export function declarations(set: CaptureSet, families: readonly Family[]): string[] {
+  return families.flatMap((family) => ELEMENT_SETS.flatMap((each) => declare(each, family, set)));
+}
+
+/** The script that turns the elements of `previous` into those of `next`; "" if nothing differs. */
+export function elementChanges(
+  previous: CaptureSet,
+  next: CaptureSet,
+  families: readonly Family[],
+): string {
+  const deletions: string[] = [];
+  const additions: string[] = [];
+  for (const elementSet of ELEMENT_SETS) {
+    if (elementSet.part(previous) === elementSet.part(next)) continue;
+    for (const family of families) {
+      const name = `${elementSet.name}_${family.suffix}`;
+      const present = elementSet.elements(previous, family);
+      const wanted = elementSet.elements(next, family);
+      deletions.push(...command("delete", name, [...differing(present, wanted).keys()]));
+      additions.push(...command("add", name, [...differing(wanted, present)].map(textOf)));
+    }
+  }
+  const lines = [...deletions, ...additions];
+  return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+}
+
+function command(verb: "add" | "delete", name: string, elements: readonly string[]): string[] {
+  if (elements.length === 0) return [];
+  return [`${verb} element ${TABLE} ${name} {`, ...elements.map((each) => `  ${each},`), "}"];
+}
+
+/** The elements that `other` has not, or with another verdict. */
+function differing(elements: Elements, other: Elements): Elements {
+  return new Map(
+    [...elements].filter(([key, verdict]) => !other.has(key) || other.get(key) !== verdict),
+  );
+}
+
+function declare(elementSet: ElementSet, family: Family, set: CaptureSet): string[] {
+  const elements = [...elementSet.elements(set, family)].map(textOf);
+  const listed = ["    elements = {", ...elements.map((each) => `      ${each},`), "    }"];
+  return [
+    `  ${elementSet.kind} ${elementSet.name}_${family.suffix} {`,
+    ...elementSet.attributes(family).map((attribute) => `    ${attribute}`),
+    ...(elements.length === 0 ? [] : listed),
+    "  }",
+  ];
+}
+
+function textOf([key, verdict]: readonly [string, Verdict | undefined]): string {
+  return verdict === undefined ? key : `${key} : goto verdict_${verdict}`;
+}
+
+function setOf(keys: readonly string[]): Elements {
+  return new Map(keys.map((key) => [key, undefined]));
+}
+
+/** Of addresses or CIDRs. */
+function ofFamily(addresses: readonly string[], { family }: Family): string[] {
+  return addresses.filter((address) => familyOf(address) === family);
+}
+
+function frontendElements(verdicts: CaptureSet["verdicts"], family: Family): Elements {
+  const elements = new Map<string, Verdict>();
+  for (const [key, verdict] of verdicts) {
+    const element = frontendElement(key, family);
+    if (element !== undefined) elements.set(element, verdict);
+  }
+  return elements;
+}
+
+function sourceElements(allowedSources: CaptureSet["allowedSources"], family: Family): Elements {
+  const keys: string[] = [];
+  for (const [key, sources] of allowedSources) {
+    const element = frontendElement(key, family);
+    if (element !== undefined) keys.push(...sources.map((source) => `${element} . ${source}`));
+  }
+  return setOf(keys);
+}
+
+const FRONTEND_KEY = /^\[?(?<address>[^\]]+?)\]?:(?<port>\d+)\/(?<protocol>TCP|UDP|SCTP)$/;
+
+/** "10.96.0.10 . tcp . 80"; undefined when it is of the other family. */
+function frontendElement(key: FrontendKey, { family }: Family): string | undefined {
+  if ((key[0] === "[") !== (family === "IPv6")) return undefined;
+  const { address, port, protocol } = FRONTEND_KEY.exec(key)?.groups ?? {};
+  if (address === undefined || protocol === undefined) throw new Error(`no frontend key: ${key}`);
+  return `${address} . ${protocol.toLowerCase()} . ${port}`;
+}
