@@ -1,0 +1,69 @@
+// What Portico runs with → a KubeProxyConfiguration that means the same, as an object (/configz) or
+// as YAML (--write-config-to).
+
+import { stringify } from "yaml";
+import type { DetectLocal, ProxyConfiguration } from "./config-file.ts";
+import { API_VERSION, isField, KIND, SCHEMA, type Schema } from "./config-file-schema.ts";
+import { addressAndPort } from "./model/ip.ts";
+
+type Json = Record<string, unknown>;
+
+/** Every field of the kind as it is in 1.37; those that Portico has no use for stand at kube-proxy's defaults. */
+export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json {
+  const { healthzBindAddress, metricsBindAddress, detectLocal } = configuration;
+  const bind = healthzBindAddress.address.includes(":") ? "::" : "0.0.0.0";
+  const { udpIdleTimeout: _, ...defaults } = defaultsOf(SCHEMA);
+  const nftables = {
+    ...(defaults.nftables as Json),
+    masqueradeBit: configuration.markBit ?? null,
+    masqueradeAll: configuration.masqueradeAll,
+    syncPeriod: SCHEMA.nftables.syncPeriod.write(configuration.syncPeriodMs),
+    minSyncPeriod: SCHEMA.nftables.minSyncPeriod.write(configuration.minSyncPeriodMs),
+  };
+  return {
+    apiVersion: API_VERSION,
+    kind: KIND,
+    ...defaults,
+    clientConnection: {
+      ...(defaults.clientConnection as Json),
+      kubeconfig: configuration.kubeconfig ?? "",
+    },
+    logging: {
+      ...(defaults.logging as Json),
+      verbosity: configuration.logLevel === "debug" ? 4 : 0,
+    },
+    hostnameOverride: configuration.nodeName ?? "",
+    bindAddress: configuration.nodeIP ?? bind,
+    healthzBindAddress: addressAndPort(healthzBindAddress.address, healthzBindAddress.port),
+    metricsBindAddress: addressAndPort(metricsBindAddress.address, metricsBindAddress.port),
+    bindAddressHardFail: configuration.bindAddressHardFail,
+    enableProfiling: configuration.profiling,
+    mode: "nftables",
+    nftables,
+    ...detectLocalFields(detectLocal),
+    nodePortAddresses: configuration.nodePortAddresses,
+  };
+}
+
+export function kubeProxyConfigurationYaml(configuration: ProxyConfiguration): string {
+  return stringify(kubeProxyConfiguration(configuration), { sortMapEntries: true });
+}
+
+function detectLocalFields(detectLocal: DetectLocal): Json {
+  const { mode } = detectLocal;
+  return {
+    detectLocalMode: mode,
+    detectLocal: {
+      bridgeInterface: mode === "BridgeInterface" ? detectLocal.interfaceName : "",
+      interfaceNamePrefix: mode === "InterfaceNamePrefix" ? detectLocal.prefix : "",
+    },
+    clusterCIDR: mode === "ClusterCIDR" ? detectLocal.cidrs.join(",") : "",
+  };
+}
+
+function defaultsOf(schema: Schema): Json {
+  const entries = Object.entries(schema).map(([name, node]) => {
+    return [name, isField(node) ? node.write(node.fallback) : defaultsOf(node)];
+  });
+  return Object.fromEntries(entries);
+}

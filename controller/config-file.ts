@@ -1,0 +1,158 @@
+// A KubeProxyConfiguration file → what Portico does with it, so that a cluster's kube-proxy settings
+// are good for Portico as they are. Pure; reading the file's shape is config-file-read.ts's.
+
+import { ConfigFileError, type ReadFile, readConfigFile } from "./config-file-read.ts";
+import { HEALTHZ_PORT, type KubeProxyValues, METRICS_PORT } from "./config-file-schema.ts";
+import { familyOf } from "./model/ip.ts";
+import type { BindAddress } from "./observe/http-endpoint.ts";
+import type { LogLevel } from "./observe/log.ts";
+
+/** Which clients count as Pods of this node. All CIDRs canonical. */
+export type DetectLocal =
+  | { mode: "ClusterCIDR"; cidrs: string[] }
+  | { mode: "NodeCIDR" }
+  | { mode: "BridgeInterface"; interfaceName: string }
+  | { mode: "InterfaceNamePrefix"; prefix: string };
+
+/** Undefined is what the file leaves to Portico's own defaults. */
+export interface ProxyConfiguration {
+  /** Path as written; undefined: the service account of the Pod. */
+  kubeconfig: string | undefined;
+  nodeName: string | undefined;
+  /** Overrides the Node's primary address, and says which family is the primary one. */
+  nodeIP: string | undefined;
+  healthzBindAddress: BindAddress;
+  metricsBindAddress: BindAddress;
+  bindAddressHardFail: boolean;
+  profiling: boolean;
+  /** As in NodeOptions: canonical CIDRs, "primary", "localhost", "all". */
+  nodePortAddresses: string[];
+  detectLocal: DetectLocal;
+  masqueradeAll: boolean;
+  markBit: number | undefined;
+  minSyncPeriodMs: number | undefined;
+  syncPeriodMs: number;
+  logLevel: LogLevel;
+}
+
+/** From this klog verbosity on, what happens is told and not only what matters. */
+const DEBUG_VERBOSITY = 4;
+/** What this gate allows, Portico does anyway. */
+const FULFILLED_GATE = "KubeProxyNFTablesLocalhostNodePorts";
+const LOOPBACK_IPV4 = "127.0.0.0/8";
+
+/**
+ * Throws ConfigFileError, with all that is wrong by line. `warning` names the fields that are set
+ * and do nothing; undefined when there are none. `name` is the file's, for messages.
+ */
+export function configurationFromFile(
+  name: string,
+  text: string,
+): { configuration: ProxyConfiguration; warning: string | undefined } {
+  const file = readConfigFile(name, text);
+  const problems = contradictionsIn(file);
+  if (problems.length > 0) throw new ConfigFileError(problems);
+  const ignored = [...file.withoutMeaning, ...unknownGates(file.values)];
+  const warning =
+    ignored.length > 0 ? `${name}: without meaning for Portico: ${ignored.join(", ")}` : undefined;
+  return { configuration: configurationFrom(file.values), warning };
+}
+
+/** What a file that says nothing means. */
+export function configurationFrom(values: KubeProxyValues): ProxyConfiguration {
+  const { bindAddress, healthzBindAddress, metricsBindAddress } = values;
+  const isIPv6 = familyOf(bindAddress) === "IPv6";
+  const isUnspecified = bindAddress === "0.0.0.0" || bindAddress === "::";
+  const { syncPeriod, minSyncPeriod } = syncSection(values);
+  const { masqueradeAll, masqueradeBit } = masqueradeSection(values);
+  return {
+    kubeconfig: values.clientConnection.kubeconfig || undefined,
+    nodeName: values.hostnameOverride.trim().toLowerCase() || undefined,
+    nodeIP: isUnspecified ? undefined : bindAddress,
+    healthzBindAddress: healthzBindAddress ?? {
+      address: isIPv6 ? "::" : "0.0.0.0",
+      port: HEALTHZ_PORT,
+    },
+    metricsBindAddress: metricsBindAddress ?? {
+      address: isIPv6 ? "::1" : "127.0.0.1",
+      port: METRICS_PORT,
+    },
+    bindAddressHardFail: values.bindAddressHardFail,
+    profiling: values.enableProfiling,
+    nodePortAddresses: nodePortAddressesFrom(values),
+    detectLocal: detectLocalFrom(values),
+    masqueradeAll,
+    markBit: masqueradeBit,
+    minSyncPeriodMs: minSyncPeriod,
+    syncPeriodMs: syncPeriod,
+    logLevel: values.logging.verbosity >= DEBUG_VERBOSITY ? "debug" : "info",
+  };
+}
+
+/** kube-proxy without a mode is kube-proxy in iptables mode. */
+function syncSection({ mode, iptables, ipvs, nftables }: KubeProxyValues) {
+  if (mode === "nftables") return nftables;
+  return mode === "ipvs" ? ipvs : iptables;
+}
+
+function masqueradeSection({ mode, iptables, nftables }: KubeProxyValues) {
+  return mode === "nftables" ? nftables : iptables;
+}
+
+/**
+ * Node ports answer where they did under kube-proxy: on all addresses in iptables and ipvs mode
+ * unless said otherwise, and on 127.0.0.1 in iptables mode unless localhostNodePorts forbids it.
+ */
+function nodePortAddressesFrom(values: KubeProxyValues): string[] {
+  const { mode, nodePortAddresses: given, iptables } = values;
+  if (mode === "nftables") return given.length === 0 ? ["primary"] : given;
+  const wanted = given.length === 0 ? ["all"] : given;
+  if (mode === "ipvs" || !iptables.localhostNodePorts) return wanted.filter(isNotLoopback);
+  const isAll = wanted.some((each) => each === "all" || each === "0.0.0.0/0");
+  return isAll && !wanted.includes(LOOPBACK_IPV4) ? [...wanted, LOOPBACK_IPV4] : wanted;
+}
+
+function isNotLoopback(wanted: string): boolean {
+  return wanted !== "localhost" && !wanted.startsWith("127.") && !wanted.startsWith("::1/");
+}
+
+function detectLocalFrom({ detectLocalMode, detectLocal, clusterCIDR }: KubeProxyValues) {
+  const modes: Record<DetectLocal["mode"], DetectLocal> = {
+    ClusterCIDR: { mode: "ClusterCIDR", cidrs: clusterCIDR },
+    NodeCIDR: { mode: "NodeCIDR" },
+    BridgeInterface: { mode: "BridgeInterface", interfaceName: detectLocal.bridgeInterface },
+    InterfaceNamePrefix: { mode: "InterfaceNamePrefix", prefix: detectLocal.interfaceNamePrefix },
+  };
+  return modes[detectLocalMode === "" ? "ClusterCIDR" : detectLocalMode];
+}
+
+/** Settings that are right alone and wrong together. */
+function contradictionsIn({ values, placeOf }: ReadFile): string[] {
+  const problems: string[] = [];
+  const { detectLocalMode, detectLocal, hostnameOverride } = values;
+  const problem = (path: string, message: string, at = path) => {
+    problems.push(`${placeOf(at)}: ${path} ${message}`);
+  };
+  const { syncPeriod, minSyncPeriod = 0 } = syncSection(values);
+  if (minSyncPeriod > syncPeriod) {
+    const section = values.mode === "" ? "iptables" : values.mode;
+    problem(`${section}.minSyncPeriod`, "is longer than syncPeriod; give a shorter one");
+  }
+  if (detectLocalMode === "BridgeInterface" && detectLocal.bridgeInterface === "") {
+    const message = "is not given; detectLocalMode BridgeInterface needs it";
+    problem("detectLocal.bridgeInterface", message, "detectLocalMode");
+  }
+  if (detectLocalMode === "InterfaceNamePrefix" && detectLocal.interfaceNamePrefix === "") {
+    const message = "is not given; detectLocalMode InterfaceNamePrefix needs it";
+    problem("detectLocal.interfaceNamePrefix", message, "detectLocalMode");
+  }
+  if (hostnameOverride !== "" && hostnameOverride.trim() === "") {
+    problem("hostnameOverride", "is blank; give the name of the Node object");
+  }
+  return problems;
+}
+
+function unknownGates({ featureGates }: KubeProxyValues): string[] {
+  const gates = Object.keys(featureGates).filter((gate) => gate !== FULFILLED_GATE);
+  return gates.map((gate) => `featureGates.${gate}`);
+}
