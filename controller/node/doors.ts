@@ -23,7 +23,8 @@ export interface Door {
 
 /**
  * internal: cluster IPs, for clients in the cluster. external: node ports, external IPs and load
- * balancer addresses, for everybody. loopback: node ports that only the host itself can dial.
+ * balancer addresses, for everybody. loopback: node ports that only the host itself can dial. None
+ * in a family in which the Service has no cluster IP: it is not of that family.
  *
  * How to add a kind of door: list its addresses of this family here.
  */
@@ -33,6 +34,7 @@ export function doorsOf(
   family: IPFamily,
   node: ThisNode,
 ): Door[] {
+  if (ofFamily(family, service.clusterIPs).length === 0) return [];
   const internal = { side: "internal", trafficPolicy: service.internalTrafficPolicy } as const;
   const external = { side: "external", trafficPolicy: externalPolicyOf(service) } as const;
   const nodePortAddresses = port.nodePort === 0 ? [] : ofFamily(family, node.nodePortAddresses);

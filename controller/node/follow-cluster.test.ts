@@ -155,7 +155,7 @@ test("the capture set names external frontends and whom they let in", () => {
       metadata: { name: "web" },
       spec: {
         type: "LoadBalancer",
-        clusterIP: "10.96.0.1",
+        clusterIPs: ["10.96.0.1", "fd00:96::1"],
         ports: [{ port: 80 }],
         externalIPs: ["fd00:e::7", "203.0.113.7"],
         loadBalancerSourceRanges,

@@ -78,8 +78,11 @@ test("backends are sorted by address and port, and merged over slices", () => {
 
 describe("of an endpoint that stands in two slices", () => {
   const unready = { addresses: ["10.1.1.10"], nodeName: "node-1", conditions: { ready: false } };
+  const conditions = { ready: true, serving: true, terminating: true };
+  const terminating = { ...ready("10.1.1.10", "node-1"), conditions };
   test.each([
     ["the ready one counts", unready, ready("10.1.1.10", "node-1"), " (local)"],
+    ["the one that stays counts", terminating, ready("10.1.1.10"), ""],
     ["the local one counts", ready("10.1.1.10"), ready("10.1.1.10", "node-1"), " (local)"],
   ])("%s", (_, one, other, suffix) => {
     const expected = [`10.96.0.1:80/TCP keep 10.1.1.10:8080${suffix}`];
@@ -151,8 +154,13 @@ describe("external doors", () => {
       "LoadBalancer 203.0.113.8:80/TCP masquerade 1 0",
       "LoadBalancer 203.0.113.9:80/TCP masquerade 1 0",
       "ExternalIP 203.0.113.7:80/TCP masquerade 1 0",
-      "ExternalIP [fd00:e::7]:80/TCP refuse 0 0",
     ]);
+  });
+
+  test("none in a family in which there is no cluster IP", () => {
+    const six = { clusterIPs: ["10.96.0.1", "fd00::1"] };
+    expect(views(six)).toContain("ExternalIP [fd00:e::7]:80/TCP refuse 0 0");
+    expect(views({})).not.toContain("ExternalIP [fd00:e::7]:80/TCP refuse 0 0");
   });
 
   test("policy Local: two lists, or the one for those who need not leave the node", () => {

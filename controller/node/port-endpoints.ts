@@ -57,10 +57,11 @@ function isSame(a: PortEndpoint | undefined, b: PortEndpoint): boolean {
 }
 
 /**
- * kube-proxy prefers the local copy and otherwise takes any (endpointslicecache.go addEndpoints).
- * Here the one that is more of use is taken, so that the order of slices does not decide.
+ * One that does not terminate before one that does: a Pod may already have the address of another
+ * that is about to go. kube-proxy then takes any (endpointslicecache.go addEndpoints); here the one
+ * that is more of use is taken, so that the order of slices does not decide.
  */
 function rank({ endpoint, local }: PortEndpoint): number {
   const { ready, serving, terminating } = endpoint;
-  return (local ? 8 : 0) + (ready ? 4 : 0) + (serving ? 2 : 0) + (terminating ? 0 : 1);
+  return (terminating ? 0 : 8) + (ready ? 4 : 0) + (serving ? 2 : 0) + (local ? 1 : 0);
 }
