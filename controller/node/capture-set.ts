@@ -15,6 +15,7 @@ export const EMPTY_CAPTURE_SET: CaptureSet = {
   localEndpoints: [],
   allowedSources: new Map(),
   externalFrontends: [],
+  udpAddresses: new Map(),
 };
 
 /**
@@ -35,6 +36,8 @@ export function captureSetFrom(
     localEndpoints: view.localEndpoints(),
     allowedSources: after(change, previous.allowedSources, restrictionOf),
     externalFrontends: view.externalFrontends(),
+    // Who makes the listeners knows their addresses.
+    udpAddresses: previous.udpAddresses,
   };
   const keys = Object.keys(next) as (keyof CaptureSet)[];
   return keys.every((key) => next[key] === previous[key]) ? previous : next;

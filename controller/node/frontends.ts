@@ -17,6 +17,8 @@ interface BackendLists {
   Cluster: Backend[];
   Local: Backend[];
   hasAnyEndpoints: boolean;
+  /** As in Frontend. */
+  serving: { servingBackends?: Backend[] };
 }
 
 /**
@@ -79,13 +81,24 @@ function* frontendsOfPort(
     if (doors.length === 0) continue;
     const endpoints = portEndpoints(slices, family, port, node.name);
     const policies = policiesInUse(service, port, family);
-    const lists = backendLists(categorizeEndpoints(endpoints, policies, node));
+    const categorized = categorizeEndpoints(endpoints, policies, node);
+    const lists = backendLists(categorized, servingOf(port, endpoints));
     for (const door of doors) yield frontendOf(service, port, family, door, lists);
   }
 }
 
-function backendLists(endpoints: CategorizedEndpoints<PortEndpoint>): BackendLists {
+function servingOf({ protocol }: ServicePort, endpoints: readonly PortEndpoint[]) {
+  if (protocol !== "UDP") return {};
+  const serving = endpoints.filter(({ endpoint }) => endpoint.serving);
+  return { servingBackends: serving.map(backendOf) };
+}
+
+function backendLists(
+  endpoints: CategorizedEndpoints<PortEndpoint>,
+  serving: BackendLists["serving"],
+): BackendLists {
   return {
+    serving,
     Cluster: endpoints.clusterEndpoints.map(backendOf),
     Local: endpoints.localEndpoints.map(backendOf),
     hasAnyEndpoints: endpoints.hasAnyEndpoints,
@@ -114,6 +127,7 @@ function frontendOf(
     service: service.name,
     portName: port.name,
     ...behind(door, lists),
+    ...lists.serving,
     allowedSources: door.allowedSources,
     affinityTimeoutSeconds: service.affinityTimeoutSeconds,
   };

@@ -48,6 +48,11 @@ export interface Frontend {
   /** The local list of verdict "local", sorted in the same way; empty with any other verdict. */
   localBackends: Backend[];
   /**
+   * UDP only, absent otherwise: all endpoints that serve, usable or not, sorted in the same way. A
+   * flow stays with its endpoint as long as that serves (kube-proxy conntrack/cleanup.go).
+   */
+  servingBackends?: Backend[];
+  /**
    * Whose connections are not dropped before everything else: canonical CIDRs of the frontend's
    * family, sorted, none in another; empty for everybody's.
    */
@@ -66,6 +71,12 @@ export interface ServiceView {
   problems: Problem[];
 }
 
+/** What a listener of Envoy's for UDP does: its source address, and its list, as in Verdict. */
+export type UdpListenerKind = "keep" | "masquerade" | "local";
+
+/** The address that each of a frontend's listeners is bound to. */
+export type UdpAddresses = Readonly<Partial<Record<UdpListenerKind, string>>>;
+
 /** What the kernel is told, apart from its constant rules. Every list sorted, no repetition. */
 export interface CaptureSet {
   verdicts: ReadonlyMap<FrontendKey, Verdict>;
@@ -78,4 +89,6 @@ export interface CaptureSet {
   allowedSources: ReadonlyMap<FrontendKey, readonly string[]>;
   /** External IPs and load balancer addresses: no route brings them to this node by itself. */
   externalFrontends: readonly FrontendKey[];
+  /** Of UDP frontends that Envoy has listeners for. */
+  udpAddresses: ReadonlyMap<FrontendKey, UdpAddresses>;
 }
