@@ -1,10 +1,11 @@
 // Options → the chains of Portico's table, which are constant: what changes are the elements of the
 // sets that they ask (elements.ts). Pure.
 
-import type { Verdict } from "../node/types.ts";
+import type { UdpListenerKind, Verdict } from "../node/types.ts";
 import { type Family, familiesOf } from "./families.ts";
 import type { LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
+import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 
 /** After firewalls, which may want to see the mark. */
 const LAST_IN_INPUT = 300;
@@ -17,25 +18,24 @@ export function chains(options: CaptureOptions): string[] {
 function handOvers(options: CaptureOptions): string[] {
   return [
     ...chain("deliver", [`meta mark set meta mark or ${bit(options)} accept`]),
-    ...handOver("to_keep", options.keepPort, options),
-    ...handOver("to_masquerade", options.masqueradePort, options),
-    ...handOver("to_local", options.localPort, options),
+    ...udpChains(options).flatMap(([name, rules]) => chain(name, rules)),
+    ...handOver("keep", options.keepPort, options),
+    ...handOver("masquerade", options.masqueradePort, options),
+    ...handOver("local", options.localPort, options),
   ];
 }
 
 /**
  * When Envoy listens nowhere `tproxy` does not match, and the next rule drops: clients repeat a SYN
- * that was dropped, but give up when it is reset. UDP frontends have listeners of their own, bound
- * to the frontend's address, so that replies come from there.
+ * that was dropped, but give up when it is reset. UDP frontends have listeners of their own (udp.ts).
  */
-function handOver(name: string, port: number, options: CaptureOptions): string[] {
+function handOver(kind: UdpListenerKind, port: number, options: CaptureOptions): string[] {
   const tproxies = familiesOf(options.families).map(({ header, loopback }) => {
     const mark = `meta mark set meta mark or ${bit(options)}`;
     // nft 1.0.6 wants the protocol in the same rule when the chain is reached through a map.
     return `meta l4proto tcp tproxy ${header} to ${loopback}:${port} ${mark} accept`;
   });
-  const udp = "meta l4proto udp socket transparent 1 socket wildcard 0 goto deliver";
-  return chain(name, [...tproxies, udp, "drop"]);
+  return chain(`to_${kind}`, [...tproxies, toUdpListener(kind), "drop"]);
 }
 
 /** Where the elements of the map of frontends lead, by their verdict. */
@@ -158,6 +158,7 @@ function replies(options: CaptureOptions): string[] {
   const mine = `ct mark set ct mark or ${bit(options)} goto deliver`;
   return [
     "type route hook output priority mangle; policy accept;",
+    ...lateReplies(options),
     `ct direction reply ${isOurs(options)} goto deliver`,
     "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
       `ct mark set ct mark or ${bit(options)} accept`,
@@ -177,6 +178,7 @@ function delivered(options: CaptureOptions): string[] {
     // Envoy's capture ports are for captured connections only.
     `tcp dport ${capturePorts(options)} ct direction original ` +
       `${isMarked} != ${bit(options)} reject with tcp reset`,
+    strangersAnswers(options),
     // A routed packet needs its mark no longer. Left on it, the sysctl tcp_fwmark_accept would
     // give it to Envoy's sockets, whose own packets would then be taken for captured ones.
     `${isMarked} == ${bit(options)} meta mark set meta mark and ${others}`,

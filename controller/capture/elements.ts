@@ -8,16 +8,18 @@
 //    external_v4         frontends at external IPs and load balancer addresses
 //    restricted_v4       frontends that are not open to everybody
 //    allowed_sources_v4  (address . protocol . port . source) for whom those are open
+//    udp_…               see udp.ts
 
 import { familyOf } from "../model/ip.ts";
-import type { CaptureSet, FrontendKey, Verdict } from "../node/types.ts";
+import type { CaptureSet, FrontendKey } from "../node/types.ts";
 import type { Family } from "./families.ts";
+import { UDP_ELEMENTS } from "./udp.ts";
 
 /** The table that is Portico's, whole; it has no other. */
 export const TABLE = "inet portico";
 
-/** An element's text → the verdict that it maps to; undefined in a set. */
-type Elements = ReadonlyMap<string, Verdict | undefined>;
+/** An element's text → what a map has for it; undefined in a set. */
+type Elements = ReadonlyMap<string, string | undefined>;
 
 interface ElementSet {
   name: string;
@@ -84,6 +86,11 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     part: ({ allowedSources }) => allowedSources,
     elements: ({ allowedSources }, family) => sourceElements(allowedSources, family),
   },
+  ...UDP_ELEMENTS.map(({ name, kind, type, elements }): ElementSet => {
+    const attributes = (family: Family) => [`type ${type(family)}`];
+    const part = ({ udpAddresses }: CaptureSet) => udpAddresses;
+    return { name, kind, attributes, part, elements: (set, family) => elements(part(set), family) };
+  }),
 ];
 
 /** Every set and map with its elements, as they stand in a table's block. */
@@ -118,10 +125,10 @@ function command(verb: "add" | "delete", name: string, elements: readonly string
   return [`${verb} element ${TABLE} ${name} {`, ...elements.map((each) => `  ${each},`), "}"];
 }
 
-/** The elements that `other` has not, or with another verdict. */
+/** The elements that `other` has not, or with another value. */
 function differing(elements: Elements, other: Elements): Elements {
   return new Map(
-    [...elements].filter(([key, verdict]) => !other.has(key) || other.get(key) !== verdict),
+    [...elements].filter(([key, value]) => !other.has(key) || other.get(key) !== value),
   );
 }
 
@@ -136,8 +143,8 @@ function declare(elementSet: ElementSet, family: Family, set: CaptureSet): strin
   ];
 }
 
-function textOf([key, verdict]: readonly [string, Verdict | undefined]): string {
-  return verdict === undefined ? key : `${key} : goto verdict_${verdict}`;
+function textOf([key, value]: readonly [string, string | undefined]): string {
+  return value === undefined ? key : `${key} : ${value}`;
 }
 
 function setOf(keys: readonly string[]): Elements {
@@ -150,10 +157,10 @@ function ofFamily(addresses: readonly string[], { family }: Family): string[] {
 }
 
 function frontendElements(verdicts: CaptureSet["verdicts"], family: Family): Elements {
-  const elements = new Map<string, Verdict>();
+  const elements = new Map<string, string>();
   for (const [key, verdict] of verdicts) {
     const element = frontendElement(key, family);
-    if (element !== undefined) elements.set(element, verdict);
+    if (element !== undefined) elements.set(element, `goto verdict_${verdict}`);
   }
   return elements;
 }

@@ -20,6 +20,10 @@ export interface CaptureOptions {
   masqueradePort: number;
   /** For connections that go to local backends only, and keep their source address. */
   localPort: number;
+  /** Where all of Envoy's UDP listeners are, each at an address of its own. */
+  udpPort: number;
+  /** The node's ip_local_port_range, both included: what Envoy asks UDP backends from. */
+  localPorts: { first: number; last: number };
   /** Whether Pods of this node are masqueraded too when they dial cluster IPs. */
   masqueradeAll: boolean;
   localDetector: LocalDetector;
@@ -34,6 +38,8 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   keepPort: 15401,
   masqueradePort: 15402,
   localPort: 15403,
+  udpPort: 15404,
+  localPorts: { first: 32768, last: 60999 },
   masqueradeAll: false,
   localDetector: { kind: "none" },
   families: ["IPv4", "IPv6"],

@@ -13,11 +13,14 @@ const SHOP: CaptureSet = {
   verdicts: new Map<string, Verdict>([
     ["10.96.0.10:53/UDP", "refuse"],
     ["10.96.0.10:80/TCP", "keep"],
+    ["10.96.0.12:53/UDP", "keep"],
     ["10.96.0.11:80/TCP", "refuse"],
     ["192.0.2.1:30080/TCP", "masquerade"],
     ["192.0.2.1:30081/TCP", "drop"],
     ["203.0.113.7:80/TCP", "short-circuit"],
+    ["203.0.113.9:53/UDP", "local"],
     ["203.0.113.9:80/TCP", "local"],
+    ["[fd00:96::a]:53/UDP", "keep"],
     ["[fd00:96::a]:80/TCP", "keep"],
     ["[fd00:e::9]:80/TCP", "local"],
   ]),
@@ -29,6 +32,11 @@ const SHOP: CaptureSet = {
     ["[fd00:e::9]:80/TCP", ["fd00:5::/64"]],
   ]),
   externalFrontends: ["203.0.113.7:80/TCP", "203.0.113.9:80/TCP", "[fd00:e::9]:80/TCP"],
+  udpAddresses: new Map([
+    ["10.96.0.12:53/UDP", { keep: "240.0.0.1" }],
+    ["203.0.113.9:53/UDP", { keep: "240.0.0.2", local: "240.0.0.3", masquerade: "240.0.0.4" }],
+    ["[fd00:96::a]:53/UDP", { keep: "fd70::1" }],
+  ]),
 };
 
 const FAMILIES = familiesOf(["IPv4", "IPv6"]);
@@ -64,6 +72,8 @@ describe("the whole table", () => {
   it("says which key it does not understand", () => {
     const set = { ...EMPTY, verdicts: new Map<string, Verdict>([["10.96.0.10", "keep"]]) };
     expect(() => rulesetFrom(set, DEFAULT_CAPTURE_OPTIONS)).toThrow("10.96.0.10");
+    const udp = { ...EMPTY, udpAddresses: new Map([["10.96.0.10:80/TCP", {}]]) };
+    expect(() => rulesetFrom(udp, DEFAULT_CAPTURE_OPTIONS)).toThrow("10.96.0.10:80/TCP");
   });
 });
 
@@ -125,6 +135,11 @@ describe("changes of elements", () => {
       localEndpoints: ["10.1.1.10"],
       allowedSources: new Map([["203.0.113.9:80/TCP", ["10.1.0.0/16", "198.51.100.0/25"]]]),
       externalFrontends: ["203.0.113.9:80/TCP"],
+      udpAddresses: new Map([
+        ["10.96.0.12:53/UDP", { keep: "240.0.0.1" }],
+        ["203.0.113.9:53/UDP", { masquerade: "240.0.0.4" }],
+        ["203.0.113.9:54/UDP", { keep: "240.0.0.5" }],
+      ]),
     };
     await expect(elementChanges(SHOP, next, FAMILIES)).toMatchFileSnapshot("golden/changes.nft");
   });
