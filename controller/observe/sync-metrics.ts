@@ -10,8 +10,9 @@ import { ProgrammingLatency } from "./programming-latency.ts";
 /** 1 ms, 2 ms, 4 ms … 16 s. */
 const SYNC_BUCKETS = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
 
-/** 0.25 s, 0.5 s; then every second to 59, every 5 to 115, every 30 to 300. */
+/** 0 (not in its source, but there), 0.25 s, 0.5 s; every second to 59, 5 to 115, 30 to 300. */
 const PROGRAMMING_BUCKETS = [
+  0,
   0.25,
   0.5,
   ...Array.from({ length: 59 }, (_, index) => 1 + index),
