@@ -1,5 +1,5 @@
-// Durations as Go writes them ("1m30s", "2h22m0s", "250ms") ↔ milliseconds. After time.ParseDuration
-// and Duration.String.
+// Durations as Go writes them ("1m30s", "2h22m0s", "250ms") ↔ milliseconds. After Go's
+// time.ParseDuration and Duration.String.
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,

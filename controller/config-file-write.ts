@@ -11,7 +11,7 @@ type Json = Record<string, unknown>;
 /** What kube-proxy leaves out when it is empty, and what it does not know any more. */
 const NOT_WRITTEN: readonly string[] = ["featureGates", "windowsRunAsService", "udpIdleTimeout"];
 
-/** Every field of the kind as it is in 1.37; those that Portico has no use for stand at kube-proxy's defaults. */
+/** All fields as of 1.37; those that Portico has no use for stand at kube-proxy's defaults. */
 export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json {
   const { healthzBindAddress, metricsBindAddress, detectLocal } = configuration;
   const bind = healthzBindAddress.address.includes(":") ? "::" : "0.0.0.0";

@@ -1,5 +1,5 @@
-// A KubeProxyConfiguration file → what Portico does with it, so that a cluster's kube-proxy settings
-// are good for Portico as they are. Pure; reading the file's shape is config-file-read.ts's.
+// A KubeProxyConfiguration file → what Portico does with it, so that a cluster's settings for
+// kube-proxy are good for Portico as they are. Pure; config-file-read.ts reads the file's shape.
 
 import { ConfigFileError, type ReadFile, readConfigFile } from "./config-file-read.ts";
 import { HEALTHZ_PORT, type KubeProxyValues, METRICS_PORT } from "./config-file-schema.ts";

@@ -124,7 +124,7 @@ it("counts failed syncs by the step that failed", async () => {
   ]);
 });
 
-it("measures from the cause of a change to the acknowledgement, over failed syncs too", async () => {
+it("measures from a change's cause to its acknowledgement, over failed syncs too", async () => {
   const { clock, metrics } = metricsAt();
   const { sync } = metrics;
   sync.changed("EndpointSlice", undefined, slice("IPv4", START - 1_000));

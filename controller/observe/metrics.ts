@@ -9,7 +9,7 @@ import { type EventMetrics, eventMetricsIn } from "./event-metrics.ts";
 import { type Figures, PresentMetrics } from "./present-metrics.ts";
 import { SyncMetrics } from "./sync-metrics.ts";
 
-/** What prom-client's event loop histogram costs is one timer; its default asks 100 times a second. */
+/** prom-client's measure of the event loop is a timer; by default it fires 100 times a second. */
 const EVENT_LOOP_SAMPLE_MS = 1_000;
 
 export interface MetricsOptions {
