@@ -40,10 +40,24 @@ function decoded(frontend: Frontend, list?: BackendList): DecodedRecord {
 
 it("writes a record as the layout draws it", () => {
   const key = `040600500a60000a${"00".repeat(12)}`;
-  const head = `45000000${key}01000d00020000000000000000000000`;
+  const servicePort = "adf0de7b0f40fb52"; // sha256sum of shop\\0web\\0http\\0TCP
+  const head = `4d000000${key}01000d00020000000000000000000000${servicePort}`;
   const backends = "0a01000b1f9001000a01000c1f900000";
   const names = Buffer.from("shop\0web\0http").toString("hex");
   expect(hex(recordFromFrontend(WEB).record)).toBe(head + backends + names);
+});
+
+it("gives all frontends of a ServicePort the same identity, and no other", () => {
+  const identity = (own: Partial<Frontend>) =>
+    hex(recordFromFrontend({ ...WEB, ...own }).record?.subarray(40, 48));
+  expect(identity({ kind: "NodePort", port: 30080, address: "192.0.2.1" })).toBe(identity({}));
+  const others: Partial<Frontend>[] = [
+    { namespace: "shop2" },
+    { service: "web2" },
+    { portName: "" },
+    { protocol: "UDP" },
+  ];
+  expect(new Set([{}, ...others].map(identity)).size).toBe(5);
 });
 
 it("knows the bucket of a key: FNV-1a of its bytes", () => {

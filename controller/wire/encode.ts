@@ -19,11 +19,13 @@ import {
   RECORD_KEY_OFFSET,
   RECORD_KIND_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
+  RECORD_SERVICE_PORT_OFFSET,
 } from "../../plugin/wire/layout.ts";
 import type { Problem } from "../model/types.ts";
 import type { Backend, Frontend, FrontendKind } from "../node/types.ts";
 import { writeAddress } from "./address-bytes.ts";
 import { type BackendList, writeKey } from "./key.ts";
+import { writeServicePort } from "./service-port.ts";
 
 const KIND_NUMBERS: Record<FrontendKind, number> = {
   ClusterIP: KIND_CLUSTER_IP,
@@ -102,6 +104,7 @@ export function recordFromFrontend(frontend: Frontend, list: BackendList = "clus
   const view = new DataView(record.buffer);
   view.setUint32(RECORD_BYTES_OFFSET, record.length, true);
   writeKey(frontend, list, record, RECORD_KEY_OFFSET);
+  writeServicePort(frontend, record, RECORD_SERVICE_PORT_OFFSET);
   view.setUint8(RECORD_KIND_OFFSET, KIND_NUMBERS[frontend.kind]);
   view.setUint16(RECORD_NAME_BYTES_OFFSET, names.length, true);
   view.setUint32(RECORD_BACKEND_COUNT_OFFSET, count, true);

@@ -4,6 +4,7 @@
 
 import { ACTION_CONTINUE, ACTION_STOP, LOG_ERROR, LOG_WARN } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
+import { noBackendTotal, picksTotal, unknownFrontendTotal } from "../counters";
 import { keyFromText } from "../host/address";
 import { count } from "../host/counter";
 import { setOriginalDestination } from "../host/filter-state";
@@ -11,10 +12,11 @@ import { logRarely } from "../host/log";
 import { readProperty } from "../host/property";
 import { closeDownstream } from "../host/stream";
 import { addBytes, addText, beginText, lastingAscii } from "../host/text";
-import { NO_BACKEND, PICKED, pickBackend, pickedBackend, UNKNOWN_FRONTEND } from "../table/lookup";
+import { pickedBackend } from "../pick/backend";
+import { NO_BACKEND, PICKED, pickBackend, UNKNOWN_FRONTEND } from "../pick/lookup";
 import { backendBytes, keyFamily } from "../table/record";
 import { KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
-import { keyList, noBackendTotal, picksTotal, unknownFrontendTotal } from "./root";
+import { keyList } from "./root";
 
 const DESTINATION = "destination\0address";
 const destinationPath: usize = lastingAscii(DESTINATION);

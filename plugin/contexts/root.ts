@@ -6,8 +6,8 @@
 
 import { BUFFER_PLUGIN_CONFIGURATION, LOG_ERROR } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
+import { defineCounters } from "../counters";
 import { readBuffer } from "../host/buffer";
-import { defineCounter, NO_COUNTER } from "../host/counter";
 import { log } from "../host/log";
 import { readProperty } from "../host/property";
 import { addText, beginText, isText, lastingAscii } from "../host/text";
@@ -27,10 +27,6 @@ let started: bool = false;
 let hasOtherRole: bool = false;
 /** What this VM adds to the family of a connection's key: KEY_LIST_LOCAL, or 0. */
 export let keyList: u32 = 0;
-export let picksTotal: u32 = NO_COUNTER;
-export let unknownFrontendTotal: u32 = NO_COUNTER;
-export let noBackendTotal: u32 = NO_COUNTER;
-export let framesRefusedTotal: u32 = NO_COUNTER;
 
 /** What this code was built as; it comes with the configuration (readBuildId). */
 export function buildId(): usize {
@@ -46,10 +42,7 @@ function start(): void {
   if (started) return;
   started = true;
   seed();
-  picksTotal = defineCounter("portico_picks_total");
-  unknownFrontendTotal = defineCounter("portico_unknown_frontend_total");
-  noBackendTotal = defineCounter("portico_no_backend_total");
-  framesRefusedTotal = defineCounter("portico_frames_refused_total");
+  defineCounters();
 }
 
 function fail(reason: string): bool {

@@ -5,6 +5,7 @@
 
 import { ACTION_STOP, STATUS_OK } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
+import { framesRefusedTotal } from "../counters";
 import { count } from "../host/counter";
 import { answerBytes, answerJson, readRequestBody, readRequestHeader } from "../host/http";
 import {
@@ -24,7 +25,7 @@ import { head, readHead } from "../table/head";
 import { addRefusal } from "../table/refusal";
 import { BUCKET_COUNT, MAX_FRAME_BYTES, WIRE_VERSION } from "../wire/layout";
 import { parseQuery, queryCount, queryFirst } from "./dump-query";
-import { buildId, buildIdSize, framesRefusedTotal } from "./root";
+import { buildId, buildIdSize } from "./root";
 
 const METHOD = ":method";
 const methodName: usize = lastingAscii(METHOD);

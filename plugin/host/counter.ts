@@ -1,4 +1,4 @@
-// Envoy counters. They can never be removed, so their number is constant: see contexts/root.ts.
+// Envoy counters. They can never be removed, so their number is constant: see counters.ts.
 
 import { METRIC_COUNTER, STATUS_OK } from "../abi/codes";
 import { proxy_define_metric, proxy_increment_metric } from "../abi/env";
@@ -16,5 +16,9 @@ export function defineCounter(name: string): u32 {
 }
 
 export function count(counter: u32): void {
-  if (counter !== NO_COUNTER) proxy_increment_metric(counter, 1);
+  countMany(counter, 1);
+}
+
+export function countMany(counter: u32, by: u32): void {
+  if (counter !== NO_COUNTER && by !== 0) proxy_increment_metric(counter, by);
 }

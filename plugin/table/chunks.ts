@@ -11,9 +11,10 @@
 // them, then emptying the old ones. A reader that finds another stamp than its record says has
 // read an old record, and reads it again.
 
-import { STATUS_BROKEN, STATUS_OK } from "../abi/codes";
+import { STATUS_BROKEN, STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
 import { ANY_CAS, readShared, writeShared } from "../host/shared-data";
+import { compareBackends, findBackend } from "./backends";
 import { CHUNK_KEY_BYTES, chunkKey } from "./keys";
 import { backendBytes, backendCount, generation, recordKey, recordStamp } from "./record";
 
@@ -77,6 +78,35 @@ function readChunk(record: usize, chunk: u32, first: u32, count: u32, out: usize
 /** Copies one backend, by its index in the whole list. */
 export function readChunkedBackend(record: usize, index: u32, out: usize): u32 {
   return readChunk(record, index / CHUNK_BACKENDS, index % CHUNK_BACKENDS, 1, out);
+}
+
+const searched: usize = memory.data(2560); // CHUNK_BACKENDS * BACKEND_IPV6_BYTES
+
+/**
+ * Copies the backend with the address and port of `wanted`. STATUS_NOT_FOUND when the list does not
+ * have it.
+ */
+export function findChunkedBackend(record: usize, wanted: usize, out: usize): u32 {
+  const bytes = backendBytes(recordKey(record));
+  let low: u32 = 0;
+  let high = chunkCount(record);
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const count = chunkSize(record, middle);
+    const status = readChunk(record, middle, 0, count, searched);
+    if (status !== STATUS_OK) return status;
+    if (compareBackends(wanted, searched, bytes) < 0) {
+      high = middle;
+    } else if (compareBackends(wanted, searched + (count - 1) * bytes, bytes) > 0) {
+      low = middle + 1;
+    } else {
+      const backend = findBackend(searched, count, bytes, wanted);
+      if (backend === 0) return STATUS_NOT_FOUND;
+      memory.copy(out, backend, bytes);
+      return STATUS_OK;
+    }
+  }
+  return STATUS_NOT_FOUND;
 }
 
 /** Copies the whole list, backendCount × backendBytes. */

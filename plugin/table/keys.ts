@@ -1,4 +1,5 @@
-// Keys of the table in shared data: one head, BUCKET_COUNT buckets, and the chunks of long lists.
+// Keys in shared data. Of the table: one head, BUCKET_COUNT buckets, and the chunks of long lists.
+// Of session affinity: buckets of their own, which another version of the table leaves alone.
 //
 //    0     1      2         4
 //   +-----+------+---------+--------------+
@@ -6,6 +7,8 @@
 //   +-----+------+---------+--------------+
 //   | "P" | kind | version | frontend key (20) | generation u8 | chunk u16 |   chunk: 27 bytes
 //   +-----+------+---------+-------------------+---------------+-----------+
+//   | "P" | kind | affinity version | bucket u32 |   session affinity: 8 bytes
+//   +-----+------+------------------+------------+
 //
 // version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
 // allocation.
@@ -19,23 +22,29 @@ import { KEY_BYTES, WIRE_VERSION } from "../wire/layout";
 const STORAGE_VERSION: u32 = 1;
 const VERSION: u32 = WIRE_VERSION * 16 + STORAGE_VERSION;
 
+/** Raised when the entries of session affinity change their form; all clients are new then. */
+const AFFINITY_VERSION: u32 = 1;
+
 const LETTER_P: u8 = 0x50;
 const KIND_HEAD: u8 = 0x68;
 const KIND_BUCKET: u8 = 0x62;
 const KIND_CHUNK: u8 = 0x63;
+const KIND_AFFINITY: u8 = 0x61;
 
 export const HEAD_KEY_BYTES: u32 = 4;
 export const BUCKET_KEY_BYTES: u32 = 8;
 export const CHUNK_KEY_BYTES: u32 = 27;
+export const AFFINITY_KEY_BYTES: u32 = 8;
 
 const head: usize = memory.data(4);
 const bucketKeyBytes: usize = memory.data(8);
 const chunkKeyBytes: usize = memory.data(27);
+const affinityKeyBytes: usize = memory.data(8);
 
-function begin(key: usize, kind: u8): usize {
+function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
   store<u8>(key + 1, kind);
-  store<u16>(key + 2, <u16>VERSION);
+  store<u16>(key + 2, <u16>version);
   return key;
 }
 
@@ -53,4 +62,9 @@ export function chunkKey(frontend: usize, generation: u32, chunk: u32): usize {
   store<u8>(chunkKeyBytes + 4 + KEY_BYTES, <u8>generation);
   store<u16>(chunkKeyBytes + 5 + KEY_BYTES, <u16>chunk);
   return begin(chunkKeyBytes, KIND_CHUNK);
+}
+
+export function affinityKey(bucket: u32): usize {
+  store<u32>(affinityKeyBytes + 4, bucket);
+  return begin(affinityKeyBytes, KIND_AFFINITY, AFFINITY_VERSION);
 }

@@ -12,12 +12,14 @@ import {
   KEY_BYTES,
   KEY_FAMILY_OFFSET,
   KEY_LIST_LOCAL,
+  RECORD_AFFINITY_OFFSET,
   RECORD_BACKEND_COUNT_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_FLAGS_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
+  RECORD_SERVICE_PORT_OFFSET,
   RECORD_STAMP_OFFSET,
 } from "../wire/layout";
 
@@ -72,6 +74,21 @@ export function keyFamily(key: usize): u32 {
   return load<u8>(key + KEY_FAMILY_OFFSET) & ~KEY_LIST_LOCAL;
 }
 
+/** KEY_LIST_LOCAL, or 0 for the cluster list. */
+export function keyList(key: usize): u32 {
+  return load<u8>(key + KEY_FAMILY_OFFSET) & KEY_LIST_LOCAL;
+}
+
+/** Seconds; 0 for no session affinity. */
+export function affinityTimeout(record: usize): u32 {
+  return load<u32>(record + RECORD_AFFINITY_OFFSET);
+}
+
+/** What all frontends of a ServicePort have in common. */
+export function servicePort(record: usize): u64 {
+  return load<u64>(record + RECORD_SERVICE_PORT_OFFSET);
+}
+
 export function backendBytes(key: usize): u32 {
   return keyFamily(key) === FAMILY_IPV4 ? BACKEND_IPV4_BYTES : BACKEND_IPV6_BYTES;
 }
@@ -94,11 +111,15 @@ export function nextRecord(record: usize, end: usize): usize {
   return firstRecord(record + recordBytes(record), end);
 }
 
+/** FNV-1a of the bytes, going on from `hash` (HASH_OFFSET_BASIS at first). */
+export function hashBytes(bytes: usize, size: u32, hash: u32): u32 {
+  for (let i: u32 = 0; i < size; i++) hash = (hash ^ load<u8>(bytes + i)) * HASH_PRIME;
+  return hash;
+}
+
 /** FNV-1a of the key, by BUCKET_COUNT. */
 export function bucketOfKey(key: usize): u32 {
-  let hash = HASH_OFFSET_BASIS;
-  for (let i: u32 = 0; i < KEY_BYTES; i++) hash = (hash ^ load<u8>(key + i)) * HASH_PRIME;
-  return hash & (BUCKET_COUNT - 1);
+  return hashBytes(key, KEY_BYTES, HASH_OFFSET_BASIS) & (BUCKET_COUNT - 1);
 }
 
 export function sameKey(a: usize, b: usize): bool {

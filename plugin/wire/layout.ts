@@ -76,17 +76,19 @@ export const HASH_PRIME: u32 = 0x01000193;
 
 // Record
 //
-//    0        4      24     25      26      28        32      36          40
-//   +--------+------+------+-------+-------+---------+-------+-----------+----------+-------+
-//   | record | key  | kind | flags | name  | backend | stamp | affinity  | backends | names |
-//   | bytes  |      | u8   | u8    | bytes | count   | u32   | timeout   |          |       |
-//   | u32    |      |      |       | u16   | u32     |       | u32, s    |          |       |
-//   +--------+------+------+-------+-------+---------+-------+-----------+----------+-------+
+//    0        4      24     25      26      28        32      36          40        48
+//   +--------+------+------+-------+-------+---------+-------+-----------+---------+----------+
+//   | record | key  | kind | flags | name  | backend | stamp | affinity  | service | backends |
+//   | bytes  |      | u8   | u8    | bytes | count   | u32   | timeout   | port    | , names  |
+//   | u32    |      |      |       | u16   | u32     |       | u32, s    | 8 bytes |          |
+//   +--------+------+------+-------+-------+---------+-------+-----------+---------+----------+
 //
 // record bytes counts the whole record, itself included. flags and stamp are 0 in a frame; the
-// plugin uses them in shared data. affinity timeout 0: no session affinity. names is UTF-8
-// "namespace\0service\0port name" (the port name may be empty); it is never read for a pick.
-export const RECORD_HEADER_BYTES: u32 = 40;
+// plugin uses them in shared data. affinity timeout 0: no session affinity. service port: a hash
+// of what all frontends of one ServicePort have in common (namespace, name, port name, protocol);
+// they share one session affinity. names is UTF-8 "namespace\0service\0port name" (the port name
+// may be empty); it is never read for a pick.
+export const RECORD_HEADER_BYTES: u32 = 48;
 export const RECORD_BYTES_OFFSET: u32 = 0;
 export const RECORD_KEY_OFFSET: u32 = 4;
 export const RECORD_KIND_OFFSET: u32 = 24;
@@ -95,6 +97,7 @@ export const RECORD_NAME_BYTES_OFFSET: u32 = 26;
 export const RECORD_BACKEND_COUNT_OFFSET: u32 = 28;
 export const RECORD_STAMP_OFFSET: u32 = 32;
 export const RECORD_AFFINITY_OFFSET: u32 = 36;
+export const RECORD_SERVICE_PORT_OFFSET: u32 = 40;
 
 /** What makes the address a frontend; for people only. */
 export const KIND_CLUSTER_IP: u32 = 1;

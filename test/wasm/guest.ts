@@ -20,6 +20,8 @@ export interface Surroundings {
   logs: { level: number; message: string }[];
   /** Nanoseconds since 1970. */
   now: () => bigint;
+  /** Nanoseconds of a clock that only goes forward. */
+  steadyNow: () => bigint;
   /** The next 32 random bits. */
   random: () => number;
   /** A status instead of the host function, or undefined to let it happen. */
@@ -127,6 +129,12 @@ export class Guest {
         this.#read(out, 8);
         this.#memory().writeBigUInt64LE(this.#around.now(), out);
         return STATUS.ok;
+      },
+      "wasi_snapshot_preview1.clock_time_get": (clock = 0, _precision = 0, out = 0) => {
+        if (clock !== 1) throw new GuestError(`clock ${clock} is not the monotonic one`);
+        this.#read(out, 8);
+        this.#memory().writeBigUInt64LE(this.#around.steadyNow(), out >>> 0);
+        return 0;
       },
       "wasi_snapshot_preview1.random_get": (out = 0, size = 0) => {
         this.#read(out, size);

@@ -26,6 +26,8 @@ export interface HostOptions {
   shared?: SharedData;
   /** Nanoseconds since 1970; a clock that stands still when absent. */
   now?: () => bigint;
+  /** Nanoseconds that only go forward; a clock that stands still when absent. */
+  steadyNow?: () => bigint;
 }
 
 /** Why a connection was closed: the counter that went up, or "failed" when none did. */
@@ -38,6 +40,8 @@ export interface ConnectOptions {
   worker?: number;
   /** Whose listener the kernel hands it to; "cluster" when absent. */
   list?: BackendList;
+  /** Of the client, with its port; one like any other when absent. */
+  source?: string;
 }
 
 export interface RequestOptions {
@@ -72,6 +76,7 @@ export class WasmHost {
       counters: host.counters,
       logs: host.logs,
       now: options.now ?? (() => 1_000_000_000_000_000_000n),
+      steadyNow: options.steadyNow ?? (() => 1_000_000_000_000n),
       random: randomBits(options.seed ?? 1),
       fault: (name) => host.fault?.(name),
     };
@@ -109,6 +114,7 @@ export class WasmHost {
       counters: new Map(),
       logs: this.logs,
       now: () => 0n,
+      steadyNow: () => 0n,
       random: () => 0,
       fault: undefined,
     });
@@ -122,12 +128,12 @@ export class WasmHost {
 
   /** A new connection to "10.96.0.10:80" or "[fd00::a]:80". */
   connect(destination: string, options: ConnectOptions = {}): Connected {
-    const { worker = 0, list = "cluster" } = options;
+    const { worker = 0, list = "cluster", source = "10.1.1.10:40000" } = options;
     const guest = this.#guest(worker, list);
     const before = this.#closeCounts();
     const stream: ConnectionStream = {
       kind: "connection",
-      properties: { "destination\0address": destination },
+      properties: { "destination\0address": destination, "source\0address": source },
       filterState: new Map(),
       closed: false,
     };

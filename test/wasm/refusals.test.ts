@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { deltaFrame } from "../../controller/wire/frames.ts";
 import { keyBytesFromFrontend } from "../../controller/wire/key.ts";
-import { BUCKET_COUNT } from "../../plugin/wire/layout.ts";
+import { BUCKET_COUNT, RECORD_HEADER_BYTES } from "../../plugin/wire/layout.ts";
 import { WasmHost } from "./host.ts";
 import { frontend, PLUGIN, record, snapshot } from "./table-fixtures.ts";
 
@@ -25,7 +25,7 @@ const DELTA = deltaFrame(
 );
 const RECORD = 40;
 const KEY = RECORD + 4;
-const BACKENDS = RECORD + 40;
+const BACKENDS = RECORD + RECORD_HEADER_BYTES;
 const REMOVALS = RECORD + record(frontend(1)).length;
 
 /** The frame with bytes written over it. */
@@ -71,8 +71,8 @@ it.each<[string, Uint8Array, string]>([
   ["a delta with a bucket", changed(DELTA, 24, 1), "delta's first bucket is 1, at byte 24"],
   ["a delta with buckets", changed(DELTA, 28, 1), "delta's bucket count is 1, at byte 28"],
   ["with fewer records than told", changed(ONE, 32, 2), "record is cut short, bytes left: 0"],
-  ["with more bytes than told", changed(ONE, 32, 0), "bytes after the end of the frame: 79"],
-  ["with its last byte cut", ONE.subarray(0, -1), "record bytes do not fit its content: 79"],
+  ["with more bytes than told", changed(ONE, 32, 0), "bytes after the end of the frame: 87"],
+  ["with its last byte cut", ONE.subarray(0, -1), "record bytes do not fit its content: 87"],
   ["with a record too long", changed(ONE, RECORD, 255), "record bytes do not fit its content: 255"],
   ["with a family", changed(ONE, KEY, 5), "address family is not 4 or 6: 5, at byte 44"],
   ["with a bit too many", changed(ONE, KEY, 0x44), "address family is not 4 or 6: 68, at byte 44"],
@@ -87,17 +87,17 @@ it.each<[string, Uint8Array, string]>([
     changed(ONE, RECORD + 26, 0, 1),
     "name bytes 256 is over MAX_NAME_BYTES (255), at byte 66",
   ],
-  ["with a backend's port 0", changed(ONE, BACKENDS + 4, 0, 0), "backend's port is 0, at byte 80"],
-  ["with a backend's flags", changed(ONE, BACKENDS + 6, 2), "backend's flags are 2, at byte 80"],
+  ["with a backend's port 0", changed(ONE, BACKENDS + 4, 0, 0), "backend's port is 0, at byte 88"],
+  ["with a backend's flags", changed(ONE, BACKENDS + 6, 2), "backend's flags are 2, at byte 88"],
   [
     "with backends out of order",
     swapped(ONE, BACKENDS, BACKENDS + 8, 8),
-    "backends are not in ascending order, index 1, at byte 88",
+    "backends are not in ascending order, index 1, at byte 96",
   ],
   [
     "with a backend twice",
     changed(ONE, BACKENDS + 8, ...ONE.subarray(BACKENDS, BACKENDS + 6)),
-    "backends are not in ascending order, index 1, at byte 88",
+    "backends are not in ascending order, index 1, at byte 96",
   ],
   [
     "with names that do not end",

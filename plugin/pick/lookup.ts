@@ -1,22 +1,21 @@
-// Key of a frontend → one of its backends, in one read of shared data (two for a long list).
+// Key of a frontend's list → one of its backends, in one read of shared data (two for a long list,
+// and a read and a write more with session affinity).
 
 import { STATUS_OK } from "../abi/codes";
 import { release, returnedBytes, returnedSize } from "../abi/memory";
 import { readShared } from "../host/shared-data";
-import { below } from "../pick/chance";
-import { RECORD_HEADER_BYTES } from "../wire/layout";
-import { readChunkedBackend } from "./chunks";
-import { BUCKET_KEY_BYTES, bucketKey } from "./keys";
+import { BUCKET_KEY_BYTES, bucketKey } from "../table/keys";
 import {
-  backendBytes,
+  affinityTimeout,
   backendCount,
   bucketOfKey,
   firstRecord,
-  isChunked,
   nextRecord,
   recordKey,
   sameKey,
-} from "./record";
+} from "../table/record";
+import { pickWithAffinity } from "./affinity";
+import { pickAny } from "./backend";
 
 export const PICKED: u32 = 0;
 export const UNKNOWN_FRONTEND: u32 = 1;
@@ -27,24 +26,10 @@ export const UNREADABLE: u32 = 3;
 /** A list would have to be replaced this often between two reads. */
 const ATTEMPTS: u32 = 8;
 
-const picked: usize = memory.data(20);
-
-/** The backend that pickBackend picked: address (4 or 16 bytes) and port, in network order. */
-export function pickedBackend(): usize {
-  return picked;
-}
-
 function pickFrom(record: usize): u32 {
-  const count = backendCount(record);
-  if (count === 0) return NO_BACKEND;
-  const index = below(count);
-  if (isChunked(record)) {
-    const status = readChunkedBackend(record, index, picked);
-    return status === STATUS_OK ? PICKED : UNREADABLE;
-  }
-  const bytes = backendBytes(recordKey(record));
-  memory.copy(picked, record + RECORD_HEADER_BYTES + index * bytes, bytes);
-  return PICKED;
+  if (backendCount(record) === 0) return NO_BACKEND;
+  const status = affinityTimeout(record) === 0 ? pickAny(record) : pickWithAffinity(record);
+  return status === STATUS_OK ? PICKED : UNREADABLE;
 }
 
 function pickOnce(key: usize, bucket: u32): u32 {
@@ -58,7 +43,7 @@ function pickOnce(key: usize, bucket: u32): u32 {
   return outcome;
 }
 
-/** Picks uniformly among the frontend's backends, into pickedBackend. */
+/** Picks one of the list's backends into pickedBackend (backend.ts). */
 export function pickBackend(key: usize): u32 {
   const bucket = bucketOfKey(key);
   let outcome = UNREADABLE;

@@ -1,0 +1,22 @@
+// The plugin's counters, as Envoy shows them ("wasmcustom.portico_…"). Their number is constant,
+// because Envoy never removes one: nothing here is per Service.
+//
+// To add one: its variable, its line in defineCounters, and count() where it happens.
+
+import { defineCounter, NO_COUNTER } from "./host/counter";
+
+export let picksTotal: u32 = NO_COUNTER;
+export let unknownFrontendTotal: u32 = NO_COUNTER;
+export let noBackendTotal: u32 = NO_COUNTER;
+export let framesRefusedTotal: u32 = NO_COUNTER;
+/** Clients that were forgotten before their time, for want of room. */
+export let affinityEvictedTotal: u32 = NO_COUNTER;
+
+/** Once for each VM. */
+export function defineCounters(): void {
+  picksTotal = defineCounter("portico_picks_total");
+  unknownFrontendTotal = defineCounter("portico_unknown_frontend_total");
+  noBackendTotal = defineCounter("portico_no_backend_total");
+  framesRefusedTotal = defineCounter("portico_frames_refused_total");
+  affinityEvictedTotal = defineCounter("portico_affinity_evicted_total");
+}
