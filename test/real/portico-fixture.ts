@@ -128,11 +128,18 @@ export interface ServiceSketch {
   port?: number;
   nodePort?: number;
   nodeName?: string;
+  /** No session affinity when absent. */
+  affinityTimeoutSeconds?: number;
 }
 
 /** A Service with one port, and its one EndpointSlice. */
 export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
   const { name, clusterIP, endpoints, port = 80, nodePort, nodeName = "node-1" } = sketch;
+  const timeoutSeconds = sketch.affinityTimeoutSeconds;
+  const affinity =
+    timeoutSeconds === undefined
+      ? {}
+      : { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
   const ports = [{ port, targetPort: 8080, ...(nodePort === undefined ? {} : { nodePort }) }];
   const type = nodePort === undefined ? "ClusterIP" : "NodePort";
   return [
@@ -140,7 +147,7 @@ export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
       apiVersion: "v1",
       kind: "Service",
       metadata: { name, namespace: "test" },
-      spec: { type, clusterIP, clusterIPs: [clusterIP], ports },
+      spec: { type, clusterIP, clusterIPs: [clusterIP], ports, ...affinity },
     },
     {
       apiVersion: "discovery.k8s.io/v1",
