@@ -1,6 +1,14 @@
 // What a connection case is: a cluster, and connections with what must become of them.
 
-import { type ClientName, clientAddress, nodeAddress, THIS_NODE } from "./topology.ts";
+import type { Feature } from "./features.ts";
+import {
+  type ClientName,
+  clientAddress,
+  familyOfText,
+  nodeAddress,
+  partsOf,
+  THIS_NODE,
+} from "./topology.ts";
 
 /** As it stands in YAML; runners give it to what they test as the API server would. */
 export interface KubernetesObject {
@@ -21,12 +29,18 @@ export interface ConnectionCase extends Step {
   name: string;
   /** What happens next, in the same cluster. */
   later?: readonly Step[];
+  /** What it needs beyond what every runner has. */
+  needs?: readonly Feature[];
+  /** It says something about both families, or about how one is written; see in-ipv6.ts. */
+  oneFamily?: true;
 }
 
 export interface Connection {
   from: ClientName;
-  /** "address:port" */
+  /** "address:port", "[address]:port" */
   to: string;
+  /** TCP when absent. */
+  protocol?: "UDP";
   expect: Served | Unserved;
 }
 
@@ -38,6 +52,8 @@ export interface Served {
    * sees the node's in any case.
    */
   source: "client" | "node";
+  /** Each client finds one of the backends, and always the same. */
+  affinity?: true;
 }
 
 /**
@@ -49,13 +65,14 @@ export type Unserved = "refused" | "dropped" | "untouched";
 /** What became of connections, in addresses: backend → the source address that it saw. */
 export type Outcome = Unserved | ReadonlyMap<string, string>;
 
-/** What `connection` expects, in addresses. */
-export function expectedOutcome({ from, expect }: Connection): Outcome {
+/** What `connection` expects, in addresses; with affinity, all that one may be of. */
+export function expectedOutcome({ from, to, expect }: Connection): Outcome {
   if (typeof expect === "string") return expect;
-  const client = clientAddress(from);
-  const node = nodeAddress(THIS_NODE);
+  const family = familyOfText(to);
+  const client = clientAddress(from, family);
+  const node = nodeAddress(THIS_NODE, family);
   const source = expect.source === "client" ? client : node;
-  const isOwn = (backend: string) => backend.slice(0, backend.lastIndexOf(":")) === client;
+  const isOwn = (backend: string) => partsOf(backend).address === client;
   const backends = [...expect.backends].sort();
   return new Map(backends.map((backend) => [backend, isOwn(backend) ? node : source]));
 }

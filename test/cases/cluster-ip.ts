@@ -1,7 +1,7 @@
 // Cluster IPs: who answers, and what becomes of ports and addresses that are nobody's.
 
 import type { ConnectionCase } from "./case.ts";
-import { at, connection, keptBy, service, slice } from "./objects.ts";
+import { at, connection, keptBy, masqueradedTo, service, slice } from "./objects.ts";
 
 const WEB = "10.96.0.10:80";
 
@@ -102,19 +102,8 @@ export const CLUSTER_IP_CASES: readonly ConnectionCase[] = [
   },
   {
     name: "a cluster IP with leading zeros is read as decimal",
+    oneFamily: true,
     objects: [service({ clusterIP: "010.096.000.010" }), slice(["pod-b"])],
-    connections: [connection("pod-a", WEB, keptBy(at("pod-b")))],
-  },
-  {
-    name: "a dual-stack Service is served on its IPv4 address",
-    objects: [
-      service({
-        clusterIP: "fd00:96::10",
-        clusterIPs: ["fd00:96::10", "10.96.0.10"],
-        ipFamilies: ["IPv6", "IPv4"],
-      }),
-      slice(["pod-b"]),
-    ],
     connections: [connection("pod-a", WEB, keptBy(at("pod-b")))],
   },
   {
@@ -238,6 +227,17 @@ export const CLUSTER_IP_CASES: readonly ConnectionCase[] = [
           connection("pod-a", "10.96.0.10:90", keptBy(at("pod-b", 9090))),
         ],
       },
+    ],
+  },
+  {
+    name: "whoever is no Pod of this node is masqueraded, since replies may take another way",
+    needs: ["local-pods"],
+    objects: [service(), slice(["pod-b", "pod-e"])],
+    connections: [
+      connection("outside", WEB, masqueradedTo(at("pod-b"), at("pod-e"))),
+      connection("pod-f", WEB, masqueradedTo(at("pod-b"), at("pod-e"))),
+      connection("outside", "10.96.0.10:81", "refused"),
+      connection("outside", "10.96.0.99:80", "dropped"),
     ],
   },
   {

@@ -4,7 +4,7 @@ import { NaivePicker } from "./naive.ts";
 import { runCases } from "./run.ts";
 import { LISTENING_PORTS, PODS_OF_NODE, podAddress } from "./topology.ts";
 
-runCases("the naive picker", () => new NaivePicker());
+runCases("naive", "the naive picker", () => new NaivePicker());
 
 test("every case has a name of its own, and there are enough of them", () => {
   const names = ALL_CASES.map(({ name }) => name);
@@ -13,8 +13,13 @@ test("every case has a name of its own, and there are enough of them", () => {
 });
 
 test("every backend of a case is a Pod of the topology, on a port where it listens", () => {
-  const pods = Object.values(PODS_OF_NODE).flat().map(podAddress);
-  const known = pods.flatMap((pod) => LISTENING_PORTS.map((port) => `${pod}:${port}`));
+  const pods = Object.values(PODS_OF_NODE).flat();
+  const known = pods.flatMap((pod) =>
+    LISTENING_PORTS.flatMap((port) => [
+      `${podAddress(pod)}:${port}`,
+      `[${podAddress(pod, "IPv6")}]:${port}`,
+    ]),
+  );
   const steps = ALL_CASES.flatMap((each) => [each, ...(each.later ?? [])]);
   const backends = steps
     .flatMap(({ connections }) => connections)

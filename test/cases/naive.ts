@@ -3,14 +3,17 @@
 // so that both being wrong in the same way takes two mistakes.
 //
 // Sources: kubernetes.io "Service", "EndpointSlices", "Virtual IPs and Service Proxies",
-// "Service Internal Traffic Policy", "Topology Aware Routing", and the API reference of the fields.
+// "Service Internal Traffic Policy", "Topology Aware Routing", "Create an External Load Balancer",
+// and the API reference of the fields.
 
 import type { KubernetesObject, Outcome } from "./case.ts";
+import { contains, isIPv6, sameAddress } from "./naive-addresses.ts";
+import { type Json, type Listed, listedEndpoints, readyOrTerminating } from "./naive-endpoints.ts";
 import type { CaseRunner } from "./run.ts";
-import { type ClientName, clientAddress, THIS_NODE } from "./topology.ts";
+import { type ClientName, clientAddress, isLocalPod, partsOf, THIS_NODE } from "./topology.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: the objects are read as they stand in YAML
-type Json = any;
+/** Through what a Service was dialled. */
+type Door = "cluster IP" | "node port" | "external IP" | "load balancer";
 
 export class NaivePicker implements CaseRunner {
   #objects: readonly Json[] = [];
@@ -19,21 +22,18 @@ export class NaivePicker implements CaseRunner {
     this.#objects = objects;
   }
 
-  outcome(from: ClientName, to: string): Outcome {
-    const [address = "", portText] = to.split(":");
-    const port = Number(portText);
-    for (const service of this.#servedServices()) {
-      for (const servicePort of tcpPorts(service)) {
-        if (clusterIPv4(service) === address && servicePort.port === port) {
-          return this.#answer(from, service, servicePort, "cluster IP");
-        }
-        if (this.#nodeIP() === address && servicePort.nodePort === port) {
-          return this.#answer(from, service, servicePort, "node port");
-        }
+  outcome(from: ClientName, to: string, protocol: string): Outcome {
+    const { address, port } = partsOf(to);
+    const services = this.#servedServices(address);
+    for (const service of services) {
+      for (const each of service.spec.ports) {
+        if ((each.protocol ?? "TCP") !== protocol) continue;
+        const door = this.#door(service, each, address, port);
+        if (door) return this.#through(door, from, address, service, each);
       }
     }
     // "For traffic to a cluster IP on a port that is not defined: rejected."
-    if (this.#servedServices().some((each) => clusterIPv4(each) === address)) return "refused";
+    if (services.some((each) => isClusterIP(each, address))) return "refused";
     const cidrs = this.#ofKind("ServiceCIDR").flatMap(({ spec }) => spec.cidrs);
     return cidrs.some((cidr) => contains(cidr, address)) ? "dropped" : "untouched";
   }
@@ -42,62 +42,85 @@ export class NaivePicker implements CaseRunner {
     return this.#objects.filter((each) => each.kind === kind);
   }
 
-  /** With a virtual IP, and without the labels that tell service proxies to keep off. */
-  #servedServices(): Json[] {
-    return this.#ofKind("Service").filter(({ metadata, spec }) => {
-      const labels = Object.keys(metadata.labels ?? {});
+  /** With a virtual IP of the family, and without the labels that tell service proxies to keep off. */
+  #servedServices(address: string): Json[] {
+    return this.#ofKind("Service").filter((service) => {
+      const labels = Object.keys(service.metadata.labels ?? {});
       if (labels.includes("service.kubernetes.io/service-proxy-name")) return false;
       if (labels.includes("service.kubernetes.io/headless")) return false;
-      if (spec.type === "ExternalName") return false;
-      return spec.clusterIP !== undefined && spec.clusterIP !== "" && spec.clusterIP !== "None";
+      if (service.spec.type === "ExternalName") return false;
+      return clusterIPs(service).some((ip) => isIPv6(ip) === isIPv6(address));
     });
+  }
+
+  #door(service: Json, servicePort: Json, address: string, port: number): Door | undefined {
+    if (servicePort.port === port) {
+      if (isClusterIP(service, address)) return "cluster IP";
+      if (loadBalancerIPs(service).includes(address)) return "load balancer";
+      if (service.spec.externalIPs?.includes(address)) return "external IP";
+    }
+    const isMine = this.#nodeIP(address) === address;
+    return isMine && servicePort.nodePort === port ? "node port" : undefined;
   }
 
   #thisNode(): Json {
     return this.#ofKind("Node").find(({ metadata }) => metadata.name === THIS_NODE);
   }
 
-  #nodeIP(): string {
+  /** Of the family of `like`. */
+  #nodeIP(like: string): string {
     const { addresses } = this.#thisNode().status;
-    return addresses.find((each: Json) => each.type === "InternalIP").address;
+    return addresses
+      .filter((each: Json) => each.type === "InternalIP")
+      .map((each: Json) => each.address)
+      .find((address: string) => isIPv6(address) === isIPv6(like));
   }
 
-  #answer(from: ClientName, service: Json, servicePort: Json, through: string): Outcome {
-    const all = this.#endpoints(service, servicePort);
-    const isLocal = ({ endpoint }: Listed) => endpoint.nodeName === THIS_NODE;
-    const wantsLocal = through === "cluster IP" && service.spec.internalTrafficPolicy === "Local";
-    const usable = wantsLocal ? readyOrTerminating(all.filter(isLocal)) : this.#hinted(all);
+  #through(door: Door, from: ClientName, to: string, service: Json, servicePort: Json): Outcome {
+    if (door === "load balancer" && !this.#isAllowed(from, to, service)) return "dropped";
+    const family = isIPv6(to) ? "IPv6" : "IPv4";
+    const slices = this.#ofKind("EndpointSlice");
+    const all = listedEndpoints(slices, service, servicePort, family);
+    if (readyOrTerminating(all).length === 0) return "refused";
+    const policy = this.#policyFor(door, from, service);
+    const usable = policy === "Local" ? readyOrTerminating(all.filter(isLocal)) : this.#hinted(all);
     // "Local: if there are no local endpoints, traffic is dropped", even if others exist.
-    if (usable.length === 0) return readyOrTerminating(all).length === 0 ? "refused" : "dropped";
-    const client = clientAddress(from);
-    const keepsSource = through === "cluster IP";
+    if (usable.length === 0) return "dropped";
+    const client = clientAddress(from, family);
     const source = (backend: string) =>
-      keepsSource && !backend.startsWith(`${client}:`) ? client : this.#nodeIP();
-    return new Map(usable.map(({ backend }) => [backend, source(backend)]));
+      this.#keepsSource(door, from, service) && partsOf(backend).address !== client
+        ? client
+        : this.#nodeIP(to);
+    const backends = usable.map(({ backend }) => [backend, source(backend)] as const);
+    const isAffine = service.spec.sessionAffinity === "ClientIP";
+    return new Map(isAffine ? backends.slice(0, 1) : backends);
   }
 
-  /** "EndpointSlices for a Service are found by the label"; "duplicates may exist, be tolerant". */
-  #endpoints(service: Json, servicePort: Json): Listed[] {
-    const listed: Listed[] = [];
-    for (const slice of this.#ofKind("EndpointSlice")) {
-      const { namespace, labels } = slice.metadata;
-      if (namespace !== service.metadata.namespace || slice.addressType !== "IPv4") continue;
-      if (labels["kubernetes.io/service-name"] !== service.metadata.name) continue;
-      if ("service.kubernetes.io/headless" in labels) continue;
-      for (const port of slice.ports) {
-        if ((port.name ?? "") !== (servicePort.name ?? "")) continue;
-        if ((port.protocol ?? "TCP") !== "TCP") continue;
-        for (const endpoint of slice.endpoints) {
-          listed.push({ endpoint, backend: `${endpoint.addresses[0]}:${port.port}` });
-        }
-      }
-    }
-    return listed;
+  /** Who is on this node "may reach" an external address "as if" it were inside: by any endpoint. */
+  #policyFor(door: Door, from: ClientName, service: Json): "Cluster" | "Local" {
+    const { internalTrafficPolicy, externalTrafficPolicy } = service.spec;
+    if (door === "cluster IP") return internalTrafficPolicy ?? "Cluster";
+    return from === "host" || isLocalPod(from) ? "Cluster" : (externalTrafficPolicy ?? "Cluster");
+  }
+
+  /** Local "preserves the client source IP"; Cluster hides it; Pods keep theirs among each other. */
+  #keepsSource(door: Door, from: ClientName, service: Json): boolean {
+    if (from === "host") return false;
+    if (door === "cluster IP") return isLocalPod(from);
+    return service.spec.externalTrafficPolicy === "Local";
+  }
+
+  /** "Traffic will be restricted to these client IPs", and the node must not lock itself out. */
+  #isAllowed(from: ClientName, to: string, service: Json): boolean {
+    const listed: string[] = service.spec.loadBalancerSourceRanges ?? [];
+    const ranges = listed.map((each) => each.trim()).filter((each) => isIPv6(each) === isIPv6(to));
+    const client = clientAddress(from, isIPv6(to) ? "IPv6" : "IPv4");
+    return ranges.length === 0 || ranges.some((range) => contains(range, client));
   }
 
   /** "When all endpoints have hints", those for this node, else those for this zone, else all. */
   #hinted(all: readonly Listed[]): Listed[] {
-    const ready = all.filter(isReady);
+    const ready = all.filter(({ endpoint }) => endpoint.conditions?.ready ?? true);
     const zone = this.#thisNode().metadata.labels["topology.kubernetes.io/zone"];
     for (const [field, name] of [
       ["forNodes", THIS_NODE],
@@ -111,39 +134,21 @@ export class NaivePicker implements CaseRunner {
   }
 }
 
-interface Listed {
-  endpoint: Json;
-  backend: string;
+function isLocal({ endpoint }: Listed): boolean {
+  return endpoint.nodeName === THIS_NODE;
 }
 
-/** "A nil value should be interpreted as true." */
-function isReady({ endpoint }: Listed): boolean {
-  return endpoint.conditions?.ready ?? true;
+function clusterIPs({ spec }: Json): string[] {
+  const all: (string | undefined)[] = spec.clusterIPs ?? [spec.clusterIP];
+  return all.filter((ip) => ip !== undefined && ip !== "" && ip !== "None") as string[];
 }
 
-/** "If there are no ready endpoints, those that are serving and terminating are used." */
-function readyOrTerminating(all: readonly Listed[]): Listed[] {
-  const ready = all.filter(isReady);
-  if (ready.length > 0) return ready;
-  return all.filter(({ endpoint }) => {
-    return (endpoint.conditions?.serving ?? true) && (endpoint.conditions?.terminating ?? false);
-  });
+function isClusterIP(service: Json, address: string): boolean {
+  return clusterIPs(service).some((ip) => sameAddress(ip, address));
 }
 
-function tcpPorts(service: Json): Json[] {
-  return service.spec.ports.filter((port: Json) => (port.protocol ?? "TCP") === "TCP");
-}
-
-function clusterIPv4(service: Json): string | undefined {
-  const all: string[] = service.spec.clusterIPs ?? [service.spec.clusterIP];
-  const text = all.find((address) => address.includes("."));
-  return text?.split(".").map(Number).join(".");
-}
-
-function contains(cidr: string, address: string): boolean {
-  const [network = "", bits] = cidr.split("/");
-  const number = (text: string) =>
-    text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
-  const size = 2 ** (32 - Number(bits));
-  return Math.floor(number(network) / size) === Math.floor(number(address) / size);
+/** "ipMode Proxy": the traffic is to go to the load balancer itself. */
+function loadBalancerIPs({ status }: Json): string[] {
+  const ingress: Json[] = status?.loadBalancer?.ingress ?? [];
+  return ingress.filter(({ ipMode }) => ipMode !== "Proxy").map(({ ip }) => ip);
 }

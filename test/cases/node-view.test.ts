@@ -1,4 +1,4 @@
 import { NodeViewRunner } from "./node-view.ts";
 import { runCases } from "./run.ts";
 
-runCases("the node view", () => new NodeViewRunner());
+runCases("node view", "the node view", () => new NodeViewRunner());

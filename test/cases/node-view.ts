@@ -1,20 +1,29 @@
 // The cases' objects through the controller's model and node view. Runners that need frontends or a
 // capture set (the wasm, real Envoy) start here; the last step of this one is a kernel of a few
-// lines: what the rules of capture/ruleset.ts do with a first packet.
+// lines: what the rules of capture/chains.ts do with a first packet.
 
 import { ClusterState } from "../../controller/model/cluster-state.ts";
 import { endpointSliceFromObject } from "../../controller/model/from-endpoint-slice.ts";
 import { nodeFromObject } from "../../controller/model/from-node.ts";
 import { serviceFromObject } from "../../controller/model/from-service.ts";
 import { serviceCIDRFromObject } from "../../controller/model/from-service-cidr.ts";
-import { cidrContains } from "../../controller/model/ip.ts";
+import { addressAndPort, cidrContains } from "../../controller/model/ip.ts";
 import type { Parsed } from "../../controller/model/json.ts";
+import type { Protocol } from "../../controller/model/types.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { NodeFollower, type NodeUpdate } from "../../controller/node/follow-cluster.ts";
 import type { CaptureSet, Frontend, Verdict } from "../../controller/node/types.ts";
 import type { KubernetesObject, Outcome } from "./case.ts";
 import type { CaseRunner } from "./run.ts";
-import { type ClientName, clientAddress, nodeAddress, THIS_NODE } from "./topology.ts";
+import {
+  type ClientName,
+  clientAddress,
+  familyOfText,
+  isLocalPod,
+  nodeAddress,
+  partsOf,
+  THIS_NODE,
+} from "./topology.ts";
 
 /** A cluster made of cases' objects, as this node's controller sees it over time. */
 export class ViewedCluster {
@@ -39,27 +48,56 @@ export class ViewedCluster {
   get frontends(): ReadonlyMap<string, Frontend> {
     return this.#follower.view.frontends;
   }
+
+  /** Everyone who may answer: "address:port" each. */
+  backends(to: string, protocol: Protocol, handling: Handling): string[] {
+    const frontend = this.frontends.get(`${to}/${protocol}`);
+    const list = handling === "local" ? frontend?.localBackends : frontend?.backends;
+    return (list ?? []).map(({ address, port }) => addressAndPort(address, port));
+  }
 }
 
-/** What the kernel does with a first packet to `to`: a verdict, or "untouched". */
-export function kernelVerdict(capture: CaptureSet, to: string): Verdict | "untouched" {
-  const verdict = capture.verdicts.get(`${to}/TCP`);
-  if (verdict) return verdict;
-  const address = to.slice(0, to.lastIndexOf(":"));
+/** Handed to one of Envoy's listeners (keep, masquerade, local), or what happens instead. */
+export type Handling = "keep" | "masquerade" | "local" | "refuse" | "drop" | "untouched";
+
+/** What the kernel does with a first packet, where it can tell this node's Pods. */
+export function kernelHandling(
+  capture: CaptureSet,
+  from: ClientName,
+  to: string,
+  protocol: Protocol = "TCP",
+): Handling {
+  const key = `${to}/${protocol}`;
+  const verdict = capture.verdicts.get(key);
+  const { address } = partsOf(to);
+  const sources = capture.allowedSources.get(key);
+  const client = clientAddress(from, familyOfText(to));
+  if (sources && !sources.some((source) => cidrContains(source, client))) return "drop";
+  if (verdict) return handlingOf(verdict, from);
   if (capture.clusterIPs.includes(address)) return "refuse";
   return capture.serviceCIDRs.some((cidr) => cidrContains(cidr, address)) ? "drop" : "untouched";
+}
+
+function handlingOf(verdict: Verdict, from: ClientName): Handling {
+  if (verdict === "keep") return isLocalPod(from) ? "keep" : "masquerade";
+  if (verdict !== "local" && verdict !== "short-circuit") return verdict;
+  if (from === "host") return "masquerade";
+  if (isLocalPod(from)) return "keep";
+  return verdict === "local" ? "local" : "drop";
 }
 
 /** The source that `backend` sees: postrouting masquerades a local Pod that calls itself. */
 export function sourceSeen(
   capture: CaptureSet,
-  verdict: Verdict,
+  handling: Handling,
   from: ClientName,
   backend: string,
 ): string {
-  const client = clientAddress(from);
-  const isHairpin = backend.startsWith(`${client}:`) && capture.localEndpoints.includes(client);
-  return verdict === "masquerade" || isHairpin ? nodeAddress(THIS_NODE) : client;
+  const family = familyOfText(backend);
+  const client = clientAddress(from, family);
+  const isOwn = partsOf(backend).address === client;
+  const isHairpin = isOwn && capture.localEndpoints.includes(client);
+  return handling === "masquerade" || isHairpin ? nodeAddress(THIS_NODE, family) : client;
 }
 
 export class NodeViewRunner implements CaseRunner {
@@ -70,17 +108,18 @@ export class NodeViewRunner implements CaseRunner {
     this.#capture = this.#cluster.apply(objects).capture;
   }
 
-  outcome(from: ClientName, to: string): Outcome {
-    const verdict = kernelVerdict(this.#capture, to);
-    if (verdict === "untouched") return verdict;
-    if (verdict === "refuse") return "refused";
-    if (verdict === "drop") return "dropped";
-    const backends = this.#cluster.frontends.get(`${to}/TCP`)?.backends ?? [];
-    const texts = backends.map(({ address, port }) => `${address}:${port}`);
+  outcome(from: ClientName, to: string, protocol: Protocol): Outcome {
+    const handling = kernelHandling(this.#capture, from, to, protocol);
+    if (handling === "untouched") return handling;
+    if (handling === "refuse") return "refused";
+    if (handling === "drop") return "dropped";
+    const texts = this.#cluster.backends(to, protocol, handling);
     const isRepeated = new Set(texts).size !== texts.length;
     if (isRepeated) throw new Error(`a backend stands twice in ${texts.join(", ")}`);
-    const seen = texts.map(
-      (each) => [each, sourceSeen(this.#capture, verdict, from, each)] as const,
+    const isAffine = this.#cluster.frontends.get(`${to}/${protocol}`)?.affinityTimeoutSeconds;
+    const picked = isAffine ? texts.slice(0, 1) : texts;
+    const seen = picked.map(
+      (each) => [each, sourceSeen(this.#capture, handling, from, each)] as const,
     );
     return new Map(seen);
   }

@@ -63,8 +63,20 @@ export function at(pod: PodName, port = 8080): string {
   return `${podAddress(pod)}:${port}`;
 }
 
+/** status.loadBalancer of a Service, as a cloud writes it. */
+export function withIngress(
+  object: KubernetesObject,
+  ...ingress: readonly object[]
+): KubernetesObject {
+  return { ...object, status: { loadBalancer: { ingress } } };
+}
+
 export function connection(from: ClientName, to: string, expect: Connection["expect"]): Connection {
   return { from, to, expect };
+}
+
+export function datagram(from: ClientName, to: string, expect: Connection["expect"]): Connection {
+  return { from, to, protocol: "UDP", expect };
 }
 
 export function keptBy(...backends: string[]): Served {
@@ -73,4 +85,9 @@ export function keptBy(...backends: string[]): Served {
 
 export function masqueradedTo(...backends: string[]): Served {
   return { backends, source: "node" };
+}
+
+/** Each client always finds the same one of them. */
+export function oneOf(served: Served): Served {
+  return { ...served, affinity: true };
 }

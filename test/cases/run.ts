@@ -4,14 +4,16 @@
 // serves all cases one after another, so that what an earlier case leaves behind shows.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Protocol } from "../../controller/model/types.ts";
 import {
-  type ConnectionCase,
+  type Connection,
   expectedOutcome,
   type KubernetesObject,
   type Outcome,
   type Step,
 } from "./case.ts";
 import { ALL_CASES } from "./cases.ts";
+import { casesFor, type RunnerName } from "./features.ts";
 import { BASE_OBJECTS, type ClientName } from "./topology.ts";
 
 export interface CaseRunner {
@@ -22,16 +24,17 @@ export interface CaseRunner {
    * answer, all who do, each once; so try often enough. Asked for all connections of a step at
    * once.
    */
-  outcome(from: ClientName, to: string): Promise<Outcome> | Outcome;
+  outcome(from: ClientName, to: string, protocol: Protocol): Promise<Outcome> | Outcome;
   close?(): Promise<void> | void;
 }
 
-/** Tests `cases` (by default all), on a runner that is made before the first of them. */
+/** Tests all cases that the runner has the features for, on one made before the first of them. */
 export function runCases(
+  name: RunnerName,
   title: string,
   makeRunner: () => Promise<CaseRunner> | CaseRunner,
-  cases: readonly ConnectionCase[] = ALL_CASES,
 ): void {
+  const cases = casesFor(name, ALL_CASES);
   describe(title, () => {
     let runner: CaseRunner | undefined;
     beforeAll(async () => {
@@ -50,13 +53,21 @@ export function runCases(
 async function runStep(runner: CaseRunner, step: Step, index: number): Promise<void> {
   await runner.apply(clusterOf(step.objects));
   const tried = step.connections.map(async (connection) => {
-    const { from, to } = connection;
-    return { connection, outcome: await runner.outcome(from, to) };
+    const { from, to, protocol = "TCP" } = connection;
+    return { connection, outcome: await runner.outcome(from, to, protocol) };
   });
   for (const { connection, outcome } of await Promise.all(tried)) {
     const title = `step ${index}: ${connection.from} → ${connection.to}`;
-    expect(shown(outcome), title).toEqual(shown(expectedOutcome(connection)));
+    const expected = shown(expectedOutcome(connection));
+    if (isAffine(connection)) {
+      expect(shown(outcome), title).toHaveLength(1);
+      expect(expected, title).toEqual(expect.arrayContaining(shown(outcome) as string[]));
+    } else expect(shown(outcome), title).toEqual(expected);
   }
+}
+
+function isAffine({ expect: expected }: Connection): boolean {
+  return typeof expected !== "string" && expected.affinity === true;
 }
 
 function shown(outcome: Outcome): unknown {

@@ -153,6 +153,7 @@ export const SELECTION_CASES: readonly ConnectionCase[] = [
   },
   {
     name: "slices of IPv6 addresses and of names do not count for an IPv4 address",
+    oneFamily: true,
     objects: [
       service(),
       slice([{ addresses: ["fd00:1:1::b"] }], { name: "web-1", addressType: "IPv6" }),

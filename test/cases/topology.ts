@@ -1,22 +1,23 @@
 // The cluster that all connection cases are set in. It is small so that it can be built of network
-// namespaces; its addresses are those of test/namespaces/addresses.ts.
+// namespaces; its addresses are those of test/namespaces/addresses.ts, of both families.
 //
 //    node-1  192.0.2.1, zone-a, this node    pod-a … pod-d   10.1.1.10 … 10.1.1.13
 //    node-2  192.0.2.2, zone-b               pod-e, pod-f    10.1.2.10, 10.1.2.11
 //    outside 192.0.2.200
 //
-// Every Pod accepts TCP connections on all of LISTENING_PORTS and tells who called. Nothing listens
+// Node-2 and outside reach Services' addresses, and what else is at no node (203.0.113.0/24),
+// through node-1. That knows its Pods by LOCAL_POD_CIDRS. Every Pod accepts TCP connections on all of LISTENING_PORTS and tells who called. Nothing listens
 // on the nodes and outside.
 
-import {
-  nodeAddresses,
-  OUTSIDE_ADDRESSES,
-  podAddresses,
-  SERVICE_CIDR,
-} from "../namespaces/addresses.ts";
+import type { IPFamily } from "../../controller/model/types.ts";
+import { nodeAddresses, OUTSIDE_ADDRESSES, podAddresses } from "../namespaces/addresses.ts";
 import type { KubernetesObject } from "./case.ts";
 
 export const THIS_NODE = "node-1";
+/** Detection mode NodeCIDR: whoever has one of these addresses is a Pod of this node. */
+export const LOCAL_POD_CIDRS: readonly string[] = ["10.1.1.0/24", "fd00:1:1::/64"];
+export const SERVICE_CIDRS: readonly string[] = ["10.96.0.0/16", "fd00:96::/112"];
+export const EXTERNAL_CIDRS: readonly string[] = ["203.0.113.0/24", "fd00:203::/64"];
 export const LISTENING_PORTS: readonly number[] = [8080, 8081, 9090];
 
 /** Node → its Pods, in the order in which they get their addresses. */
@@ -32,14 +33,16 @@ export type ClientName = PodName | "host" | "outside";
 
 const NODE_NUMBERS: Record<NodeName, number> = { "node-1": 1, "node-2": 2 };
 
-export function nodeAddress(node: NodeName): string {
-  return nodeAddresses(NODE_NUMBERS[node], false)[0] as string;
+const FAMILIES: readonly IPFamily[] = ["IPv4", "IPv6"];
+
+export function nodeAddress(node: NodeName, family: IPFamily = "IPv4"): string {
+  return nodeAddresses(NODE_NUMBERS[node], true)[FAMILIES.indexOf(family)] as string;
 }
 
-export function podAddress(pod: PodName): string {
+export function podAddress(pod: PodName, family: IPFamily = "IPv4"): string {
   const node = nodeOf(pod);
   const podNumber = (PODS_OF_NODE[node] as readonly PodName[]).indexOf(pod);
-  return podAddresses(NODE_NUMBERS[node], podNumber, false)[0] as string;
+  return podAddresses(NODE_NUMBERS[node], podNumber, true)[FAMILIES.indexOf(family)] as string;
 }
 
 export function nodeOf(pod: PodName): NodeName {
@@ -49,9 +52,27 @@ export function nodeOf(pod: PodName): NodeName {
   return found;
 }
 
-export function clientAddress(client: ClientName): string {
-  if (client === "host") return nodeAddress(THIS_NODE);
-  return client === "outside" ? (OUTSIDE_ADDRESSES[0] as string) : podAddress(client);
+export function clientAddress(client: ClientName, family: IPFamily = "IPv4"): string {
+  if (client === "host") return nodeAddress(THIS_NODE, family);
+  if (client !== "outside") return podAddress(client, family);
+  return OUTSIDE_ADDRESSES[FAMILIES.indexOf(family)] as string;
+}
+
+/** Whether it is a Pod of this node. */
+export function isLocalPod(client: ClientName): boolean {
+  return client !== "host" && client !== "outside" && nodeOf(client) === THIS_NODE;
+}
+
+/** "10.96.0.10:80", "[fd00:96::a]:80" → its parts. */
+export function partsOf(addressAndPort: string): { address: string; port: number } {
+  const colon = addressAndPort.lastIndexOf(":");
+  const address = addressAndPort.slice(0, colon).replace(/^\[|\]$/g, "");
+  return { address, port: Number(addressAndPort.slice(colon + 1)) };
+}
+
+/** Of an address, with or without its port. */
+export function familyOfText(text: string): IPFamily {
+  return text.split(":").length > 2 ? "IPv6" : "IPv4";
 }
 
 /** What the API server holds before a case adds its own; a case may replace one by name. */
@@ -62,7 +83,7 @@ export const BASE_OBJECTS: readonly KubernetesObject[] = [
     apiVersion: "networking.k8s.io/v1",
     kind: "ServiceCIDR",
     metadata: { name: "kubernetes" },
-    spec: { cidrs: [SERVICE_CIDR] },
+    spec: { cidrs: SERVICE_CIDRS },
   },
 ];
 
@@ -71,6 +92,10 @@ function nodeObject(name: NodeName, zone: string): KubernetesObject {
     apiVersion: "v1",
     kind: "Node",
     metadata: { name, labels: { "topology.kubernetes.io/zone": zone } },
-    status: { addresses: [{ type: "InternalIP", address: nodeAddress(name) }] },
+    status: {
+      addresses: FAMILIES.map((family) => {
+        return { type: "InternalIP", address: nodeAddress(name, family) };
+      }),
+    },
   };
 }

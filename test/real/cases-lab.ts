@@ -3,6 +3,8 @@
 
 import {
   type ClientName,
+  EXTERNAL_CIDRS,
+  familyOfText,
   LISTENING_PORTS,
   type NodeName,
   nodeAddress,
@@ -10,9 +12,11 @@ import {
   PODS_OF_NODE,
   type PodName,
   podAddress,
+  SERVICE_CIDRS,
   THIS_NODE,
 } from "../cases/topology.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
+import { ipBatch } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
 export interface CasesLab {
@@ -24,8 +28,9 @@ export interface CasesLab {
 }
 
 export async function makeCasesLab(): Promise<CasesLab> {
-  const cluster = await makeCluster({ nodes: NODE_NAMES.map(planOf) });
+  const cluster = await makeCluster({ nodes: NODE_NAMES.map(planOf), dualStack: true });
   try {
+    await Promise.all([cluster.outside, cluster.node("node-2")].map(routeThroughThisNode));
     await Promise.all(
       NODE_NAMES.flatMap((name) => [...cluster.node(name).pods.values()]).map((pod) =>
         pod.serve({ tcp: LISTENING_PORTS }),
@@ -43,10 +48,23 @@ export async function makeCasesLab(): Promise<CasesLab> {
   return { cluster, node: cluster.node(THIS_NODE), namespaceOf };
 }
 
+/** As an admin would who wants Services to be reached from outside. */
+async function routeThroughThisNode(namespace: Namespace): Promise<void> {
+  // What this node leaves alone goes on to the gateway, and it would say so.
+  const script = 'for f in /proc/sys/net/ipv[46]/conf/*/accept_redirects; do echo 0 > "$f"; done';
+  await namespace.exec("sh", ["-c", script]);
+  const lines = [...SERVICE_CIDRS, ...EXTERNAL_CIDRS].map((cidr) => {
+    return `route add ${cidr} via ${nodeAddress(THIS_NODE, familyOfText(cidr))} dev eth0`;
+  });
+  await ipBatch(lines, namespace.name);
+}
+
 const NODE_NAMES = Object.keys(PODS_OF_NODE) as NodeName[];
+const FAMILIES = ["IPv4", "IPv6"] as const;
 
 function planOf(name: NodeName) {
   const names: readonly PodName[] = PODS_OF_NODE[name];
-  const pods = Object.fromEntries(names.map((pod) => [pod, podAddress(pod)]));
-  return { name, nodeIP: nodeAddress(name), pods };
+  const addressesOf = (pod: PodName) => FAMILIES.map((family) => podAddress(pod, family));
+  const pods = Object.fromEntries(names.map((pod) => [pod, addressesOf(pod)]));
+  return { name, nodeIP: FAMILIES.map((family) => nodeAddress(name, family)), pods };
 }

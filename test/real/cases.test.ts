@@ -10,9 +10,10 @@ import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import type { KubernetesObject, Outcome } from "../cases/case.ts";
 import { ALL_CASES } from "../cases/cases.ts";
-import { kernelVerdict, ViewedCluster } from "../cases/node-view.ts";
+import { casesFor } from "../cases/features.ts";
+import { kernelHandling, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
-import type { ClientName } from "../cases/topology.ts";
+import { type ClientName, partsOf } from "../cases/topology.ts";
 import { eventually } from "../eventually.ts";
 import type { DialResult } from "../namespaces/messages.ts";
 import { type CasesLab, makeCasesLab } from "./cases-lab.ts";
@@ -49,7 +50,7 @@ class RealRunner implements CaseRunner {
 
   async start(): Promise<void> {
     await observePackets(this.#lab.node);
-    const steps = ALL_CASES.flatMap((each) => [each, ...(each.later ?? [])]);
+    const steps = casesFor("real", ALL_CASES).flatMap((each) => [each, ...(each.later ?? [])]);
     const all = steps.flatMap(({ connections }) => connections);
     const untouched = all.filter((each) => each.expect === "untouched");
     const tried = untouched.map(async ({ from, to }) => {
@@ -78,9 +79,9 @@ class RealRunner implements CaseRunner {
   }
 
   async outcome(from: ClientName, to: string): Promise<Outcome> {
-    const verdict = kernelVerdict(this.#capture, to);
+    const handling = kernelHandling(this.#capture, from, to);
     const without = this.#without.get(`${from} ${to}`);
-    const isSilent = verdict === "drop" || (verdict === "untouched" && without === "timeout");
+    const isSilent = handling === "drop" || (handling === "untouched" && without === "timeout");
     const { result, passed } = await this.#dial(from, to, isSilent ? SHORT_MS : PATIENCE_MS);
     if (passed) {
       const title = `${from} → ${to}, which is left alone`;
@@ -92,7 +93,7 @@ class RealRunner implements CaseRunner {
       expect(result.milliseconds, `${from} → ${to}, ms until refused`).toBeLessThan(AT_ONCE_MS);
       return "refused";
     }
-    return await this.#seenAll(from, to);
+    return await this.#seenAll(from, to, this.#cluster.backends(to, "TCP", handling));
   }
 
   async close(): Promise<void> {
@@ -105,22 +106,25 @@ class RealRunner implements CaseRunner {
   async #dial(from: ClientName, to: string, timeoutMs: number) {
     const localPort = ++this.#lastPort;
     const dialer = await this.#lab.namespaceOf(from).dialer();
-    const [address = "", port] = to.split(":");
-    const result = await dialer.dialOnce(address, Number(port), { localPort, timeoutMs });
+    const { address, port } = partsOf(to);
+    const result = await dialer.dialOnce(address, port, { localPort, timeoutMs });
     return { result, passed: await hasPassed(this.#lab.node, localPort, to) };
   }
 
-  /** Dials until everyone in the table was seen; returns who was, and the sources they saw. */
-  async #seenAll(from: ClientName, to: string): Promise<Map<string, string>> {
+  /** Dials until all `backends` were seen; returns who was, and the sources they saw. */
+  async #seenAll(
+    from: ClientName,
+    to: string,
+    backends: readonly string[],
+  ): Promise<Map<string, string>> {
     const dialer = await this.#lab.namespaceOf(from).dialer();
-    const [address = "", port] = to.split(":");
-    const backends = this.#cluster.frontends.get(`${to}/TCP`)?.backends ?? [];
+    const { address, port } = partsOf(to);
     const seen = new Map<string, string>();
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const options = { tries: TRIES_A_ROUND, timeoutMs: PATIENCE_MS };
-      for (const result of await dialer.dial(address, Number(port), options)) {
+      for (const result of await dialer.dial(address, port, options)) {
         expect(result.outcome, `${from} → ${to}`).toBe("answered");
-        const source = hostOf(result.client);
+        const source = partsOf(result.client).address;
         expect(seen.get(result.server) ?? source, `${from} → ${to}, sources seen`).toBe(source);
         seen.set(result.server, source);
       }
@@ -130,16 +134,12 @@ class RealRunner implements CaseRunner {
   }
 }
 
-function hostOf(addressAndPort: string): string {
-  return addressAndPort.slice(0, addressAndPort.lastIndexOf(":"));
-}
-
 /** "refused"; "answered: 10.1.1.11:8080 sees 10.1.1.10" */
 function textFromResult({ outcome, server, client }: DialResult): string {
-  return outcome === "answered" ? `answered: ${server} sees ${hostOf(client)}` : outcome;
+  return outcome === "answered" ? `answered: ${server} sees ${partsOf(client).address}` : outcome;
 }
 
-runCases("real Envoy and the real kernel", async () => {
+runCases("real", "real Envoy and the real kernel", async () => {
   const runner = new RealRunner(await makeCasesLab());
   await runner.start().catch(async (error) => {
     await runner.close();

@@ -1,11 +1,14 @@
 // What a node's data plane has programmed, read from Envoy and the kernel themselves, and what it
 // should have by the node view: both as lines of text, to be compared.
 
+import { addressAndPort } from "../../controller/model/ip.ts";
+import { cidrOfAddress } from "../../controller/node/cidr-set.ts";
 import type { CaptureSet } from "../../controller/node/types.ts";
 import type { Table } from "../../controller/sync/plan.ts";
 import type { TableClient } from "../../controller/table/client.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
 import { textFromRecords } from "../../controller/wire/dump.ts";
+import { familyOfText } from "../cases/topology.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
 /** Sorted lines, one for each frontend of the table and for each element of a kernel set. */
@@ -13,22 +16,33 @@ export type Programmed = readonly string[];
 
 export function programmedFrom(table: Table, capture: CaptureSet): Programmed {
   const { verdicts, clusterIPs, serviceCIDRs, localEndpoints } = capture;
+  const line = (set: string, element: string, rest = "") =>
+    `${set}_${familyOfText(element) === "IPv4" ? "v4" : "v6"} ${element}${rest}`;
   return [
     ...[...table.values()].map(({ record }) => textFromRecords([decodeRecord(record)])),
-    ...[...verdicts].map(([key, verdict]) => `frontends_v4 ${key} ${verdict}`),
-    ...clusterIPs.map((address) => `cluster_ips_v4 ${address}`),
-    ...serviceCIDRs.map((cidr) => `service_cidrs_v4 ${cidr}`),
-    ...localEndpoints.map((address) => `own_backends_v4 ${address} ${address}`),
+    ...[...verdicts].map(([key, verdict]) => line("frontends", key, ` ${verdict}`)),
+    ...clusterIPs.map((address) => line("cluster_ips", address)),
+    ...serviceCIDRs.map((cidr) => line("service_cidrs", cidr)),
+    ...localEndpoints.map((address) => line("own_backends", address, ` ${address}`)),
+    ...capture.externalFrontends.map((key) => line("external", key)),
+    ...[...capture.allowedSources].flatMap(([key, sources]) => [
+      line("restricted", key),
+      ...sources.map((source) => line("allowed_sources", key, ` ${source}`)),
+    ]),
   ].sort();
 }
 
+/** Those of UDP have addresses of their own, which are udp.ts's to test. */
 export async function readProgrammed(table: TableClient, node: Namespace): Promise<Programmed> {
   const list = ["-j", "list", "table", "inet", "portico"];
   const [{ records }, { stdout }] = await Promise.all([table.dump(), node.exec("nft", list)]);
   const sets = (JSON.parse(stdout) as { nftables: NftObject[] }).nftables;
   return [
     ...records.map((record) => textFromRecords([record])),
-    ...sets.flatMap(({ map, set }) => linesFromSet(map ?? set)),
+    ...sets
+      .map(({ map, set }) => map ?? set)
+      .filter((each) => each !== undefined && !each.name.startsWith("udp_"))
+      .flatMap(linesFromSet),
   ].sort();
 }
 
@@ -42,7 +56,8 @@ interface NftSet {
   /** Of a map: pairs of a key and a verdict. */
   elem?: (NftKey | [NftKey, { goto: { target: string } }])[];
 }
-type NftKey = string | { prefix: { addr: string; len: number } } | { concat: (string | number)[] };
+type NftKey = NftAddress | { concat: [NftAddress, string | number, number?, NftAddress?] };
+type NftAddress = string | { prefix: { addr: string; len: number } };
 
 function linesFromSet(set: NftSet | undefined): string[] {
   const lines = (set?.elem ?? []).map((element) => {
@@ -54,9 +69,19 @@ function linesFromSet(set: NftSet | undefined): string[] {
 }
 
 function textFromKey(key: NftKey): string {
-  if (typeof key === "string") return key;
-  if ("prefix" in key) return `${key.prefix.addr}/${key.prefix.len}`;
-  const [address, protocol, port] = key.concat;
-  if (port === undefined) return `${address} ${protocol}`;
-  return `${address}:${port}/${String(protocol).toUpperCase()}`;
+  if (typeof key === "string" || "prefix" in key) return textFromAddress(key);
+  const [address, protocol, port, source] = key.concat;
+  const first = textFromAddress(address);
+  if (port === undefined) return `${first} ${protocol}`;
+  const frontend = `${addressAndPort(first, port)}/${String(protocol).toUpperCase()}`;
+  return source === undefined ? frontend : `${frontend} ${textFromSource(source)}`;
+}
+
+/** nft leaves out the length of a prefix that is one address. */
+function textFromSource(source: NftAddress): string {
+  return typeof source === "string" ? cidrOfAddress(source) : textFromAddress(source);
+}
+
+function textFromAddress(address: NftAddress): string {
+  return typeof address === "string" ? address : `${address.prefix.addr}/${address.prefix.len}`;
 }

@@ -2,14 +2,15 @@
 // fake host, and each connection is made often. Which connections arrive here, and which source
 // address backends see, is the kernel's business; that is taken from the capture set.
 
+import { addressAndPort, parseAddress } from "../../controller/model/ip.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { deltaFrame, snapshotFrames } from "../../controller/wire/frames.ts";
 import type { KubernetesObject, Outcome } from "../cases/case.ts";
-import { kernelVerdict, sourceSeen, ViewedCluster } from "../cases/node-view.ts";
+import { type Handling, kernelHandling, sourceSeen, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
-import type { ClientName } from "../cases/topology.ts";
+import { type ClientName, partsOf } from "../cases/topology.ts";
 import { WasmHost } from "./host.ts";
 import { FRAME_BYTES, PLUGIN } from "./table-fixtures.ts";
 
@@ -48,17 +49,21 @@ class WasmRunner implements CaseRunner {
   }
 
   outcome(from: ClientName, to: string): Outcome {
-    const verdict = kernelVerdict(this.#capture, to);
-    const seen = this.#connectOften(to);
-    if (verdict === "keep" || verdict === "masquerade") {
-      const sources = seen.map((each) => sourceSeen(this.#capture, verdict, from, each));
+    const handling = kernelHandling(this.#capture, from, to);
+    const seen = this.#connectOften(to, handling);
+    if (handling === "keep" || handling === "masquerade" || handling === "local") {
+      const sources = seen.map((each) => sourceSeen(this.#capture, handling, from, each));
       return new Map(seen.map((each, index) => [each, sources[index] ?? ""]));
     }
-    // Should the kernel hand it over all the same, the plugin must send it nowhere.
+    // Should the kernel hand it over all the same, the plugin must send it nowhere, unless the
+    // frontend is there for others.
+    const backends = this.#cluster.backends(to, "TCP", handling);
     const closed = this.#target.entries.has(`${to}/TCP`) ? "no-backend" : "unknown-frontend";
-    if (seen.join() !== closed) throw new Error(`${to}: ${seen.join()} instead of ${closed}`);
-    if (verdict === "untouched") return verdict;
-    return verdict === "refuse" ? "refused" : "dropped";
+    if (backends.length === 0 && seen.join() !== closed) {
+      throw new Error(`${to}: ${seen.join()} instead of ${closed}`);
+    }
+    if (handling === "untouched") return handling;
+    return handling === "refuse" ? "refused" : "dropped";
   }
 
   close(): void {
@@ -66,13 +71,21 @@ class WasmRunner implements CaseRunner {
   }
 
   /** The backends, or why it was closed; each once, over all workers. */
-  #connectOften(to: string): string[] {
+  #connectOften(to: string, handling: Handling): string[] {
+    const list = handling === "local" ? "local" : "cluster";
     const all = Array.from({ length: TRIES }, (_, index) => {
-      const { backend, closed } = this.#host.connect(to, { worker: index % this.#host.workers });
-      return closed ?? backend;
+      const options = { list, worker: index % this.#host.workers } as const;
+      const { backend, closed } = this.#host.connect(to, options);
+      return closed ?? canonical(backend);
     });
     return [...new Set(all)];
   }
+}
+
+/** The filter state has IPv6 addresses in full: "[fd00:1:0:0:0:0:0:1]:80". */
+function canonical(backend: string): string {
+  const { address, port } = partsOf(backend);
+  return addressAndPort(parseAddress(address) ?? address, port);
 }
 
 /** The host's table, of which nobody knows anything at first. Every push goes to another worker. */
@@ -100,7 +113,7 @@ function tableOf(host: WasmHost): TableGateway {
 }
 
 for (const pushes of ["deltas", "snapshots"] as const) {
-  runCases(`the plugin, told by ${pushes}`, async () => {
+  runCases("wasm", `the plugin, told by ${pushes}`, async () => {
     return new WasmRunner(await WasmHost.load(PLUGIN, { workers: 2, seed: 7 }), pushes);
   });
 }
