@@ -13,7 +13,8 @@ const V6 = frontend(3, {
   address: "fd00::3",
   backends: [{ address: "fd00:1::1", port: 80, local: true }],
 });
-const TABLE = [frontend(1), LONG, V6, frontend(4, { backends: [] })];
+const STICKY = frontend(6, { backends: backends(400), affinityTimeoutSeconds: 60 });
+const TABLE = [frontend(1), LONG, V6, frontend(4, { backends: [] }), STICKY];
 const SNAPSHOT = snapshot(TABLE, 9)[0] as Uint8Array;
 const DELTA = deltaFrame(
   {
@@ -118,7 +119,7 @@ it("survives any status of any host function", () => {
   const faults = fc.array(fc.tuple(fc.nat({ max: 60 }), fc.constantFrom(1, 2, 3, 7, 8, 10, 99)), {
     maxLength: 4,
   });
-  const calls = ["connect", "version", "dump", "delta", "snapshot"] as const;
+  const calls = ["connect", "sticky", "version", "dump", "delta", "snapshot"] as const;
   fc.assert(
     fc.property(faults, fc.constantFrom(...calls), (statuses, call) => {
       let count = 0;
@@ -130,6 +131,7 @@ it("survives any status of any host function", () => {
         return silent ? undefined : fault?.[1];
       };
       if (call === "connect") host.connect("10.96.0.2:80");
+      else if (call === "sticky") host.connect("10.96.0.6:80");
       else if (call === "version") host.request("GET", "/v1/version?");
       else if (call === "dump") host.request("GET", "/v1/dump?first=0&count=20");
       else host.push(call === "delta" ? DELTA : SNAPSHOT);
@@ -139,7 +141,7 @@ it("survives any status of any host function", () => {
   );
 });
 
-it("survives any destination and any request", () => {
+it("survives any destination, any source and any request", () => {
   const text = fc.oneof(
     fc.string({ unit: fc.constantFrom(..."0123456789abcdef:.[]%"), maxLength: 60 }),
     fc.string({ maxLength: 300 }),
@@ -151,6 +153,7 @@ it("survives any destination and any request", () => {
   fc.assert(
     fc.property(text, path, fc.constantFrom("GET", "POST", "", "HEAD"), (at, where, method) => {
       host.connect(at);
+      expect(host.connect("10.96.0.6:80", { source: at })).toHaveProperty("backend");
       host.request(method, where, new Uint8Array(7), { partBytes: 3 });
     }),
     { numRuns: 1000 },
