@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes a fresh clone ready to run: npm packages (Node 24 among them) and the plugin. Does nothing
+# Makes a fresh clone ready to run: npm packages (Node 24 among them), the plugin and
+# the command portico. Does nothing
 # that is already done. Everything else (Envoy, nftables, the control plane) is fetched by what
 # needs it.
 set -eu
@@ -28,7 +29,7 @@ if [ "$major" -lt 24 ]; then
   exit 1
 fi
 
-if [ ! -e build/portico.wasm ] || [ -n "$(find plugin asconfig.json package.json -newer build/portico.wasm -print -quit)" ]; then
-  echo "setup: compiling the plugin"
+if [ ! -e build/portico ] || [ -n "$(find plugin controller envoy asconfig.json package.json -newer build/portico -print -quit)" ]; then
+  echo "setup: compiling the plugin, bundling the controller"
   npm run --silent build
 fi

@@ -5,14 +5,14 @@ import { execFile } from "node:child_process";
 import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { shippedPlugin } from "../config.ts";
 import type { Log } from "../observe/log.ts";
+import { PACKAGE_ROOT } from "../package-root.ts";
 import type { ActivePlugin } from "./active-plugin.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
-const SOURCES = join(ROOT, "plugin");
+const SOURCES = join(PACKAGE_ROOT, "plugin");
 /** Editors write a file in several steps. */
 const SETTLE_MS = 50;
 
@@ -60,6 +60,6 @@ export class PluginSources {
 
 async function compile(): Promise<void> {
   const compiler = createRequire(import.meta.url).resolve("assemblyscript/bin/asc.js");
-  const args = [compiler, "--config", join(ROOT, "asconfig.json"), "--target", "release"];
-  await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+  const args = [compiler, "--config", join(PACKAGE_ROOT, "asconfig.json"), "--target", "release"];
+  await promisify(execFile)(process.execPath, args, { cwd: PACKAGE_ROOT });
 }

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { ServiceDefinition } from "@grpc/grpc-js";
 import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
+import { PACKAGE_ROOT } from "../package-root.ts";
 import type { EncodedResource } from "./snapshot.ts";
 
 /**
@@ -67,7 +68,7 @@ function includeDirectories(): string[] {
   const entry = createRequire(import.meta.url).resolve("@grpc/grpc-js-xds/package.json");
   const packaged = ["envoy-api", "xds", "googleapis", "protoc-gen-validate"];
   return [
-    join(import.meta.dirname, "protos"),
+    join(PACKAGE_ROOT, "controller/xds/protos"),
     ...packaged.map((folder) => join(dirname(entry), "deps", folder)),
   ];
 }

@@ -7,7 +7,7 @@ import type { CommandResult } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 import type { Workspace } from "./workspace.ts";
 
-const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
+const COMMAND = new URL("../../build/portico", import.meta.url).pathname;
 const STOP_MS = 10_000;
 
 /** One Service as `portico services -o json` shows it. */

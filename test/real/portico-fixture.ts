@@ -33,7 +33,7 @@ export class PorticoProcess {
    */
   constructor(node: Namespace, kubeconfig?: string, checkout = CHECKOUT) {
     this.#node = node;
-    this.#command = join(checkout, "controller/main.ts");
+    this.#command = join(checkout, "build/portico");
     this.#directory = mkdtempSync("/run/portico-test-");
     this.runDirectory = join(this.#directory, "run");
     this.manifests = join(this.#directory, "manifests");

@@ -67,11 +67,11 @@ async function measure(
 }
 
 function startController(node: ClusterNode, runDirectory: string, kubeconfig: string): number {
-  const main = new URL("../../../controller/main.ts", import.meta.url).pathname;
+  const command = new URL("../../../build/portico", import.meta.url).pathname;
   const child = node.spawn(
-    process.execPath,
+    command,
     [
-      ...[main, "run", "--with-envoy", "--log-level", "warn"],
+      ...["run", "--with-envoy", "--log-level", "warn"],
       ...["--kubeconfig", kubeconfig, "--node-name", NODE_NAME, "--run-dir", runDirectory],
     ],
     { stdio: "inherit" },
