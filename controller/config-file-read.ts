@@ -59,6 +59,11 @@ export function readConfigFile(name: string, text: string): ReadFile {
   return { values, withoutMeaning: reader.withoutMeaning, placeOf };
 }
 
+/** What a file that says nothing means. */
+export function defaultValues(): KubeProxyValues {
+  return new Reader(null).section(SCHEMA, null, []) as KubeProxyValues;
+}
+
 /** An alias of nothing, or so many that they would fill the memory, is only found here. */
 function jsonOf(name: string, read: () => unknown) {
   try {

@@ -4,7 +4,6 @@
 import { stringify } from "yaml";
 import type { DetectLocal, ProxyConfiguration } from "./config-file.ts";
 import { API_VERSION, isField, KIND, SCHEMA, type Schema } from "./config-file-schema.ts";
-import { addressAndPort } from "./model/ip.ts";
 
 type Json = Record<string, unknown>;
 
@@ -14,7 +13,7 @@ const NOT_WRITTEN: readonly string[] = ["featureGates", "windowsRunAsService", "
 /** All fields as of 1.37; those that Portico has no use for stand at kube-proxy's defaults. */
 export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json {
   const { healthzBindAddress, metricsBindAddress, detectLocal } = configuration;
-  const bind = healthzBindAddress.address.includes(":") ? "::" : "0.0.0.0";
+  const bind = healthzBindAddress?.address.includes(":") ? "::" : "0.0.0.0";
   const defaults = defaultsOf(SCHEMA);
   for (const name of NOT_WRITTEN) delete defaults[name];
   const nftables = {
@@ -38,8 +37,8 @@ export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json 
     },
     hostnameOverride: configuration.nodeName ?? "",
     bindAddress: configuration.nodeIP ?? bind,
-    healthzBindAddress: addressAndPort(healthzBindAddress.address, healthzBindAddress.port),
-    metricsBindAddress: addressAndPort(metricsBindAddress.address, metricsBindAddress.port),
+    healthzBindAddress: SCHEMA.healthzBindAddress.write(healthzBindAddress),
+    metricsBindAddress: SCHEMA.metricsBindAddress.write(metricsBindAddress),
     bindAddressHardFail: configuration.bindAddressHardFail,
     enableProfiling: configuration.profiling,
     mode: "nftables",

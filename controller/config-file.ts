@@ -1,7 +1,12 @@
 // A KubeProxyConfiguration file → what Portico does with it, so that a cluster's settings for
 // kube-proxy are good for Portico as they are. Pure; config-file-read.ts reads the file's shape.
 
-import { ConfigFileError, type ReadFile, readConfigFile } from "./config-file-read.ts";
+import {
+  ConfigFileError,
+  defaultValues,
+  type ReadFile,
+  readConfigFile,
+} from "./config-file-read.ts";
 import { HEALTHZ_PORT, type KubeProxyValues, METRICS_PORT } from "./config-file-schema.ts";
 import { familyOf } from "./model/ip.ts";
 import type { BindAddress } from "./observe/http-endpoint.ts";
@@ -21,8 +26,9 @@ export interface ProxyConfiguration {
   nodeName: string | undefined;
   /** Overrides the Node's primary address, and says which family is the primary one. */
   nodeIP: string | undefined;
-  healthzBindAddress: BindAddress;
-  metricsBindAddress: BindAddress;
+  /** Undefined: nowhere; no file says that. */
+  healthzBindAddress: BindAddress | undefined;
+  metricsBindAddress: BindAddress | undefined;
   bindAddressHardFail: boolean;
   profiling: boolean;
   /** As in NodeOptions: canonical CIDRs, "primary", "localhost", "all". */
@@ -58,8 +64,12 @@ export function configurationFromFile(
   return { configuration: configurationFrom(file.values), warning };
 }
 
-/** What a file that says nothing means. */
-export function configurationFrom(values: KubeProxyValues): ProxyConfiguration {
+/** Without a file: as kube-proxy in nftables mode, which is the one that Portico is like. */
+export function defaultConfiguration(): ProxyConfiguration {
+  return configurationFrom({ ...defaultValues(), mode: "nftables" });
+}
+
+function configurationFrom(values: KubeProxyValues): ProxyConfiguration {
   const { bindAddress, healthzBindAddress, metricsBindAddress } = values;
   const isIPv6 = familyOf(bindAddress) === "IPv6";
   const isUnspecified = bindAddress === "0.0.0.0" || bindAddress === "::";

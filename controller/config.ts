@@ -3,8 +3,8 @@
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
+import type { ProxyConfiguration } from "./config-file.ts";
 import { parseCIDR } from "./model/ip.ts";
-import type { LogLevel } from "./observe/log.ts";
 import type { CapturePorts } from "./xds/resources.ts";
 
 export const DEFAULT_RUN_DIR = "/run/portico";
@@ -15,11 +15,13 @@ export type SourceOptions =
   | { kind: "kubeconfig"; file: string }
   | { kind: "manifests"; directory: string };
 
-export interface RunOptions {
+/** What a KubeProxyConfiguration may say too, and what only Portico has. */
+export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   source: SourceOptions;
   nodeName: string;
+  /** As read; a change of its content ends the process. */
+  configFile: { path: string; text: string } | undefined;
   runDir: string;
-  logLevel: LogLevel;
   /** The plugin to start with, unless another was loaded by `portico plugin load` since. */
   pluginFile: string;
   /** Recompile and reload when a plugin source is saved. */
@@ -28,6 +30,7 @@ export interface RunOptions {
   /** Worker threads of Envoy; 0: one per core. */
   envoyConcurrency: number;
   capturePorts: CapturePorts;
+  /** Of the packet mark and of the connection mark: 0 to 31. */
   markBit: number;
   routeTable: number;
   rulePriority: number;
@@ -36,7 +39,6 @@ export interface RunOptions {
   /** Serve the Services whose label service.kubernetes.io/service-proxy-name says this. */
   serviceProxyName: string | undefined;
   minSyncPeriodMs: number;
-  syncPeriodMs: number;
 }
 
 /** The files of a run directory; all that Portico keeps outside the kernel. */
@@ -53,6 +55,12 @@ export function runPaths(runDir: string) {
 /** The plugin that comes with this version of Portico. */
 export function shippedPlugin(): string {
   return resolve(import.meta.dirname, "../build/portico.wasm");
+}
+
+/** For people and other programs: the part of the options that kube-proxy has too. */
+export function proxyConfigurationOf(options: RunOptions): ProxyConfiguration {
+  const { source } = options;
+  return { ...options, kubeconfig: source.kind === "kubeconfig" ? source.file : undefined };
 }
 
 export function defaultNodeName(): string {

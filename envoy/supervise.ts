@@ -21,6 +21,8 @@ export interface EnvoyLog {
 
 export interface SupervisorOptions extends EnvoyOptions {
   log: EnvoyLog;
+  /** Envoy died and is started again. */
+  onDeath?: () => void;
 }
 
 /** How often we look: a dead Envoy is noticed, and its log passed on, within this time. */
@@ -106,6 +108,7 @@ export class EnvoySupervisor {
   async #noticeDeath(pid: number): Promise<void> {
     if (await isEnvoyOf(this.#options.runDirectory, pid)) return;
     this.#pid = undefined;
+    this.#options.onDeath?.();
     const wasGood = performance.now() - this.#startedAt >= GOOD_RUN_MS;
     this.#delayMs = wasGood ? 0 : longerDelay(this.#delayMs);
     this.#options.log.error({ pid, againInMs: this.#delayMs }, "Envoy died; starting another");

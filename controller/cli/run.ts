@@ -1,5 +1,6 @@
 // portico run: the command line → RunOptions → the daemon.
 
+import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import {
@@ -9,15 +10,20 @@ import {
   defaultNodeName,
   durationMs,
   integerBetween,
+  proxyConfigurationOf,
   type RunOptions,
   type SourceOptions,
   shippedPlugin,
 } from "../config.ts";
+import type { ProxyConfiguration } from "../config-file.ts";
+import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
 import { runDaemon } from "../daemon/daemon.ts";
-import { LOG_LEVELS, type LogLevel } from "../observe/log.ts";
+import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
-interface Flags {
+interface Flags extends ProxyFlags {
+  writeConfigTo?: string;
   kubeconfig?: string;
   manifests?: string;
   nodeName: string;
@@ -47,7 +53,25 @@ export function runCommand(): Command {
   addEnvoyOptions(command);
   addKernelOptions(command);
   addSyncOptions(command);
-  return command.action((flags: Flags) => runDaemon(optionsFromFlags(flags)));
+  addProxyOptions(command);
+  return command.action(run);
+}
+
+/** A flag that is not given is what the configuration file says, if there is one. */
+async function run(flags: Flags, command: Command): Promise<void> {
+  const { configuration, text, warning } = await proxyConfigurationFromFlags(flags);
+  const isDefault = (name: keyof Flags) => command.getOptionValueSource(name) === "default";
+  const options = {
+    ...optionsFromFlags(flags, configuration, isDefault),
+    configFile: flags.config && text !== undefined ? { path: flags.config, text } : undefined,
+  };
+  if (warning !== undefined) createLog(options.logLevel).warn(warning);
+  if (flags.writeConfigTo === undefined) await runDaemon(options);
+  else await writeFile(flags.writeConfigTo, configurationText(options));
+}
+
+function configurationText(options: RunOptions): string {
+  return kubeProxyConfigurationYaml(proxyConfigurationOf(options));
 }
 
 function addSourceOptions(command: Command): void {
@@ -138,28 +162,38 @@ function addSyncOptions(command: Command): void {
     );
 }
 
-function optionsFromFlags(flags: Flags): RunOptions {
+function optionsFromFlags(
+  flags: Flags,
+  configuration: ProxyConfiguration,
+  isDefault: (name: keyof Flags) => boolean,
+): RunOptions {
+  const { nodeName, markBit, minSyncPeriodMs, syncPeriodMs, logLevel } = configuration;
+  const either = <T>(name: keyof Flags, given: T, ofFile: T | undefined): T =>
+    isDefault(name) ? (ofFile ?? given) : given;
   return {
-    source: sourceFromFlags(flags),
-    nodeName: flags.nodeName,
+    ...configuration,
+    source: sourceFromFlags(flags, configuration.kubeconfig),
+    nodeName: either("nodeName", flags.nodeName, nodeName),
+    configFile: undefined,
     runDir: resolve(flags.runDir),
-    logLevel: flags.logLevel,
+    logLevel: either("logLevel", flags.logLevel, logLevel),
     pluginFile: resolve(flags.plugin),
     watchPlugin: flags.watchPlugin,
     withEnvoy: flags.withEnvoy,
     envoyConcurrency: flags.envoyConcurrency,
     capturePorts: flags.capturePorts,
-    markBit: flags.markBit,
+    markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
     serviceCIDRs: flags.serviceCidr,
     serviceProxyName: flags.serviceProxyName,
-    minSyncPeriodMs: flags.minSyncPeriod,
-    syncPeriodMs: flags.syncPeriod,
+    minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),
+    syncPeriodMs: either("syncPeriod", flags.syncPeriod, syncPeriodMs),
   };
 }
 
-function sourceFromFlags({ kubeconfig, manifests }: Flags): SourceOptions {
+function sourceFromFlags(flags: Flags, kubeconfigOfFile: string | undefined): SourceOptions {
+  const { manifests, kubeconfig = kubeconfigOfFile } = flags;
   if (manifests !== undefined) return { kind: "manifests", directory: resolve(manifests) };
   if (kubeconfig !== undefined) return { kind: "kubeconfig", file: resolve(kubeconfig) };
   return { kind: "in-cluster" };

@@ -22,6 +22,8 @@ export interface PluginStatus {
 export interface SourceStatus {
   kind: string;
   synced: boolean;
+  /** Requests that had to be made again after a fault. */
+  restarts: number;
   /** In plain words; empty when all is well. */
   error: string;
 }

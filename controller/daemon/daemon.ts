@@ -7,6 +7,7 @@ import { EnvoySupervisor } from "../../envoy/supervise.ts";
 import { kernelSettingProblems } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
+import { watchConfigFile } from "../config-file-watch.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import type { Problem } from "../model/types.ts";
 import { createLog, type Log } from "../observe/log.ts";
@@ -19,12 +20,16 @@ import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { listenWhenAdmitted } from "./data-plane.ts";
 import { lockNode } from "./node-lock.ts";
 import { NodeSync } from "./node-sync.ts";
+import { Operations } from "./operations.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
-import { createSource, describeSource } from "./source.ts";
+import { createSource, describeSource, kubeConfigLoader } from "./source.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
-/** Runs until SIGTERM or SIGINT. Rejects when it cannot start. */
+/** As kube-proxy's; whoever started the process is to start it again. */
+const CONFIG_CHANGED = "content of the configuration file was updated";
+
+/** Runs until SIGTERM or SIGINT. Rejects when it cannot start, or its configuration changes. */
 export async function runDaemon(options: RunOptions): Promise<void> {
   const log = createLog(options.logLevel);
   const unlock = await lockNode(`pid ${process.pid}, run directory ${options.runDir}`);
@@ -32,9 +37,10 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     await mkdir(options.runDir, { recursive: true, mode: 0o700 });
     const stop = await start(options, log);
     log.info({ version: PORTICO_VERSION, node: options.nodeName }, "portico runs");
-    const signal = await firstSignal();
-    log.info({ signal }, "stopping; Envoy and the kernel rules go on serving");
+    const reason = await firstReasonToStop(options);
+    log.info({ reason }, "stopping; Envoy and the kernel rules go on serving");
     await stop();
+    if (reason === CONFIG_CHANGED) throw new Error(reason);
   } finally {
     unlock();
   }
@@ -43,9 +49,9 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 /** Returns what ends it all again. */
 async function start(options: RunOptions, log: Log): Promise<() => Promise<void>> {
   const paths = runPaths(options.runDir);
-  const state = new ClusterState();
+  const state = new ClusterState((...change) => operations.objectChanged(...change));
   const problems = new Problems({
-    appeared: ({ object, message }) => log.warn({ object }, message),
+    appeared: (problem) => operations.problemAppeared(problem),
     solved: ({ object, message }) => log.info({ object, solved: message }, "problem solved"),
   });
   const table = new TableClient(paths.tableSocket);
@@ -53,8 +59,24 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
     socketPath: paths.xdsSocket,
     log,
     onConnect: () => sync.envoyConnected(),
+    onReply: (type, refusal) => operations.xdsReplied(type, refusal),
   });
-  const sync = new NodeSync({ options, state, problems, log, table, xds });
+  const operations = new Operations({
+    options,
+    state,
+    log,
+    loadKubeConfig: kubeConfigLoader(options),
+    nodePortAddresses: () => sync.nodePortAddresses,
+    figures: () => ({
+      ...sync.figures(),
+      envoysConnected: xds.connections().length,
+      pluginBuild: plugin.status().build,
+      problems: problems.counts(),
+      watches: source.status(),
+    }),
+  });
+  const parts = { options, state, problems, log, table, xds };
+  const sync = new NodeSync({ ...parts, observer: operations, metrics: operations.counted });
   const rollout = new PluginRollout({ xds, table, pushSnapshot: () => sync.pushSnapshot() });
   const plugin = new ActivePlugin(
     rollout,
@@ -84,12 +106,13 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
     resetPlugin: () => plugin.reset(),
   };
 
+  await operations.start();
   problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   await plugin.begin();
   await listenWhenAdmitted(xds, options.capturePorts);
   await xds.start();
   const control = await startControlServer(paths.controlSocket, handlers);
-  const envoy = await superviseEnvoy(options, log);
+  const envoy = await superviseEnvoy(options, log, () => operations.envoyDied());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
   await source.start();
@@ -97,6 +120,7 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
     sources?.stop();
     await source.stop();
     await sync.stop();
+    await operations.stop();
     await envoy?.release();
     control.close();
     await xds.stop();
@@ -108,7 +132,11 @@ function problemOfThisNode(message: string): Problem {
   return { object: "This node", message };
 }
 
-async function superviseEnvoy(options: RunOptions, log: Log): Promise<EnvoySupervisor | undefined> {
+async function superviseEnvoy(
+  options: RunOptions,
+  log: Log,
+  onDeath: () => void,
+): Promise<EnvoySupervisor | undefined> {
   if (!options.withEnvoy) return undefined;
   const supervisor = new EnvoySupervisor({
     runDirectory: options.runDir,
@@ -116,14 +144,20 @@ async function superviseEnvoy(options: RunOptions, log: Log): Promise<EnvoySuper
     binary: await findEnvoy(process.env, (line) => log.info(line)),
     concurrency: options.envoyConcurrency === 0 ? undefined : options.envoyConcurrency,
     log,
+    onDeath,
   });
   await supervisor.start();
   return supervisor;
 }
 
-function firstSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-  });
+/** A signal, or CONFIG_CHANGED. */
+async function firstReasonToStop({ configFile }: RunOptions): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  process.once("SIGTERM", resolve);
+  process.once("SIGINT", resolve);
+  const changed = () => resolve(CONFIG_CHANGED);
+  const unwatch = configFile && watchConfigFile({ ...configFile, clock: systemClock, changed });
+  const reason = await promise;
+  unwatch?.();
+  return reason;
 }

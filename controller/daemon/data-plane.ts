@@ -2,6 +2,7 @@
 // socket, Envoy's listeners behind xDS, the kernel.
 
 import { KernelCapture } from "../capture/apply.ts";
+import type { LocalDetector } from "../capture/local-detector.ts";
 import type { CaptureOptions } from "../capture/options.ts";
 import { sameData } from "../model/same-data.ts";
 import { frontendKey } from "../node/frontend-key.ts";
@@ -67,7 +68,7 @@ export async function listenWhenAdmitted(xds: XdsServer, ports: CapturePorts): P
 
 /** The kernel; routes name the node's address, so that a new address means everything anew. */
 export class CaptureOfNode implements CaptureGateway {
-  readonly #options: CaptureOptions;
+  #options: CaptureOptions;
   #nodeIPs: readonly string[] = [];
   #kernel: KernelCapture;
 
@@ -76,10 +77,15 @@ export class CaptureOfNode implements CaptureGateway {
     this.#kernel = new KernelCapture(options, []);
   }
 
-  /** The addresses that backends see host processes come from; none while they are unknown. */
-  setNodeIPs(nodeIPs: readonly string[]): void {
-    if (sameData(nodeIPs, this.#nodeIPs)) return;
+  /**
+   * `nodeIPs`: the addresses that backends see host processes come from; none while they are
+   * unknown. `localDetector`: how Pods of the node are told from other clients.
+   */
+  setNode(nodeIPs: readonly string[], localDetector: LocalDetector): void {
+    const isSame = sameData(localDetector, this.#options.localDetector);
+    if (isSame && sameData(nodeIPs, this.#nodeIPs)) return;
     this.#nodeIPs = nodeIPs;
+    this.#options = { ...this.#options, localDetector };
     this.#kernel = new KernelCapture(this.#options, nodeIPs);
   }
 

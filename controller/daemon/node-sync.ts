@@ -2,13 +2,18 @@
 // so. The pure steps are node's and sync's; this holds the state between them.
 
 import { capturedFamilies } from "../capture/kernel-settings.ts";
+import type { LocalDetector } from "../capture/local-detector.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { systemClock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
+import type { DetectLocal } from "../config-file.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
 import type { CaptureSet } from "../node/types.ts";
+import type { EventMetrics } from "../observe/event-metrics.ts";
 import type { Log } from "../observe/log.ts";
+import { meteredTable } from "../observe/metered-table.ts";
+import type { Figures } from "../observe/present-metrics.ts";
 import type { Problems } from "../observe/problems.ts";
 import { Reconciler } from "../sync/reconcile.ts";
 import { Runner } from "../sync/runner.ts";
@@ -18,9 +23,38 @@ import { TableError } from "../table/table-error.ts";
 import type { XdsServer } from "../xds/server.ts";
 import type { ControllerStatus } from "./control-api.ts";
 import { CaptureOfNode, listenersOf, tableGateway } from "./data-plane.ts";
+import { interfaceAddresses } from "./interface-addresses.ts";
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
+
+/** A mode that knows no address of Pods detects none. */
+function localDetectorFrom(mode: DetectLocal, podCIDRs: readonly string[]): LocalDetector {
+  switch (mode.mode) {
+    case "ClusterCIDR":
+      return detectorOf(mode.cidrs);
+    case "NodeCIDR":
+      return detectorOf(podCIDRs);
+    case "BridgeInterface":
+      return { kind: "bridge", name: mode.interfaceName };
+    case "InterfaceNamePrefix":
+      return { kind: "prefix", prefix: mode.prefix };
+  }
+}
+
+function detectorOf(cidrs: readonly string[]): LocalDetector {
+  return cidrs.length === 0 ? { kind: "none" } : { kind: "cidrs", cidrs };
+}
+
+/** Told of every sync; must not throw. */
+export interface SyncObserver {
+  /** One was asked for. */
+  queued(): void;
+  began(): void;
+  /** `full`: it also looked for what others changed. */
+  succeeded(durationSeconds: number, full: boolean): void;
+  failed(error: unknown): void;
+}
 
 interface NodeSyncParts {
   options: RunOptions;
@@ -29,6 +63,8 @@ interface NodeSyncParts {
   log: Log;
   table: TableClient;
   xds: XdsServer;
+  observer: SyncObserver;
+  metrics: EventMetrics;
 }
 
 export class NodeSync {
@@ -39,10 +75,12 @@ export class NodeSync {
   readonly #reconciler: Reconciler;
   readonly #runner: Runner;
   #last: ControllerStatus["lastSync"] = null;
+  /** As of the last full sync: asking takes as long as there are Pods. */
+  #interfaces: readonly string[] | undefined;
 
   constructor(parts: NodeSyncParts) {
     this.#parts = parts;
-    const { options, state, table, xds } = parts;
+    const { options, state, table, xds, metrics } = parts;
     this.#follower = new NodeFollower(state, options);
     this.#capture = new CaptureOfNode({
       ...DEFAULT_CAPTURE_OPTIONS,
@@ -53,9 +91,11 @@ export class NodeSync {
       masqueradePort: options.capturePorts.masquerade,
       localPort: options.capturePorts.local,
       families: capturedFamilies(),
+      masqueradeAll: options.masqueradeAll,
+      localDetector: localDetectorFrom(options.detectLocal, []),
     });
     this.#reconciler = new Reconciler({
-      table: tableGateway(table),
+      table: meteredTable(tableGateway(table), metrics, () => performance.now()),
       listeners: () => listenersOf(xds),
       capture: this.#capture,
     });
@@ -72,13 +112,19 @@ export class NodeSync {
   }
 
   request(): void {
+    this.#parts.observer.queued();
     this.#runner.request();
+  }
+
+  /** Where node ports answer; none while the Node object is unknown. */
+  get nodePortAddresses(): readonly string[] {
+    return this.#follower.nodePortAddresses;
   }
 
   /** It may be another Envoy than before, with another table. */
   envoyConnected(): void {
     this.#reconciler.forgetTable();
-    this.#runner.request();
+    this.request();
   }
 
   /** For a plugin that does not know the present table: it is of another wire version. */
@@ -92,6 +138,13 @@ export class NodeSync {
     await this.#runner.stop();
   }
 
+  figures(): Pick<Figures, "tableVersion" | "frontends" | "backends"> {
+    let backends = 0;
+    for (const { backendCount } of this.#target.entries.values()) backends += backendCount;
+    const { tableVersion } = this.#reconciler;
+    return { tableVersion, frontends: this.#target.entries.size, backends };
+  }
+
   status(): Pick<ControllerStatus, "tableVersion" | "frontends" | "lastSync"> {
     return {
       tableVersion: this.#reconciler.tableVersion,
@@ -103,23 +156,34 @@ export class NodeSync {
   async #sync(full: boolean): Promise<void> {
     if (!this.#parts.state.isSynced()) return;
     const start = performance.now();
-    const capture = this.#follow();
+    this.#parts.observer.began();
+    if (full || !this.#interfaces) this.#interfaces = interfaceAddresses();
+    const capture = this.#follow(this.#interfaces);
     await this.#reconciler.reconcile({ table: this.#target.entries, capture }, full);
-    this.#last = { at: new Date().toISOString(), durationMs: performance.now() - start, error: "" };
+    const durationMs = performance.now() - start;
+    this.#last = { at: new Date().toISOString(), durationMs, error: "" };
+    this.#parts.observer.succeeded(durationMs / 1_000, full);
   }
 
   /** Brings the target up to date with the state. */
-  #follow(): CaptureSet {
-    const { upserted, removed, capture, problems } = this.#follower.update();
+  #follow(interfaces: readonly string[]): CaptureSet {
+    const { upserted, removed, capture, problems } = this.#follower.update(interfaces);
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
     this.#parts.problems.report("node view", problems);
     this.#parts.problems.report("table", this.#target.problems());
-    this.#capture.setNodeIPs(this.#follower.nodeIPs);
+    this.#capture.setNode(this.#follower.nodeIPs, this.#localDetector());
     return this.#target.captureWithinLimits(capture);
   }
 
+  #localDetector(): LocalDetector {
+    const { state, options } = this.#parts;
+    const { podCIDRs = [] } = state.nodes.get(options.nodeName) ?? {};
+    return localDetectorFrom(options.detectLocal, podCIDRs);
+  }
+
   #failed(error: unknown, retryInMs: number): void {
-    const { log, xds } = this.#parts;
+    const { log, xds, observer } = this.#parts;
+    observer.failed(error);
     const isWaiting = error instanceof TableError && xds.connections().length === 0;
     const message = isWaiting ? "waiting for Envoy" : String((error as Error).message ?? error);
     if (this.#last?.error !== message) {

@@ -1,5 +1,6 @@
 // Where the objects come from: the Kubernetes API or a folder of manifests, behind one interface.
 
+import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
@@ -42,6 +43,12 @@ export function describeSource({ source }: RunOptions): string {
   return source.kind === "kubeconfig" ? `kubeconfig ${source.file}` : "the cluster it runs in";
 }
 
+/** Reads the credentials of the API server; undefined where there is none. */
+export function kubeConfigLoader({ source }: RunOptions): (() => KubeConfig) | undefined {
+  if (source.kind === "manifests") return undefined;
+  return source.kind === "kubeconfig" ? () => kubeConfigFromFile(source.file) : kubeConfigInCluster;
+}
+
 function notifyingSink(state: ClusterState, onChange: () => void): WatchSink {
   return {
     replaceAll: (kind, objects) => {
@@ -60,10 +67,9 @@ function notifyingSink(state: ClusterState, onChange: () => void): WatchSink {
 }
 
 function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surroundings): Source {
-  const { source, serviceProxyName, nodeName } = options;
+  const { serviceProxyName, nodeName } = options;
   const { problems, log, clock } = surroundings;
-  const load =
-    source.kind === "kubeconfig" ? () => kubeConfigFromFile(source.file) : kubeConfigInCluster;
+  const load = kubeConfigLoader(options) ?? kubeConfigInCluster;
   const watches = new KubernetesSource({
     api: new KubernetesApi(load, `portico/${PORTICO_VERSION}`),
     sink,
@@ -87,8 +93,9 @@ function logStatus(log: Log, status: WatchStatus): void {
   else log.info({ kind, state, note }, "watch");
 }
 
-function sourceStatusFromWatch({ kind, synced, failure }: WatchStatus): SourceStatus {
-  return { kind, synced, error: failure ? `${failure.message} ${failure.hint}` : "" };
+function sourceStatusFromWatch(status: WatchStatus): SourceStatus {
+  const { kind, synced, restarts, failure } = status;
+  return { kind, synced, restarts, error: failure ? `${failure.message} ${failure.hint}` : "" };
 }
 
 /** An editor writes a file in several steps; a step takes less than this. */
@@ -117,6 +124,7 @@ function manifests(directory: string, sink: WatchSink, surroundings: Surrounding
       {
         kind: "manifests",
         synced: state.isSynced(),
+        restarts: 0,
         error: present.map(({ object, message }) => `${object}: ${message}`).join("; "),
       },
     ],

@@ -23,6 +23,13 @@ export interface Changes {
   serviceCIDRs: boolean;
 }
 
+/** Told of every object that really changed, appeared (no `before`) or went (no `after`). */
+export type ChangeListener = <K extends Kind>(
+  kind: K,
+  before: KindTypes[K] | undefined,
+  after: KindTypes[K] | undefined,
+) => void;
+
 type Stores = { [K in Kind]: Map<ObjectKey, KindTypes[K]> };
 
 export class ClusterState {
@@ -36,7 +43,12 @@ export class ClusterState {
   readonly #slices = new Map<ObjectKey, Map<string, EndpointSlice>>();
   readonly #synced = new Set<Kind>();
   readonly #interner = new Interner();
+  readonly #changed: ChangeListener;
   #changes = noChanges();
+
+  constructor(changed: ChangeListener = () => {}) {
+    this.#changed = changed;
+  }
 
   get services(): ReadonlyMap<ObjectKey, Service> {
     return this.#stores.Service;
@@ -103,6 +115,7 @@ export class ClusterState {
   #note(kind: Kind, before: KindTypes[Kind] | undefined, after: KindTypes[Kind] | undefined) {
     const object = after ?? before;
     if (object === undefined) return;
+    this.#changed(kind, before, after);
     if (kind === "Service") this.#changes.services.add(objectKey(object));
     else if (kind === "Node") this.#changes.nodes.add(object.name);
     else if (kind === "ServiceCIDR") this.#changes.serviceCIDRs = true;

@@ -20,6 +20,8 @@ export interface NodeOptions {
    * "localhost", "all", as in a KubeProxyConfiguration. Absent or empty: "primary".
    */
   nodePortAddresses?: readonly string[];
+  /** In place of the Node object's first address of its family; as kube-proxy's bindAddress. */
+  nodeIP?: string | undefined;
 }
 
 export interface NodeUpdate extends NodeViewChange {
@@ -48,6 +50,11 @@ export class NodeFollower {
     return this.#node.primaryAddresses;
   }
 
+  /** Where its node ports answer; none while its object is unknown. */
+  get nodePortAddresses(): readonly string[] {
+    return this.#node.nodePortAddresses;
+  }
+
   /**
    * Takes the state's changes. Call it only when all kinds are synced. `interfaceAddresses` are
    * those that the node has now, canonical; "primary" works without.
@@ -68,9 +75,9 @@ export class NodeFollower {
   }
 
   #thisNode(node: Node | undefined): ThisNode {
-    const { nodeName, nodePortAddresses = [] } = this.#options;
+    const { nodeName, nodePortAddresses = [], nodeIP } = this.#options;
     const interfaceAddresses = this.#interfaceAddresses;
-    return thisNodeFromNode(nodeName, node, { nodePortAddresses, interfaceAddresses });
+    return thisNodeFromNode(nodeName, node, { nodePortAddresses, interfaceAddresses, nodeIP });
   }
 
   #viewOf(key: ObjectKey): ServiceView | undefined {

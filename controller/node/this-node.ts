@@ -17,6 +17,8 @@ export interface ThisNode {
 
 /** What is known about the node from elsewhere than the API; all canonical. */
 export interface NodeAddressing {
+  /** Takes the place of the Node object's first address of its family. */
+  nodeIP?: string | undefined;
   /** As in NodeOptions. */
   nodePortAddresses: readonly string[];
   /** The addresses of its interfaces. */
@@ -27,9 +29,9 @@ export interface NodeAddressing {
 export function thisNodeFromNode(
   name: string,
   node: Node | undefined,
-  { nodePortAddresses: wanted, interfaceAddresses: interfaces }: NodeAddressing,
+  { nodePortAddresses: wanted, interfaceAddresses: interfaces, nodeIP }: NodeAddressing,
 ): ThisNode {
-  const primary = primaryAddressesOf(node);
+  const primary = primaryAddressesOf(node, nodeIP);
   return {
     name,
     zone: node?.labels["topology.kubernetes.io/zone"] ?? "",
@@ -38,9 +40,10 @@ export function thisNodeFromNode(
   };
 }
 
-function primaryAddressesOf(node: Node | undefined): string[] {
+function primaryAddressesOf(node: Node | undefined, nodeIP: string | undefined): string[] {
+  const addresses = nodeIP && node ? [nodeIP, ...node.addresses] : (node?.addresses ?? []);
   return CARRIED_FAMILIES.flatMap((family) => {
-    const first = node?.addresses.find((address) => familyOf(address) === family);
+    const first = addresses.find((address) => familyOf(address) === family);
     return first === undefined ? [] : [first];
   });
 }

@@ -26,6 +26,8 @@ export interface XdsServerOptions {
    */
   onConnect?: (connection: XdsConnection) => void;
   onDisconnect?: (connection: XdsConnection) => void;
+  /** An Envoy answered what it was sent; `refusal` is undefined when it took it. */
+  onReply?: (type: string, refusal: string | undefined) => void;
 }
 
 /** How many connected Envoys have what was set. 0: none is connected, none has seen it. */
@@ -137,6 +139,7 @@ export class XdsServer {
     if (refusal !== undefined) {
       this.#options.log.warn({ type, names, detail: refusal }, "Envoy refused its configuration");
     }
+    if (request.nonce !== "") this.#options.onReply?.(type, refusal);
     const asksForListeners = connection.receive(request, wire.node?.id ?? "");
     this.#answer(connection);
     this.#wake();
