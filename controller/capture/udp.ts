@@ -32,7 +32,8 @@ export function udpChains(options: CaptureOptions): Chains {
   const rewriting = (kind: UdpListenerKind) =>
     families.map(
       ({ header, suffix }) =>
-        `${header} daddr set ${header} daddr . udp dport map @udp_${kind}_${suffix} goto udp_deliver`,
+        `${header} daddr set ${header} daddr . udp dport map @udp_${kind}_${suffix} ` +
+        "goto udp_deliver",
     );
   return [
     // Without a listener it is dropped, and not refused: Envoy may be about to restart.

@@ -1,0 +1,61 @@
+// Names of UDP listeners → the addresses that they are bound to. Nobody ever sees these addresses:
+// the kernel rules (controller/capture/udp.ts) write them into datagrams on their way to Envoy, and
+// out of its replies. They have to be unlike each other, and such that the kernel takes them for
+// unicast:
+//
+//    IPv4   240.0.0.0/5, reserved (RFC 1112) and routed nowhere, so that nothing is hidden by it
+//    IPv6   fd70:6f72:7469:636f::/64, a unique local prefix ("portico")
+//
+// An address is drawn by lot, and drawn again when its listener comes back after it was removed:
+// Envoy keeps the sockets of a removed listener open for its drain time (10 minutes) and reads them
+// no more, and the kernel would give them their share of what comes for that address.
+
+import { randomBytes } from "node:crypto";
+import ipaddr from "ipaddr.js";
+import type { IPFamily } from "../model/types.ts";
+
+const IPV4_FIRST_BYTE = 240;
+const IPV4_FREE_BITS_OF_FIRST_BYTE = 0x07;
+const IPV6_PREFIX = [0xfd, 0x70, 0x6f, 0x72, 0x74, 0x69, 0x63, 0x6f];
+const LOT_BYTES = 8;
+
+export class UdpAddressBook {
+  #addresses: ReadonlyMap<string, string>;
+  readonly #draw: (bytes: number) => Uint8Array;
+
+  /** `present`: names and addresses of the listeners that Envoy has already. */
+  constructor(
+    present: Iterable<readonly [string, string]>,
+    draw: (bytes: number) => Uint8Array = randomBytes,
+  ) {
+    this.#addresses = new Map(present);
+    this.#draw = draw;
+  }
+
+  /** The addresses of all listeners that there are to be; those of others are forgotten. */
+  assign(listeners: Iterable<readonly [string, IPFamily]>): ReadonlyMap<string, string> {
+    const taken = new Set(this.#addresses.values());
+    const assigned = new Map<string, string>();
+    for (const [name, family] of listeners) {
+      assigned.set(name, this.#addresses.get(name) ?? this.#drawFree(family, taken));
+    }
+    this.#addresses = assigned;
+    return assigned;
+  }
+
+  #drawFree(family: IPFamily, taken: Set<string>): string {
+    for (;;) {
+      const address = addressFrom(family, this.#draw(LOT_BYTES));
+      if (taken.has(address)) continue;
+      taken.add(address);
+      return address;
+    }
+  }
+}
+
+function addressFrom(family: IPFamily, lot: Uint8Array): string {
+  if (family === "IPv6") return ipaddr.fromByteArray([...IPV6_PREFIX, ...lot]).toString();
+  const [first = 0, second = 0, third = 0, fourth = 0] = lot;
+  const firstByte = IPV4_FIRST_BYTE + (first & IPV4_FREE_BITS_OF_FIRST_BYTE);
+  return `${firstByte}.${second}.${third}.${fourth}`;
+}

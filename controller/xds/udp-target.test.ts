@@ -1,0 +1,169 @@
+import { describe, expect, it } from "vitest";
+import type { Backend, Frontend } from "../node/types.ts";
+import { loadProtos } from "./protos.ts";
+import { UdpAddressBook } from "./udp-address-book.ts";
+import { udpAssignment, udpCluster, udpListener } from "./udp-resources.ts";
+import { type UdpOptions, udpAddressesOf, udpTargetFrom } from "./udp-target.ts";
+
+const [A, B, C]: [Backend, Backend, Backend] = [
+  { address: "10.1.1.11", port: 5353, local: true },
+  { address: "10.1.2.11", port: 5353, local: false },
+  { address: "10.1.2.12", port: 5353, local: false },
+];
+
+const DNS: Frontend = {
+  key: "10.96.0.10:53/UDP",
+  family: "IPv4",
+  address: "10.96.0.10",
+  port: 53,
+  protocol: "UDP",
+  kind: "ClusterIP",
+  namespace: "kube-system",
+  service: "kube-dns",
+  portName: "dns",
+  verdict: "keep",
+  backends: [A, B],
+  localBackends: [],
+  servingBackends: [A, B, C],
+  allowedSources: [],
+  affinityTimeoutSeconds: 0,
+};
+
+const LOG: Frontend = {
+  ...DNS,
+  key: "[fd00:e::9]:514/UDP",
+  family: "IPv6",
+  address: "fd00:e::9",
+  port: 514,
+  kind: "LoadBalancer",
+  namespace: "default",
+  service: "log",
+  portName: "",
+  verdict: "local",
+  backends: [{ address: "fd00:1:2::b", port: 5514, local: false }],
+  localBackends: [{ address: "fd00:1:1::b", port: 5514, local: true }],
+  servingBackends: [
+    { address: "fd00:1:1::b", port: 5514, local: true },
+    { address: "fd00:1:1::c", port: 5514, local: true },
+    { address: "fd00:1:2::b", port: 5514, local: false },
+  ],
+  affinityTimeoutSeconds: 10_800,
+};
+
+const OPTIONS: UdpOptions = { masqueradeAll: false, podFamilies: ["IPv4", "IPv6"] };
+
+/** Lots that count up. */
+function book(): UdpAddressBook {
+  let count = 0;
+  return new UdpAddressBook([], (bytes) => {
+    count++;
+    return new Uint8Array(bytes).map((_, index) => (index === 3 ? count : 0));
+  });
+}
+
+function kinds(frontend: Partial<Frontend>, options: Partial<UdpOptions> = {}): string[] {
+  const target = udpTargetFrom([{ ...DNS, ...frontend }], book(), { ...OPTIONS, ...options });
+  return [...target.listeners.values()].map(({ kind }) => kind);
+}
+
+describe("the resources of UDP frontends", () => {
+  const { listeners, clusters } = udpTargetFrom([LOG, DNS], book(), OPTIONS);
+  const resources = [
+    ...[...listeners.values()].map((listener) => udpListener(listener, 15404)),
+    ...[...clusters.values()].flatMap((each) => [udpCluster(each, 24_000), udpAssignment(each)]),
+  ];
+
+  it("read as written down", async () => {
+    const text = JSON.stringify(resources, null, 2);
+    await expect(`${text}\n`).toMatchFileSnapshot("golden/udp.json");
+  });
+
+  it("have only fields that Envoy's definitions have", () => {
+    const { encode, decode } = loadProtos();
+    for (const resource of resources) {
+      const { "@type": _, ...fields } = resource;
+      expect(decode(encode(resource))).toMatchObject(fields);
+    }
+  });
+
+  it("come in the same order and bytes whatever order the frontends come in", () => {
+    const other = udpTargetFrom([DNS, LOG], book(), OPTIONS);
+    expect([...other.listeners]).toEqual([...listeners]);
+    expect([...other.clusters]).toEqual([...clusters]);
+  });
+});
+
+describe("listeners", () => {
+  it("are those that the kernel's rules for the verdict lead to", () => {
+    expect(kinds({ verdict: "keep" })).toEqual(["keep", "masquerade"]);
+    expect(kinds({ verdict: "masquerade" })).toEqual(["masquerade"]);
+    expect(kinds({ verdict: "local" })).toEqual(["keep", "local", "masquerade"]);
+    expect(kinds({ verdict: "short-circuit" })).toEqual(["keep", "masquerade"]);
+    expect(kinds({ verdict: "refuse" })).toEqual([]);
+    expect(kinds({ verdict: "drop" })).toEqual([]);
+  });
+
+  it("are fewer where Pods are not told from other clients", () => {
+    const podFamilies = ["IPv6"] as const;
+    expect(kinds({ verdict: "keep" }, { podFamilies })).toEqual(["keep"]);
+    expect(kinds({ verdict: "local" }, { podFamilies })).toEqual(["local", "masquerade"]);
+    expect(kinds({ verdict: "short-circuit" }, { podFamilies })).toEqual(["masquerade"]);
+  });
+
+  it("masquerade everybody where that is wanted", () => {
+    expect(kinds({ verdict: "keep" }, { masqueradeAll: true })).toEqual(["masquerade"]);
+  });
+
+  it("let flows of a DNS port end sooner", () => {
+    const idle = (frontend: Partial<Frontend>) => {
+      const { listeners } = udpTargetFrom([{ ...DNS, ...frontend }], book(), OPTIONS);
+      return [...listeners.values()].map(({ idleTimeoutSeconds }) => idleTimeoutSeconds);
+    };
+    expect(idle({ portName: "" })).toEqual([5, 5]);
+    expect(idle({ port: 30_053, portName: "dns-udp" })).toEqual([5, 5]);
+    expect(idle({ port: 514, portName: "dnsmasq" })).toEqual([35, 35]);
+  });
+
+  it("are told to the kernel by frontend", () => {
+    const target = udpTargetFrom([LOG, DNS], book(), OPTIONS);
+    expect(udpAddressesOf(target)).toMatchInlineSnapshot(`
+      Map {
+        "10.96.0.10:53/UDP" => {
+          "keep": "240.0.0.1",
+          "masquerade": "240.0.0.4",
+        },
+        "[fd00:e::9]:514/UDP" => {
+          "keep": "fd70:6f72:7469:636f:0:2::",
+          "local": "fd70:6f72:7469:636f:0:3::",
+          "masquerade": "fd70:6f72:7469:636f:0:5::",
+        },
+      }
+    `);
+  });
+});
+
+describe("clusters", () => {
+  it("are shared by the doors of one side, and not by those of another", () => {
+    const external: Frontend = { ...DNS, verdict: "masquerade", backends: [A, B, C] };
+    const doors: Frontend[] = [
+      { ...DNS },
+      { ...external, key: "192.0.2.1:30053/UDP", kind: "NodePort", address: "192.0.2.1" },
+      { ...external, key: "203.0.113.9:53/UDP", kind: "ExternalIP", address: "203.0.113.9" },
+      { ...external, key: "127.0.0.1:30053/UDP", kind: "NodePort", address: "127.0.0.1" },
+    ];
+    const { clusters, listeners } = udpTargetFrom(doors, book(), OPTIONS);
+    expect(listeners.size).toBe(5);
+    expect([...clusters.values()].map(({ name, leaving }) => [name, leaving])).toEqual([
+      ["udp/kube-system/kube-dns/dns/IPv4/external", []],
+      ["udp/kube-system/kube-dns/dns/IPv4/internal", [C]],
+      ["udp/kube-system/kube-dns/dns/IPv4/loopback", []],
+    ]);
+  });
+
+  it("of a local list keep no flows elsewhere", () => {
+    const { clusters } = udpTargetFrom([LOG], book(), OPTIONS);
+    const local = clusters.get("udp/default/log//IPv6/local/affinity");
+    expect(local?.backends).toEqual(LOG.localBackends);
+    expect(local?.leaving).toEqual([{ address: "fd00:1:1::c", port: 5514, local: true }]);
+  });
+});
