@@ -53,7 +53,8 @@ export async function findEnvoy(
   return cached;
 }
 
-function cacheDirectory(environment: Environment): string {
+/** Where what is fetched or built once is kept: $PORTICO_CACHE, else the user's own cache. */
+export function cacheDirectory(environment: Environment): string {
   if (environment.PORTICO_CACHE) return environment.PORTICO_CACHE;
   return join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "portico");
 }

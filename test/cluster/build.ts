@@ -4,8 +4,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheDirectory } from "../../envoy/find.ts";
 
 const SOURCE_DIR = import.meta.dirname;
 
@@ -24,14 +24,9 @@ export type Programs = Record<Program, string>;
 export async function buildControlPlane(tell: (line: string) => void): Promise<Programs> {
   const goMod = readFileSync(join(SOURCE_DIR, "go.mod"), "utf8");
   const goVersion = installedGo(directive(goMod, /^go (\S+)$/m));
-  const directory = join(cacheDirectory(), "control-plane", stateHash(goMod, goVersion));
+  const directory = join(cacheDirectory(process.env), "control-plane", stateHash(goMod, goVersion));
   if (!existsSync(directory)) await buildInto(directory, goMod, goVersion, tell);
   return Object.fromEntries(PROGRAMS.map((name) => [name, join(directory, name)])) as Programs;
-}
-
-function cacheDirectory(): string {
-  const base = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  return process.env.PORTICO_CACHE || join(base, "portico");
 }
 
 function directive(goMod: string, pattern: RegExp): string {

@@ -4,8 +4,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheDirectory } from "../../../envoy/find.ts";
 
 const SOURCES = ["client.c", "server.c"] as const;
 const FLAGS = ["-O2", "-Wall", "-Wextra"];
@@ -19,7 +19,7 @@ export interface LoadPrograms {
 export function loadPrograms(): LoadPrograms {
   const hash = createHash("sha256");
   for (const file of [...SOURCES, "exchange.h"]) hash.update(readFileSync(source(file)));
-  const directory = join(cacheDirectory(), "bench", hash.digest("hex").slice(0, 16));
+  const directory = join(cacheDirectory(process.env), "bench", hash.digest("hex").slice(0, 16));
   if (!existsSync(directory)) compileInto(directory);
   return { client: join(directory, "client"), server: join(directory, "server") };
 }
@@ -51,9 +51,4 @@ function compile(file: string, program: string): void {
 
 function source(file: string): string {
   return join(import.meta.dirname, file);
-}
-
-function cacheDirectory(): string {
-  const base = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  return process.env.PORTICO_CACHE || join(base, "portico");
 }
