@@ -149,8 +149,8 @@ function fromFrontend(options: CaptureOptions): string[] {
 
 /**
  * What leaves the node's own sockets. A host process's packets to a frontend turn round on lo, to
- * come by as everybody's; for Service CIDRs a rule of routing does that, for other addresses the
- * mark. A connection that began so goes on so, whatever becomes of its frontend.
+ * come by as everybody's; for IPv4 Service CIDRs a rule of routing does that, for other addresses
+ * the mark. A connection that began so goes on so, whatever becomes of its frontend.
  */
 function replies(options: CaptureOptions): string[] {
   const families = familiesOf(options.families);
@@ -166,6 +166,7 @@ function replies(options: CaptureOptions): string[] {
     ...families.flatMap(({ header, suffix }) => [
       `${leaves} ct state new ${frontendOf(header)} @external_${suffix} ${mine}`,
       `${leaves} ct state new ${header} daddr @cluster_ips_${suffix} ${mine}`,
+      `${leaves} ct state new ${header} daddr @service_cidrs_${suffix} ${mine}`,
     ]),
   ];
 }

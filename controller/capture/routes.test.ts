@@ -64,17 +64,17 @@ describe("changes of rules and routes", () => {
     ]);
   });
 
-  it("are the same in IPv6, where an address alone has 128 bits", () => {
+  it("know no ServiceCIDR in IPv6, whose rules nftables would ask too", () => {
     const rules = JSON.stringify([
       { priority: 100, dst: "fd00:96::1", iif: "lo", table: "4100", protocol: "87" },
     ]);
-    const cidrs = ["10.96.0.0/16", "fd00:96::/112", "fd00:96::1/128"];
     const ips = ["192.0.2.1", "fd00:2::1"];
-    const both = wantedRouting(IPV6, cidrs, ips, DEFAULT_CAPTURE_OPTIONS);
-    expect(routingChanges(routingFrom(IPV6, rules, ""), both)).toEqual([
+    const cidrs = ["10.96.0.0/16", "fd00:96::/112"];
+    const six = wantedRouting(IPV6, cidrs, ips, DEFAULT_CAPTURE_OPTIONS);
+    expect(routingChanges(routingFrom(IPV6, rules, ""), six)).toEqual([
       "route replace local default dev lo table 4100 src fd00:2::1 protocol 87",
       "rule add fwmark 0x1000/0x1000 table 4100 priority 100 protocol 87",
-      "rule add to fd00:96::/112 iif lo table 4100 priority 100 protocol 87",
+      "rule del to fd00:96::1/128 iif lo table 4100 priority 100 protocol 87",
     ]);
   });
 

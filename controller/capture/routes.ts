@@ -10,6 +10,11 @@
 // the ServiceCIDR in the table `local`: with that every address of the CIDR would be the host's own
 // for everybody, so that the node answers ARP for them, and host listeners on all addresses answer
 // on them whenever the nftables table is missing.
+//
+// In IPv6 the second rule would do just that to nftables: `fib daddr type local` asks the rules as a
+// process of the host would, and port mappings made with it (CNI portmap, Docker) would catch
+// Services. There the mark alone turns packets round (chains.ts), and their source is the one that
+// they would have had without.
 
 import { familyOf } from "../model/ip.ts";
 import type { Family } from "./families.ts";
@@ -48,7 +53,7 @@ export function wantedRouting(
   const end = `table ${routeTable} priority ${rulePriority}`;
   const nodeIP = nodeIPs.find((address) => familyOf(address) === family);
   const source = nodeIP === undefined ? "" : ` src ${nodeIP}`;
-  const cidrs = serviceCIDRs.filter((cidr) => familyOf(cidr) === family);
+  const cidrs = family === "IPv4" ? serviceCIDRs.filter((cidr) => familyOf(cidr) === family) : [];
   return {
     rules: [`fwmark ${bit}/${bit} ${end}`, ...cidrs.map((cidr) => `to ${cidr} iif lo ${end}`)],
     routes: [`local default dev lo table ${routeTable}${source}`],

@@ -5,13 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findEnvoy } from "../../envoy/find.ts";
+import { partsOf } from "../cases/topology.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
 export interface FixedFrontend {
   address: string;
   port: number;
-  /** "address:port" each. */
+  /** "address:port" or "[address]:port" each. */
   backends: readonly string[];
+  /** For the listener of local lists, which does not have the frontend when absent. */
+  localBackends?: readonly string[];
 }
 
 export interface FixedEnvoy {
@@ -21,7 +24,7 @@ export interface FixedEnvoy {
 
 const TYPE = "type.googleapis.com/envoy";
 
-/** Starts Envoy in a node's namespace; resolves when it listens on both capture ports. */
+/** Starts Envoy in a node's namespace; resolves when it listens on all capture ports. */
 export async function startEnvoy(
   node: Namespace,
   frontends: readonly FixedFrontend[],
@@ -48,75 +51,86 @@ export async function startEnvoy(
 
 async function listens(node: Namespace): Promise<boolean> {
   const { stdout } = await node.exec("ss", ["-Hltn"]);
-  return stdout.includes("0.0.0.0:15401") && stdout.includes("0.0.0.0:15402");
+  return LISTENERS.every(({ port }) =>
+    WILDCARDS.every((address) => stdout.includes(`${address}:${port} `)),
+  );
 }
 
+const WILDCARDS = ["0.0.0.0", "[::]"];
+const LISTENERS = [
+  { name: "keep", port: 15401, keepsSource: true },
+  { name: "masquerade", port: 15402, keepsSource: false },
+  { name: "local", port: 15403, keepsSource: true },
+] as const;
+
 function configuration(frontends: readonly FixedFrontend[]): object {
-  const keepSource = {
-    name: "original_src",
-    typed_config: {
-      "@type": `${TYPE}.extensions.filters.listener.original_src.v3.OriginalSrc`,
-    },
-  };
-  return {
-    static_resources: {
-      listeners: [
-        listener("keep", 15401, frontends, [keepSource]),
-        listener("masquerade", 15402, frontends, []),
-      ],
-      clusters: frontends.map(cluster),
-    },
-  };
+  const local = frontends.flatMap(({ localBackends, ...frontend }) =>
+    localBackends === undefined ? [] : [{ ...frontend, backends: localBackends }],
+  );
+  const listeners = LISTENERS.flatMap((each) => {
+    const served = each.name === "local" ? local : frontends;
+    return WILDCARDS.map((address) => listener(each, address, served));
+  });
+  const clusters = [
+    ...frontends.map((frontend) => cluster(frontend, "masquerade")),
+    ...local.map((frontend) => cluster(frontend, "local")),
+  ];
+  return { static_resources: { listeners, clusters } };
 }
 
 function listener(
-  name: string,
-  port: number,
+  { name, port, keepsSource }: (typeof LISTENERS)[number],
+  address: string,
   frontends: readonly FixedFrontend[],
-  listenerFilters: readonly object[],
 ): object {
+  const isIPv6 = address === "[::]";
+  const served = frontends.filter((frontend) => frontend.address.includes(":") === isIPv6);
   return {
-    name,
+    name: `${name} ${address}`,
     // As Portico's own: Envoy takes the address of a listener that is bound to a single one for
     // the address that was dialled.
-    address: { socket_address: { address: "0.0.0.0", port_value: port } },
+    address: { socket_address: { address: isIPv6 ? "::" : address, port_value: port } },
     transparent: true,
-    listener_filters: listenerFilters,
-    filter_chains: frontends.map((frontend) => ({
-      filter_chain_match: {
-        prefix_ranges: [{ address_prefix: frontend.address, prefix_len: 32 }],
-        destination_port: frontend.port,
-      },
-      filters: [
-        {
-          name: "tcp_proxy",
-          typed_config: {
-            "@type": `${TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
-            stat_prefix: name,
-            cluster: clusterName(frontend),
-          },
-        },
-      ],
-    })),
+    listener_filters: keepsSource ? [KEEP_SOURCE] : [],
+    filter_chains: served.map((frontend) => filterChain(frontend, name)),
   };
 }
 
-function cluster(frontend: FixedFrontend): object {
+const KEEP_SOURCE = {
+  name: "original_src",
+  typed_config: { "@type": `${TYPE}.extensions.filters.listener.original_src.v3.OriginalSrc` },
+};
+
+function filterChain(frontend: FixedFrontend, listenerName: string): object {
+  const bits = frontend.address.includes(":") ? 128 : 32;
+  const config = {
+    "@type": `${TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: listenerName,
+    cluster: clusterName(frontend, listenerName),
+  };
+  return {
+    filter_chain_match: {
+      prefix_ranges: [{ address_prefix: frontend.address, prefix_len: bits }],
+      destination_port: frontend.port,
+    },
+    filters: [{ name: "tcp_proxy", typed_config: config }],
+  };
+}
+
+function cluster(frontend: FixedFrontend, listenerName: string): object {
+  const name = clusterName(frontend, listenerName);
   const endpoints = frontend.backends.map((backend) => {
-    const [address, port] = backend.split(":");
-    return { endpoint: { address: { socket_address: { address, port_value: Number(port) } } } };
+    const { address, port } = partsOf(backend);
+    return { endpoint: { address: { socket_address: { address, port_value: port } } } };
   });
   return {
-    name: clusterName(frontend),
+    name,
     type: "STATIC",
     connect_timeout: "2s",
-    load_assignment: {
-      cluster_name: clusterName(frontend),
-      endpoints: [{ lb_endpoints: endpoints }],
-    },
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: endpoints }] },
   };
 }
 
-function clusterName({ address, port }: FixedFrontend): string {
-  return `${address}:${port}`;
+function clusterName({ address, port }: FixedFrontend, listenerName: string): string {
+  return `${address} ${port} ${listenerName === "local" ? "local" : "cluster"}`;
 }

@@ -1,8 +1,17 @@
 // What clients of each kind see of each verdict, on a real kernel, with Envoy behind it.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { addressAndPort } from "../../controller/model/ip.ts";
+import { partsOf } from "../cases/topology.ts";
 import type { Dialer } from "../namespaces/dialer.ts";
-import { type CaptureLab, makeCaptureLab, ping, VIP } from "./capture-lab.ts";
+import {
+  type Addresses,
+  type CaptureLab,
+  FAMILIES,
+  makeCaptureLab,
+  ping,
+  VIP,
+} from "./capture-lab.ts";
 
 let lab: CaptureLab;
 let pod: Dialer;
@@ -27,162 +36,172 @@ async function seen(dialer: Dialer, address: string, port: number, tries = 4) {
   return {
     outcomes: [...new Set(results.map(({ outcome }) => outcome))],
     names: [...new Set(results.map(({ name }) => name))].sort(),
-    sources: [...new Set(results.map(({ client }) => client.split(":")[0]))],
+    sources: [
+      ...new Set(results.map(({ client }) => (client === "" ? "" : partsOf(client).address))),
+    ],
   };
 }
 
-describe("a connection to a cluster IP", () => {
-  it("from a Pod reaches backends of this and other nodes, which see the Pod", async () => {
-    expect(await seen(pod, VIP.web, 80)).toEqual({
-      outcomes: ["answered"],
-      names: ["remote", "web"],
-      sources: [lab.node.pod("client").address],
+describe.each(FAMILIES)("in %s", (family) => {
+  let at: Addresses;
+  beforeAll(() => {
+    at = lab.at[family];
+  });
+  describe("a connection to a cluster IP", () => {
+    it("from a Pod reaches backends of this and other nodes, which see the Pod", async () => {
+      expect(await seen(pod, at.web, 80)).toEqual({
+        outcomes: ["answered"],
+        names: ["remote", "web"],
+        sources: [at.client],
+      });
+    });
+
+    it("from the host reaches them too, and they see the node", async () => {
+      expect(await seen(host, at.web, 80)).toEqual({
+        outcomes: ["answered"],
+        names: ["remote", "web"],
+        sources: [at.node],
+      });
+    });
+
+    it("from a Pod that is its own backend comes back to it, from the node's address", async () => {
+      expect(await seen(pod, at.own, 80)).toEqual({
+        outcomes: ["answered"],
+        names: ["client"],
+        sources: [at.node],
+      });
+    });
+
+    it("reaches a backend that listens on the node itself, which sees the Pod", async () => {
+      expect(await seen(pod, at.host, 80)).toEqual({
+        outcomes: ["answered"],
+        names: ["host"],
+        sources: [at.client],
+      });
+      expect(await seen(host, at.host, 80)).toMatchObject({ outcomes: ["answered"] });
+    });
+
+    it("carries a client that uses its port again at once", async () => {
+      const options = { tries: 5, localPort: 45_555, timeoutMs: 900 };
+      const results = await pod.dial(at.web, 80, options);
+      expect(results.map(({ outcome }) => outcome)).toEqual(Array(5).fill("answered"));
     });
   });
 
-  it("from the host reaches them too, and they see the node", async () => {
-    expect(await seen(host, VIP.web, 80)).toEqual({
-      outcomes: ["answered"],
-      names: ["remote", "web"],
-      sources: [lab.node.address],
+  describe("a cluster IP", () => {
+    it.each([
+      ["has no endpoints", "empty", 80],
+      ["does not define the port", "web", 9090],
+    ] as const)("that %s refuses at once, every time", async (_, vip, port) => {
+      for (const dialer of [pod, host]) {
+        const results = await dialer.dial(at[vip], port, { tries: 20, timeoutMs: 900 });
+        expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(["refused"]));
+        expect(Math.max(...results.map(({ milliseconds }) => milliseconds))).toBeLessThan(500);
+      }
+    });
+
+    it("refuses UDP from Pods", async () => {
+      const query = { ...shortly, protocol: "UDP" } as const;
+      expect(await pod.dialOnce(at.empty, 53, query)).toMatchObject({ outcome: "refused" });
+      expect(await pod.dialOnce(at.web, 53, query)).toMatchObject({ outcome: "refused" });
+    });
+
+    it("whose backends are on other nodes only, with policy Local, drops", async () => {
+      for (const dialer of [pod, host]) {
+        const result = await dialer.dialOnce(at.empty, 81, shortly);
+        expect(result.outcome).toBe("timeout");
+      }
+    });
+
+    it("that is nobody's drops", async () => {
+      for (const dialer of [pod, host]) {
+        const result = await dialer.dialOnce(at.unallocated, 80, shortly);
+        expect(result.outcome).toBe("timeout");
+      }
+    });
+
+    it("does not answer pings", async () => {
+      expect(await ping(lab.node.pod("client"), at.node)).toBe("answered");
+      expect(await ping(lab.node.pod("client"), at.web)).not.toBe("answered");
+      expect(await ping(lab.node, at.web)).not.toBe("answered");
+      expect(await ping(lab.node.pod("client"), at.unallocated, 0.3)).toBe("silence");
     });
   });
 
-  it("from a Pod that is its own backend comes back to it, from the node's address", async () => {
-    expect(await seen(pod, VIP.own, 80)).toEqual({
-      outcomes: ["answered"],
-      names: ["client"],
-      sources: [lab.node.address],
+  describe("a node port", () => {
+    it.each([
+      ["from outside", () => outside],
+      ["from a Pod", () => pod],
+      ["from the node itself", () => host],
+    ])("answers %s, and backends see the node", async (_, dialer) => {
+      expect(await seen(dialer(), at.node, 30080)).toEqual({
+        outcomes: ["answered"],
+        names: ["web"],
+        sources: [at.node],
+      });
+    });
+
+    it("without endpoints refuses", async () => {
+      for (const dialer of [outside, host, pod]) {
+        const result = await dialer.dialOnce(at.node, 30081, { timeoutMs: 900 });
+        expect(result.outcome).toBe("refused");
+      }
+    });
+
+    it("is none on the node's other addresses", async () => {
+      expect(await host.dialOnce(at.loopback, 30080)).toMatchObject({ outcome: "refused" });
+      await lab.node.exec("ip", ["address", "add", at.second, "dev", "eth0", "nodad"]);
+      expect(await outside.dialOnce(at.second, 30080)).toMatchObject({ outcome: "refused" });
+      await lab.node.exec("ip", ["address", "del", at.second, "dev", "eth0"]);
     });
   });
 
-  it("reaches a backend that listens on the node itself, which sees the Pod", async () => {
-    expect(await seen(pod, VIP.host, 80)).toEqual({
-      outcomes: ["answered"],
-      names: ["host"],
-      sources: [lab.node.pod("client").address],
+  describe("somebody else's packets", () => {
+    it("pass as they were", async () => {
+      const client = at.client;
+      for (const name of ["web", "remote"]) {
+        const direct = await pod.dialOnce(name === "web" ? at.webPod : at.remotePod, 8080);
+        expect(direct).toMatchObject({ outcome: "answered", name });
+        expect(direct.client).toContain(client);
+      }
+      const own = await outside.dialOnce(at.node, 9090);
+      expect(own).toMatchObject({ outcome: "answered", name: "host" });
+      expect(own.client).toContain(at.outside);
     });
-    expect(await seen(host, VIP.host, 80)).toMatchObject({ outcomes: ["answered"] });
-  });
 
-  it("carries a client that uses its port again at once", async () => {
-    const options = { tries: 5, localPort: 45_555, timeoutMs: 900 };
-    const results = await pod.dial(VIP.web, 80, options);
-    expect(results.map(({ outcome }) => outcome)).toEqual(Array(5).fill("answered"));
-  });
-});
-
-describe("a cluster IP", () => {
-  it.each([
-    ["has no endpoints", VIP.empty, 80],
-    ["does not define the port", VIP.web, 9090],
-  ])("that %s refuses at once, every time", async (_, address, port) => {
-    for (const dialer of [pod, host]) {
-      const results = await dialer.dial(address, port, { tries: 20, timeoutMs: 900 });
-      expect(new Set(results.map(({ outcome }) => outcome))).toEqual(new Set(["refused"]));
-      expect(Math.max(...results.map(({ milliseconds }) => milliseconds))).toBeLessThan(500);
-    }
-  });
-
-  it("refuses UDP from Pods", async () => {
-    const query = { ...shortly, protocol: "UDP" } as const;
-    expect(await pod.dialOnce(VIP.empty, 53, query)).toMatchObject({ outcome: "refused" });
-    expect(await pod.dialOnce(VIP.web, 53, query)).toMatchObject({ outcome: "refused" });
-  });
-
-  it("whose backends are on other nodes only, with policy Local, drops", async () => {
-    for (const dialer of [pod, host]) {
-      const result = await dialer.dialOnce(VIP.empty, 81, shortly);
-      expect(result.outcome).toBe("timeout");
-    }
-  });
-
-  it("that is nobody's drops", async () => {
-    for (const dialer of [pod, host]) {
-      const result = await dialer.dialOnce(VIP.unallocated, 80, shortly);
-      expect(result.outcome).toBe("timeout");
-    }
-  });
-
-  it("does not answer pings", async () => {
-    expect(await ping(lab.node.pod("client"), lab.node.address)).toBe("answered");
-    expect(await ping(lab.node.pod("client"), VIP.web)).not.toBe("answered");
-    expect(await ping(lab.node, VIP.web)).not.toBe("answered");
-    expect(await ping(lab.node.pod("client"), VIP.unallocated, 0.3)).toBe("silence");
-  });
-});
-
-describe("a node port", () => {
-  it.each([
-    ["from outside", () => outside],
-    ["from a Pod", () => pod],
-    ["from the node itself", () => host],
-  ])("answers %s, and backends see the node", async (_, dialer) => {
-    expect(await seen(dialer(), lab.node.address, 30080)).toEqual({
-      outcomes: ["answered"],
-      names: ["web"],
-      sources: [lab.node.address],
+    it("pass also when they are replies to a port that is a node port", async () => {
+      const remote = at.remotePod;
+      for (const localPort of [30080, 30081]) {
+        const result = await host.dialOnce(remote, 8080, { localPort });
+        expect(result).toMatchObject({ outcome: "answered", name: "remote" });
+      }
     });
-  });
 
-  it("without endpoints refuses", async () => {
-    for (const dialer of [outside, host, pod]) {
-      const result = await dialer.dialOnce(lab.node.address, 30081, { timeoutMs: 900 });
-      expect(result.outcome).toBe("refused");
-    }
-  });
+    it("are refused at Envoy's capture ports", async () => {
+      for (const dialer of [outside, pod, host]) {
+        for (const port of [15401, 15402, 15403]) {
+          const result = await dialer.dialOnce(at.node, port, shortly);
+          expect(result.outcome).toBe("refused");
+        }
+      }
+      expect(await host.dialOnce(at.loopback, 15402)).toMatchObject({ outcome: "refused" });
+    });
 
-  it("is none on the node's other addresses", async () => {
-    expect(await host.dialOnce("127.0.0.1", 30080)).toMatchObject({ outcome: "refused" });
-    await lab.node.exec("ip", ["address", "add", "192.0.2.77/32", "dev", "eth0"]);
-    expect(await outside.dialOnce("192.0.2.77", 30080)).toMatchObject({ outcome: "refused" });
-    await lab.node.exec("ip", ["address", "del", "192.0.2.77/32", "dev", "eth0"]);
-  });
-});
-
-describe("somebody else's packets", () => {
-  it("pass as they were", async () => {
-    const client = lab.node.pod("client").address;
-    for (const name of ["web", "remote"]) {
-      const node = lab.cluster.node(name === "web" ? "a" : "b");
-      const direct = await pod.dialOnce(node.pod(name).address, 8080);
-      expect(direct).toMatchObject({ outcome: "answered", name });
-      expect(direct.client).toContain(client);
-    }
-    const own = await outside.dialOnce(lab.node.address, 9090);
-    expect(own).toMatchObject({ outcome: "answered", name: "host" });
-    expect(own.client).toContain("192.0.2.200");
-  });
-
-  it("pass also when they are replies to a port that is a node port", async () => {
-    const remote = lab.cluster.node("b").pod("remote").address;
-    for (const localPort of [30080, 30081]) {
-      const result = await host.dialOnce(remote, 8080, { localPort });
-      expect(result).toMatchObject({ outcome: "answered", name: "remote" });
-    }
-  });
-
-  it("are refused at Envoy's capture ports", async () => {
-    for (const dialer of [outside, pod, host]) {
-      const result = await dialer.dialOnce(lab.node.address, 15401, shortly);
-      expect(result.outcome).toBe("refused");
-    }
-    expect(await host.dialOnce("127.0.0.1", 15402)).toMatchObject({ outcome: "refused" });
-  });
-
-  it("may be mapped by port to the node's addresses without catching a Service", async () => {
-    // What the port mappings of Docker and of the CNI plugin portmap do.
-    const web = lab.node.pod("web").address;
-    const dnat = `fib daddr type local tcp dport 80 dnat ip to ${web}:8080`;
-    const input = `table inet mappings {
+    it("may be mapped by port to the node's addresses without catching a Service", async () => {
+      // What the port mappings of Docker and of the CNI plugin portmap do.
+      const web = at.webPod;
+      const header = family === "IPv4" ? "ip" : "ip6";
+      const dnat = `fib daddr type local tcp dport 80 dnat ${header} to ${addressAndPort(web, 8080)}`;
+      const input = `table inet mappings {
       chain prerouting { type nat hook prerouting priority dstnat; ${dnat}; }
       chain output { type nat hook output priority -100; ${dnat}; }
     }`;
-    await lab.node.exec("nft", ["-f", "-"], { input });
-    expect(await outside.dialOnce(lab.node.address, 80)).toMatchObject({ name: "web" });
-    expect((await seen(pod, VIP.remote, 80)).names).toEqual(["remote"]);
-    expect((await seen(host, VIP.remote, 80)).names).toEqual(["remote"]);
-    await lab.node.exec("nft", ["delete", "table", "inet", "mappings"]);
+      await lab.node.exec("nft", ["-f", "-"], { input });
+      expect(await outside.dialOnce(at.node, 80)).toMatchObject({ name: "web" });
+      expect((await seen(pod, at.remote, 80)).names).toEqual(["remote"]);
+      expect((await seen(host, at.remote, 80)).names).toEqual(["remote"]);
+      await lab.node.exec("nft", ["delete", "table", "inet", "mappings"]);
+    });
   });
 });
 
@@ -223,7 +242,7 @@ it("does not work with src_valid_mark, and says so", async () => {
 
 describe("an Envoy that is gone", () => {
   it("leaves its connections in their retries, and they are answered when it is back", async () => {
-    await lab.node.exec("nft", ["-f", "-"], { input: tproxyTo(15403) });
+    await lab.node.exec("nft", ["-f", "-"], { input: tproxyTo(15409) });
     const result = await pod.dialOnce(VIP.web, 80, shortly);
     expect(result.outcome).toBe("timeout");
     const retried = pod.dialOnce(VIP.web, 80, { timeoutMs: 5_000 });
