@@ -9,7 +9,7 @@ export type Feature = "local-pods" | "affinity" | "udp";
 const RUNNERS = {
   naive: ["local-pods", "affinity", "udp"],
   "node view": ["local-pods", "affinity"],
-  wasm: ["local-pods"],
+  wasm: ["local-pods", "affinity"],
   real: [],
 } satisfies Record<string, readonly Feature[]>;
 

@@ -10,7 +10,7 @@ import { deltaFrame, snapshotFrames } from "../../controller/wire/frames.ts";
 import type { KubernetesObject, Outcome } from "../cases/case.ts";
 import { type Handling, kernelHandling, sourceSeen, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
-import { type ClientName, partsOf } from "../cases/topology.ts";
+import { type ClientName, clientAddress, familyOfText, partsOf } from "../cases/topology.ts";
 import { WasmHost } from "./host.ts";
 import { FRAME_BYTES, PLUGIN } from "./table-fixtures.ts";
 
@@ -50,7 +50,7 @@ class WasmRunner implements CaseRunner {
 
   outcome(from: ClientName, to: string): Outcome {
     const handling = kernelHandling(this.#capture, from, to);
-    const seen = this.#connectOften(to, handling);
+    const seen = this.#connectOften(from, to, handling);
     if (handling === "keep" || handling === "masquerade" || handling === "local") {
       const sources = seen.map((each) => sourceSeen(this.#capture, handling, from, each));
       return new Map(seen.map((each, index) => [each, sources[index] ?? ""]));
@@ -71,10 +71,12 @@ class WasmRunner implements CaseRunner {
   }
 
   /** The backends, or why it was closed; each once, over all workers. */
-  #connectOften(to: string, handling: Handling): string[] {
+  #connectOften(from: ClientName, to: string, handling: Handling): string[] {
     const list = handling === "local" ? "local" : "cluster";
+    const client = clientAddress(from, familyOfText(to));
     const all = Array.from({ length: TRIES }, (_, index) => {
-      const options = { list, worker: index % this.#host.workers } as const;
+      const source = addressAndPort(client, 40_000 + index);
+      const options = { list, source, worker: index % this.#host.workers } as const;
       const { backend, closed } = this.#host.connect(to, options);
       return closed ?? canonical(backend);
     });
