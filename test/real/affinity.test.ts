@@ -77,7 +77,7 @@ async function only(client: number, at = VIP, port = 80): Promise<string> {
   return seen[0] as string;
 }
 
-it("keeps each client with its backend, whichever of the Service's addresses it dials", async () => {
+it("keeps each client with its backend, at whichever address of the Service", async () => {
   for (const client of [0, 1]) {
     const backend = await only(client);
     expect(await only(client, node.address, NODE_PORT)).toBe(backend);
