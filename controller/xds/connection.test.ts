@@ -82,6 +82,25 @@ describe("other types", () => {
     expect(onlyAnswer().resources).toEqual([]);
   });
 
+  test("are looked up knowing whether Envoy has some already", () => {
+    const asked: boolean[] = [];
+    connection = new XdsConnection(1, (_, isFirst) => {
+      asked.push(isFirst);
+      return new Map();
+    });
+    ask(CLUSTER_TYPE, []);
+    reply(onlyAnswer());
+    connection.isSettled(CLUSTER_TYPE);
+    expect(asked).toEqual([true, false]);
+  });
+
+  test("are known to be asked for by name", () => {
+    ask(FILTER_TYPE, ["a", "b"]);
+    expect(connection.asksFor(FILTER_TYPE, ["b"])).toBe(true);
+    expect(connection.asksFor(FILTER_TYPE, ["b", "c"])).toBe(false);
+    expect(connection.asksFor(CLUSTER_TYPE, [])).toBe(true);
+  });
+
   test("a filter that is asked for later is sent though nothing changed", () => {
     store(FILTER_TYPE, { connection: "1", table: "2" });
     ask(FILTER_TYPE, ["table"]);

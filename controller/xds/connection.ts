@@ -17,13 +17,20 @@ import {
   isSettled,
   needsAnswer,
   openSubscription,
+  partToSend,
   receive,
   type Subscription,
 } from "./subscription.ts";
 import { LISTENER_TYPE } from "./type-urls.ts";
 
-/** Resources by name; undefined for a type that was never set: it is not answered. */
-export type ResourceLookup = (typeUrl: string) => ReadonlyMap<string, EncodedResource> | undefined;
+/**
+ * Resources by name; undefined for a type that is not set: it is not answered. `isFirst`: the Envoy
+ * that asks has none of the type yet.
+ */
+export type ResourceLookup = (
+  typeUrl: string,
+  isFirst: boolean,
+) => ReadonlyMap<string, EncodedResource> | undefined;
 
 export interface Answer {
   typeUrl: string;
@@ -90,8 +97,9 @@ export class XdsConnection {
       const wanted = this.#wanted(subscription);
       if (!wanted || !needsAnswer(subscription, wanted)) continue;
       const nonce = String(this.#nextNonce++);
-      answers.push({ typeUrl, nonce, version: wanted.version, resources: wanted.resources });
-      this.#subscriptions.set(typeUrl, answered(subscription, wanted.version, nonce));
+      const resources = partToSend(subscription, wanted);
+      answers.push({ typeUrl, nonce, version: wanted.version, resources });
+      this.#subscriptions.set(typeUrl, answered(subscription, wanted, nonce));
     }
     return answers;
   }
@@ -103,6 +111,12 @@ export class XdsConnection {
     return !wanted || isSettled(subscription, wanted);
   }
 
+  /** Whether Envoy asks for all of these by name. */
+  asksFor(typeUrl: string, names: Iterable<string>): boolean {
+    const asked = new Set(this.#subscriptions.get(typeUrl)?.names);
+    return [...names].every((name) => asked.has(name));
+  }
+
   /** Envoy's refusal of what it should have; undefined when it did not refuse that. */
   refusal(typeUrl: string): Refusal | undefined {
     const subscription = this.#subscriptions.get(typeUrl);
@@ -112,9 +126,9 @@ export class XdsConnection {
     return { typeUrl, names, detail: subscription.refused.detail };
   }
 
-  #wanted({ typeUrl, names }: Subscription): Selection | undefined {
+  #wanted({ typeUrl, names, accepted }: Subscription): Selection | undefined {
     if (typeUrl === LISTENER_TYPE && !this.#admitted) return EMPTY_SELECTION;
-    const all = this.#resources(typeUrl);
+    const all = this.#resources(typeUrl, accepted === "");
     return all && selectResources(typeUrl, all, names);
   }
 }

@@ -9,7 +9,14 @@ import { loadProtos, type Protos, type Resource } from "./protos.ts";
 import type { EncodedResource } from "./snapshot.ts";
 import { bindUnixSocket } from "./socket.ts";
 import type { DiscoveryRequest } from "./subscription.ts";
-import { dependentType, discoveryName, isServed, LISTENER_TYPE } from "./type-urls.ts";
+import {
+  CLUSTER_TYPE,
+  dependentType,
+  discoveryName,
+  ENDPOINTS_TYPE,
+  isServed,
+  LISTENER_TYPE,
+} from "./type-urls.ts";
 
 export interface XdsLog {
   info(fields: object, message: string): void;
@@ -53,6 +60,10 @@ export class XdsServer {
   readonly #protos: Protos;
   readonly #server = new Server();
   readonly #resources = new Map<string, ReadonlyMap<string, EncodedResource>>();
+  /** For Envoys that have none of the type, until it is set. */
+  readonly #first = new Map<string, ReadonlyMap<string, EncodedResource>>();
+  /** Thousands are set again and again, and few of them are other objects than the last time. */
+  readonly #encoded = new WeakMap<Resource, EncodedResource>();
   readonly #streams = new Map<XdsConnection, Stream>();
   readonly #waiting = new Set<() => void>();
   #lastId = 0;
@@ -82,9 +93,17 @@ export class XdsServer {
   }
 
   /**
+   * What an Envoy gets that has no resource of the type yet, as long as the type was not set. One
+   * that has some keeps them until then.
+   */
+  setFirst(typeUrl: string, resources: readonly Resource[]): void {
+    this.#first.set(typeUrl, this.#encode(resources));
+  }
+
+  /**
    * Replaces all resources of a type. Resolves once every connected Envoy that asks for them has
    * acknowledged them, and what they refer to (the filters of listeners, the endpoints of
-   * clusters); an Envoy that connects later gets them too. One that is not admitted yet does not
+   * clusters: set those first); an Envoy that connects later gets them too. One that is not admitted yet does not
    * get listeners, and is not waited for.
    * Rejects with XdsRejectedError or XdsTimeoutError; the resources stay set.
    */
@@ -93,8 +112,7 @@ export class XdsServer {
     resources: readonly Resource[],
     timeoutMs = DEFAULT_TIMEOUT_MS,
   ): Promise<Acknowledged> {
-    const encoded = resources.map((resource) => this.#protos.encode(resource));
-    this.#resources.set(typeUrl, new Map(encoded.map((resource) => [resource.name, resource])));
+    this.#resources.set(typeUrl, this.#encode(resources));
     return this.#settle(typeUrl, this.connections(), timeoutMs);
   }
 
@@ -108,8 +126,19 @@ export class XdsServer {
     return this.#settle(LISTENER_TYPE, admitted, timeoutMs);
   }
 
+  #encode(resources: readonly Resource[]): ReadonlyMap<string, EncodedResource> {
+    const byName = new Map<string, EncodedResource>();
+    for (const resource of resources) {
+      const encoded = this.#encoded.get(resource) ?? this.#protos.encode(resource);
+      this.#encoded.set(resource, encoded);
+      byName.set(encoded.name, encoded);
+    }
+    return byName;
+  }
+
   #open(stream: Stream): void {
-    const lookup = (typeUrl: string) => this.#resources.get(typeUrl);
+    const lookup = (typeUrl: string, isFirst: boolean) =>
+      this.#resources.get(typeUrl) ?? (isFirst ? this.#first.get(typeUrl) : undefined);
     const connection = new XdsConnection(++this.#lastId, lookup);
     this.#streams.set(connection, stream);
     stream.on("data", (request: WireRequest) => this.#receive(connection, request));
@@ -180,6 +209,9 @@ export class XdsServer {
       const refusal = connection.refusal(type);
       if (refusal) throw new XdsRejectedError(type, refusal.names, refusal.detail);
     }
+    // Envoy acknowledges clusters before it asks for their endpoints.
+    const endpoints = this.#resources.get(ENDPOINTS_TYPE)?.keys() ?? [];
+    if (typeUrl === CLUSTER_TYPE && !connection.asksFor(ENDPOINTS_TYPE, endpoints)) return false;
     return types.every((type) => connection.isSettled(type));
   }
 

@@ -1,8 +1,8 @@
 // What one Envoy wants of one resource type and what it has of it: requests in, the next answer
 // out. State of the world, xDS transport protocol "SotW"; no I/O.
 
-import type { Selection } from "./snapshot.ts";
-import { isWildcard } from "./type-urls.ts";
+import type { EncodedResource, Selection } from "./snapshot.ts";
+import { isSentInParts, isWildcard } from "./type-urls.ts";
 
 /** A DiscoveryRequest, as far as it matters here. */
 export interface DiscoveryRequest {
@@ -22,7 +22,9 @@ export interface Subscription {
   /** Version that Envoy holds; empty when none. */
   readonly accepted: string;
   /** The answer that Envoy has not replied to yet. */
-  readonly pending: { readonly version: string; readonly nonce: string } | undefined;
+  readonly pending: { readonly wanted: Selection; readonly nonce: string } | undefined;
+  /** What Envoy has, where that is known; for types that are sent in parts. */
+  readonly held: Selection | undefined;
   /** The last answer, when Envoy refused it. */
   readonly refused: { readonly version: string; readonly detail: string } | undefined;
   /** Nonce of the last answer on this stream; empty before the first. */
@@ -36,6 +38,7 @@ export function openSubscription(request: DiscoveryRequest): Subscription {
     names: request.names,
     accepted: request.version,
     pending: undefined,
+    held: undefined,
     refused: undefined,
     lastNonce: "",
   };
@@ -49,17 +52,54 @@ export function receive(subscription: Subscription, request: DiscoveryRequest): 
   if (request.nonce !== subscription.lastNonce) return subscription;
   const { pending } = subscription;
   const named = { ...subscription, names: request.names };
-  if (!pending) return named;
-  if (request.refusal === undefined) {
-    return { ...named, accepted: pending.version, pending: undefined, refused: undefined };
+  if (!pending) {
+    return asksAgain(subscription, request) ? { ...named, accepted: "", held: undefined } : named;
   }
-  const refused = { version: pending.version, detail: request.refusal };
-  return { ...named, pending: undefined, refused };
+  const { wanted } = pending;
+  if (request.refusal === undefined) {
+    return {
+      ...named,
+      accepted: wanted.version,
+      pending: undefined,
+      held: isSentInParts(request.typeUrl) ? wanted : undefined,
+      refused: undefined,
+    };
+  }
+  const refused = { version: wanted.version, detail: request.refusal };
+  // It may have been applied in part.
+  return { ...named, pending: undefined, held: undefined, refused };
+}
+
+/**
+ * An Envoy whose cluster changed wants its endpoints once more, and says so by asking for the names
+ * that it asked for before, or for more.
+ */
+function asksAgain({ typeUrl, names }: Subscription, request: DiscoveryRequest): boolean {
+  if (!isSentInParts(typeUrl)) return false;
+  const before = new Set(names);
+  const asksForLess =
+    request.names.length < before.size && request.names.every((name) => before.has(name));
+  return !asksForLess;
 }
 
 /** The subscription after an answer went out. */
-export function answered(subscription: Subscription, version: string, nonce: string): Subscription {
-  return { ...subscription, pending: { version, nonce }, refused: undefined, lastNonce: nonce };
+export function answered(
+  subscription: Subscription,
+  wanted: Selection,
+  nonce: string,
+): Subscription {
+  return { ...subscription, pending: { wanted, nonce }, refused: undefined, lastNonce: nonce };
+}
+
+/**
+ * What an answer has to hold. Of types that are sent in parts, what Envoy does not have yet: what is
+ * left out stays as it is there. Of the others everything.
+ */
+export function partToSend(subscription: Subscription, wanted: Selection): EncodedResource[] {
+  const { held } = subscription;
+  if (!held) return [...wanted.resources];
+  const present = new Map(held.resources.map(({ name, value }) => [name, value]));
+  return wanted.resources.filter(({ name, value }) => !present.get(name)?.equals(value));
 }
 
 /**
@@ -75,6 +115,8 @@ export function needsAnswer(subscription: Subscription, wanted: Selection): bool
 /** Whether Envoy has acknowledged the selection, or there is nothing to acknowledge. */
 export function isSettled(subscription: Subscription, wanted: Selection): boolean {
   if (subscription.pending) return false;
-  if (subscription.accepted === wanted.version && !subscription.refused) return true;
-  return wanted.resources.length === 0 && !isWildcard(subscription.typeUrl);
+  if (wanted.resources.length === 0 && !isWildcard(subscription.typeUrl)) return true;
+  if (subscription.refused) return false;
+  if (subscription.accepted === wanted.version) return true;
+  return subscription.held !== undefined && partToSend(subscription, wanted).length === 0;
 }

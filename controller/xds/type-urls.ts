@@ -30,6 +30,11 @@ export function isWildcard(typeUrl: string): boolean {
   return typeUrl === LISTENER_TYPE || typeUrl === CLUSTER_TYPE;
 }
 
+/** Types of which an answer may leave out what did not change: it stays as it is in Envoy. */
+export function isSentInParts(typeUrl: string): boolean {
+  return typeUrl === ENDPOINTS_TYPE;
+}
+
 /** The type of which resources of this one refer to further ones that Envoy then asks for. */
 export function dependentType(typeUrl: string): string | undefined {
   if (typeUrl === LISTENER_TYPE) return FILTER_TYPE;
