@@ -66,12 +66,11 @@ async function run(flags: Flags, command: Command): Promise<void> {
     configFile: flags.config && text !== undefined ? { path: flags.config, text } : undefined,
   };
   if (warning !== undefined) createLog(options.logLevel).warn(warning);
-  if (flags.writeConfigTo === undefined) await runDaemon(options);
-  else await writeFile(flags.writeConfigTo, configurationText(options));
-}
-
-function configurationText(options: RunOptions): string {
-  return kubeProxyConfigurationYaml(proxyConfigurationOf(options));
+  if (flags.writeConfigTo === undefined) return runDaemon(options);
+  // A name that nobody gave is this machine's; the file may be for others.
+  const nodeName = isDefault("nodeName") ? configuration.nodeName : flags.nodeName;
+  const written = { ...proxyConfigurationOf(options), nodeName };
+  await writeFile(flags.writeConfigTo, kubeProxyConfigurationYaml(written));
 }
 
 function addSourceOptions(command: Command): void {
