@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../eventually.ts";
@@ -63,13 +63,17 @@ function envoyPid(): number {
   return Number(readFileSync(join(portico.runDirectory, "envoy.pid"), "utf8"));
 }
 
-/** Its connections die with it, those that nobody accepted yet too; so wait until it is gone. */
+/**
+ * Its connections die with it, those that nobody accepted yet too; so wait until it is gone with
+ * all its threads, which hold the listening sockets to the last.
+ */
 async function killEnvoy(): Promise<void> {
   const pid = envoyPid();
   process.kill(pid, "SIGKILL");
   await eventually("the end of Envoy", 5_000, async () => {
+    const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-    return stat === "" || / Z /.test(stat);
+    return threads.length <= 1 && (stat === "" || / Z /.test(stat));
   });
 }
 
