@@ -88,7 +88,7 @@ function addServerOptions(command: Command): void {
     );
 }
 
-/** What file and flags say together. `text` is the file's; `warning` as of configurationFromFile. */
+/** What file and flags say together. `text` is the file's; `warning`: configurationFromFile's. */
 export async function proxyConfigurationFromFlags(flags: ProxyFlags): Promise<{
   configuration: ProxyConfiguration;
   text: string | undefined;

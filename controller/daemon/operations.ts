@@ -208,7 +208,7 @@ export class Operations implements SyncObserver {
     });
   }
 
-  /** A Node's Events carry its name, as the kubelet's do: `kubectl describe node` looks for that. */
+  /** A Node's Events carry its name, as the kubelet's do: `kubectl describe node` looks for it. */
   #uidOf(kind: string, key: string): string {
     if (kind === "Node") return key;
     return (kind === "Service" && this.#parts.state.services.get(key)?.uid) || "";
