@@ -1,0 +1,73 @@
+// The verdict on two observations, without any world.
+
+import { expect, describe as group, it } from "vitest";
+import { describe, verdictOn } from "./compare.ts";
+import { INTENDED_DIFFERENCES } from "./intended-differences.ts";
+import type { Observation } from "./observe.ts";
+import { flow, type Probe, sequence } from "./state.ts";
+
+const PROBE: Probe = { kind: "spread", from: "client-1", to: "10.96.0.10:80", protocol: "TCP" };
+
+function verdict(kubeProxy: Observation, portico: Observation) {
+  return verdictOn({ probe: PROBE, objects: [], kubeProxy, portico }, INTENDED_DIFFERENCES);
+}
+
+function intended(kubeProxy: Observation, portico: Observation): string {
+  const found = verdict(kubeProxy, portico);
+  return found.kind === "intended" ? found.id : found.kind;
+}
+
+group("the verdict", () => {
+  it("is the same, in whatever order", () => {
+    expect(verdict(["a sees b", "c sees b"], ["c sees b", "a sees b"])).toEqual({ kind: "same" });
+  });
+
+  it("is different with a backend more, a backend less, another source, another outcome", () => {
+    const seen = ["pod-a:8080 sees client-1"];
+    for (const other of [
+      ["pod-a:8080 sees client-1", "pod-b:8080 sees client-1"],
+      [],
+      ["pod-a:8080 sees node-1"],
+      ["refused"],
+      ["pod-a:8080 sees client-1", "timeout"],
+    ]) {
+      expect(verdict(seen, other).kind).toBe("different");
+      expect(verdict(other, seen).kind).toBe("different");
+    }
+  });
+
+  it("tells who dialled what, and what both did", () => {
+    expect(verdict(["refused"], ["timeout"])).toEqual({
+      kind: "different",
+      text: "client-1 → 10.96.0.10:80: kube-proxy: refused; Portico: timeout",
+    });
+  });
+});
+
+group("intended differences", () => {
+  it("a refusing backend may end the connection late, and only Portico's", () => {
+    expect(intended(["refused"], ["eof"])).toBe("refusing-backend");
+    expect(intended(["refused"], ["reset", "eof"])).toBe("refusing-backend");
+    const half = ["pod-a:8080 sees client-1"];
+    expect(intended([...half, "refused"], [...half, "reset"])).toBe("refusing-backend");
+    expect(intended(["eof"], ["refused"])).toBe("different");
+    expect(intended(["refused"], ["timeout"])).toBe("different");
+    expect(intended([...half, "refused"], ["reset"])).toBe("different");
+  });
+
+  it("a Pod in the host network may see its own node, and no other", () => {
+    const seen = ["node-1:8080 sees outside", "node-2:8080 sees node-1"];
+    const masqueraded = ["node-1:8080 sees node-1", "node-2:8080 sees node-1"];
+    expect(intended(seen, masqueraded)).toBe("host-network-source");
+    expect(intended(["node-1:8080 sees outside"], ["node-1:8080 sees node-2"])).toBe("different");
+    expect(intended(["pod-a:8080 sees outside"], ["pod-a:8080 sees node-1"])).toBe("different");
+  });
+});
+
+it("describes probes", () => {
+  const dial = sequence("node-1", ["10.96.0.10:80", "192.0.2.1:30080", "10.96.0.10:80"]);
+  expect(describe(dial)).toBe("node-1 → 10.96.0.10:80, 192.0.2.1:30080 (sequence)");
+  expect(describe(flow("dns", "outside", "10.96.0.10:53", "UDP"))).toBe(
+    "outside → 10.96.0.10:53/UDP (flow)",
+  );
+});

@@ -1,0 +1,204 @@
+// A seed → a state with a few Services of all kinds, and probes of their front doors. Everything
+// comes from the seed: the same one gives the same state for ever, unless this file changes.
+//
+// `tags` is what may be probed: what is switched off is not drawn either where it would take the
+// probes of a Service with it.
+
+import { Chance } from "./chance.ts";
+import { addressOf, type Family, type NodeName } from "./lab.ts";
+import {
+  CLIENTS,
+  door,
+  type Endpoint,
+  type EndpointFacts,
+  endpoint,
+  GONE,
+  ingress,
+  type KubernetesObject,
+  type Probe,
+  type Protocol,
+  type ServiceSpec,
+  type State,
+  sequence,
+  service,
+  slice,
+  TERMINATING,
+  UNREADY,
+} from "./state.ts";
+import { isCompared, type Tag } from "./tags.ts";
+
+const PODS: readonly Endpoint[] = ["pod-a", "pod-b", "pod-c", "pod-d", "pod-e"];
+const ZONES = ["zone-a", "zone-b", "zone-c"];
+const NODES: readonly NodeName[] = ["node-1", "node-2", "node-3"];
+const RANGES = ["192.0.2.200/32", "192.0.2.0/24", "10.1.1.0/24", "10.1.0.0/16", "fd00:2::/64"];
+const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
+const MOST_PROBES = 40;
+const SEQUENCE_LENGTH = 5;
+
+interface Port {
+  name: string;
+  port: number;
+  protocol: Protocol;
+  targetPort: number;
+  nodePort?: number;
+}
+
+/** What the parts of one Service are drawn from. */
+interface Draw {
+  chance: Chance;
+  may: (tag: Tag) => boolean;
+  /** Makes names and addresses differ. */
+  index: number;
+}
+
+export function generateState(seed: number, tags: readonly Tag[]): State {
+  const chance = new Chance(seed);
+  const may = (tag: Tag) => tags.includes(tag);
+  const objects: KubernetesObject[] = [];
+  const probes: Probe[] = [];
+  for (let index = 1; index <= chance.between(2, 4); index++) {
+    const drawn = drawService({ chance, may, index });
+    objects.push(...drawn.objects);
+    probes.push(...drawn.probes);
+  }
+  const comparable = probes.filter((probe) => isCompared(probe, objects, tags));
+  const some = chance.some(comparable, MOST_PROBES);
+  return { name: `seed ${seed}`, steps: [{ objects, probes: some }] };
+}
+
+function drawService(draw: Draw): { objects: KubernetesObject[]; probes: Probe[] } {
+  const { chance, index } = draw;
+  const name = `svc-${index}`;
+  const families = drawFamilies(draw);
+  const type = chance.pick(["ClusterIP", "NodePort", "LoadBalancer"]);
+  const ports = drawPorts(draw, type !== "ClusterIP");
+  const spec: ServiceSpec = {
+    type,
+    ...addressing(families, index),
+    ports,
+    ...drawPolicies(draw, type),
+    ...drawExternal(draw, type),
+  };
+  const labels = chance.happens(0.05) ? { [PROXY_NAME_LABEL]: "another" } : {};
+  const balanced = type === "LoadBalancer" && chance.happens(0.7) ? drawIngress(draw) : {};
+  const owner = service(spec, { name, labels, ...balanced });
+  const slices = families.flatMap((family) => drawSlices(draw, name, family, ports));
+  return { objects: [owner, ...slices], probes: drawProbes(draw, owner, ports) };
+}
+
+function drawFamilies({ chance, may }: Draw): Family[] {
+  if (!may("ipv6")) return ["IPv4"];
+  return chance.pick<Family[]>([["IPv4"], ["IPv6"], ["IPv4", "IPv6"]]);
+}
+
+function addressing(families: readonly Family[], index: number): ServiceSpec {
+  const ips = { IPv4: `10.96.1.${index}`, IPv6: `fd00:96::1:${index}` };
+  return {
+    clusterIPs: families.map((family) => ips[family]),
+    ipFamilies: families,
+    ipFamilyPolicy: families.length === 2 ? "RequireDualStack" : "SingleStack",
+  };
+}
+
+function drawPorts({ chance, may, index }: Draw, withNodePorts: boolean): Port[] {
+  const numbers = chance.some([80, 443, 8080], chance.between(1, 2));
+  return numbers.map((port, portIndex) => ({
+    name: `port-${port}`,
+    port,
+    protocol: may("udp") && chance.happens(0.35) ? "UDP" : "TCP",
+    targetPort: chance.pick([8080, 8081, 9090]),
+    ...(withNodePorts ? { nodePort: 30_100 + 10 * index + portIndex } : {}),
+  }));
+}
+
+function drawPolicies({ chance, may }: Draw, type: string): ServiceSpec {
+  const spec: ServiceSpec = {};
+  if (chance.happens(0.3)) spec.internalTrafficPolicy = "Local";
+  const canBeLocal = type !== "ClusterIP" && may("policies");
+  if (canBeLocal && chance.happens(0.5)) spec.externalTrafficPolicy = "Local";
+  if (may("affinity") && chance.happens(0.25)) spec.sessionAffinity = "ClientIP";
+  return spec;
+}
+
+function drawExternal({ chance, index }: Draw, type: string): ServiceSpec {
+  const spec: ServiceSpec = {};
+  if (chance.happens(0.3)) spec.externalIPs = [`203.0.113.${100 + index}`];
+  if (type === "LoadBalancer" && chance.happens(0.4)) {
+    spec.loadBalancerSourceRanges = chance.some(RANGES, chance.between(1, 2));
+  }
+  return spec;
+}
+
+function drawIngress({ chance, index }: Draw): { status: object } {
+  const ipMode = chance.happens(0.2) ? "Proxy" : "VIP";
+  return { status: ingress({ ip: `203.0.113.${150 + index}`, ipMode }) };
+}
+
+/** None, one or two for each port number that the ports lead to. */
+function drawSlices(
+  { chance }: Draw,
+  owner: string,
+  family: Family,
+  ports: readonly Port[],
+): KubernetesObject[] {
+  const count = chance.happens(0.1) ? 0 : chance.between(1, 2);
+  const listed = ports.map(({ name, targetPort, protocol }) => ({
+    name,
+    port: targetPort,
+    protocol,
+  }));
+  const endpoints = drawEndpoints(chance);
+  return Array.from({ length: count }, (_, index) => {
+    const share = endpoints.filter((__, position) => position % count === index);
+    const name = `${owner}-${family.toLowerCase()}-${index}`;
+    return slice(share, { service: owner, name, family, ports: listed });
+  });
+}
+
+function drawEndpoints(chance: Chance) {
+  const hinting = chance.pick(["none", "none", "zones", "nodes", "both"]);
+  const who = chance.some(PODS, chance.between(0, PODS.length));
+  if (chance.happens(0.08)) who.push(chance.pick(NODES));
+  return who.map((each) => endpoint(each, drawFacts(chance, hinting)));
+}
+
+function drawFacts(chance: Chance, hinting: string): EndpointFacts {
+  const luck = chance.number();
+  const conditions =
+    luck < 0.7 ? { ready: true } : luck < 0.82 ? TERMINATING : luck < 0.9 ? GONE : UNREADY;
+  const forgotten = chance.happens(0.08);
+  const zoneHints = chance.some(ZONES, chance.between(1, 2));
+  const nodeHints = chance.some(NODES, chance.between(1, 2));
+  return {
+    conditions,
+    ...(!forgotten && ["zones", "both"].includes(hinting) ? { zoneHints } : {}),
+    ...(!forgotten && ["nodes", "both"].includes(hinting) ? { nodeHints } : {}),
+  };
+}
+
+/** Of every front door, from some clients. */
+function drawProbes(draw: Draw, owner: KubernetesObject, ports: readonly Port[]): Probe[] {
+  const { chance } = draw;
+  const isSticky = owner.spec?.sessionAffinity === "ClientIP";
+  return ports.flatMap((port) =>
+    doorsOf(owner, port).flatMap((to) =>
+      chance.some(CLIENTS, 4).map((from): Probe => {
+        const { protocol } = port;
+        if (!isSticky) return { kind: "spread", from, to, protocol };
+        return sequence(from, Array(SEQUENCE_LENGTH).fill(to), { protocol });
+      }),
+    ),
+  );
+}
+
+function doorsOf({ spec = {}, status }: KubernetesObject, { port, nodePort }: Port): string[] {
+  const addresses: string[] = [...(spec.clusterIPs ?? []), ...(spec.externalIPs ?? [])];
+  for (const { ip } of status?.loadBalancer?.ingress ?? []) addresses.push(ip);
+  const doors = addresses.flatMap((address) => [door(address, port), door(address, 9999)]);
+  if (nodePort === undefined) return doors;
+  const families: Family[] = ["IPv4", "IPv6"];
+  const nodes = families.flatMap((family) =>
+    (["node-1", "node-2"] as const).map((node) => door(addressOf(node, family), nodePort)),
+  );
+  return [...doors, ...nodes];
+}

@@ -1,0 +1,81 @@
+// The world that Portico serves, one on each served node, with an Envoy each.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { runPaths } from "../../controller/config.ts";
+import { TableClient } from "../../controller/table/client.ts";
+import { findEnvoy } from "../../envoy/find.ts";
+import { RunningProgram } from "../cluster/program.ts";
+import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
+import { markOf } from "./marker.ts";
+import { type ApiAccess, World } from "./world.ts";
+
+const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
+
+interface Served {
+  node: ClusterNode;
+  runDirectory: string;
+  table: TableClient;
+  program: RunningProgram;
+}
+
+export class PorticoWorld extends World {
+  readonly name = "Portico";
+  /** In /run because a socket's path has 107 bytes at most. */
+  readonly #directory = mkdtempSync("/run/portico-parity-");
+  readonly #served: Served[] = [];
+
+  private constructor(cluster: Cluster) {
+    super(cluster);
+  }
+
+  static async make(): Promise<PorticoWorld> {
+    return new PorticoWorld(await World.lab());
+  }
+
+  async startProxies({ kubeconfig, leadInto }: ApiAccess): Promise<void> {
+    const envoy = await findEnvoy(process.env, console.log);
+    for (const node of this.servedNodes()) {
+      await leadInto(node);
+      const runDirectory = join(this.#directory, node.label);
+      const enter = ["nsenter", `--net=/run/netns/${node.name}`, "--", "env", `ENVOY=${envoy}`];
+      const flags = ["--kubeconfig", kubeconfig, "--node-name", node.label, "--with-envoy"];
+      const run = [process.execPath, COMMAND, "run", ...flags, "--run-dir", runDirectory];
+      const log = join(this.#directory, `${node.label}.log`);
+      const program = new RunningProgram(`Portico on ${node.label}`, [...enter, ...run], log);
+      const table = new TableClient(runPaths(runDirectory).tableSocket);
+      this.#served.push({ node, runDirectory, table, program });
+    }
+  }
+
+  async isSettled(count: number): Promise<boolean> {
+    const asked = this.#served.map((served) => hasMark(served, count).catch(() => false));
+    return (await Promise.all(asked)).every((has) => has);
+  }
+
+  assertRunning(): void {
+    for (const { program } of this.#served) program.assertRunning();
+  }
+
+  override async close(): Promise<void> {
+    for (const { table } of this.#served) table.close();
+    await Promise.all(this.#served.map(({ program }) => program.end()));
+    await super.close(); // ends Envoy, which lives in the namespaces
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The mark is in the table and in the kernel, and its predecessor is no longer in the table: of all
+ * that a sync does, removals from the table come last.
+ */
+async function hasMark({ node, table }: Served, count: number): Promise<boolean> {
+  const mark = markOf("IPv4", count);
+  const { records } = await table.dump();
+  const marks = records.filter(({ address }) => address === mark.address);
+  const [record] = marks;
+  if (marks.length !== 1 || record?.port !== mark.port) return false;
+  if (!record.backends.some(({ port }) => port === mark.endpointPort)) return false;
+  const { stdout } = await node.exec("nft", ["list", "map", "inet", "portico", "frontends_v4"]);
+  return stdout.includes(`${mark.address} . tcp . ${mark.port} :`);
+}
