@@ -27,7 +27,7 @@ function handOvers(options: CaptureOptions): string[] {
 
 /**
  * When Envoy listens nowhere `tproxy` does not match, and the next rule drops: clients repeat a SYN
- * that was dropped, but give up when it is reset. UDP frontends have listeners of their own (udp.ts).
+ * that was dropped, but give up when it is reset. UDP frontends have their own listeners (udp.ts).
  */
 function handOver(kind: UdpListenerKind, port: number, options: CaptureOptions): string[] {
   const tproxies = familiesOf(options.families).map(({ header, loopback }) => {

@@ -11,8 +11,8 @@
 // for everybody, so that the node answers ARP for them, and host listeners on all addresses answer
 // on them whenever the nftables table is missing.
 //
-// In IPv6 the second rule would do just that to nftables: `fib daddr type local` asks the rules as a
-// process of the host would, and port mappings made with it (CNI portmap, Docker) would catch
+// In IPv6 the second rule would do just that to nftables: `fib daddr type local` asks the rules as
+// a process of the host would, and port mappings made with it (CNI portmap, Docker) would catch
 // Services. There the mark alone turns packets round (chains.ts), and their source is the one that
 // they would have had without.
 

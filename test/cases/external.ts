@@ -1,4 +1,5 @@
-// External IPs and load balancer addresses: for everybody, masqueraded, on the Service's ports only.
+// External IPs and load balancer addresses: for everybody, masqueraded, on the Service's ports
+// only.
 
 import type { ConnectionCase } from "./case.ts";
 import {

@@ -42,7 +42,7 @@ export class NaivePicker implements CaseRunner {
     return this.#objects.filter((each) => each.kind === kind);
   }
 
-  /** With a virtual IP of the family, and without the labels that tell service proxies to keep off. */
+  /** With a virtual IP of the family, and without the labels that tell proxies to keep off. */
   #servedServices(address: string): Json[] {
     return this.#ofKind("Service").filter((service) => {
       const labels = Object.keys(service.metadata.labels ?? {});
@@ -96,14 +96,14 @@ export class NaivePicker implements CaseRunner {
     return new Map(isAffine ? backends.slice(0, 1) : backends);
   }
 
-  /** Who is on this node "may reach" an external address "as if" it were inside: by any endpoint. */
+  /** Who is on this node goes "up and out" and comes in again: to any endpoint. */
   #policyFor(door: Door, from: ClientName, service: Json): "Cluster" | "Local" {
     const { internalTrafficPolicy, externalTrafficPolicy } = service.spec;
     if (door === "cluster IP") return internalTrafficPolicy ?? "Cluster";
     return from === "host" || isLocalPod(from) ? "Cluster" : (externalTrafficPolicy ?? "Cluster");
   }
 
-  /** Local "preserves the client source IP"; Cluster hides it; Pods keep theirs among each other. */
+  /** Local "preserves the client source IP"; Cluster hides it; Pods keep theirs among them. */
   #keepsSource(door: Door, from: ClientName, service: Json): boolean {
     if (from === "host") return false;
     if (door === "cluster IP") return isLocalPod(from);

@@ -6,15 +6,20 @@
 //    outside 192.0.2.200
 //
 // Node-2 and outside reach Services' addresses, and what else is at no node (203.0.113.0/24),
-// through node-1. That knows its Pods as with detection mode NodeCIDR. Every Pod accepts TCP connections on all of LISTENING_PORTS and tells who called. Nothing listens
-// on the nodes and outside.
+// through node-1. That knows its Pods as with detection mode NodeCIDR. Every Pod accepts TCP
+// connections on all of LISTENING_PORTS and tells who called. Nothing listens on the nodes and
+// outside.
 
 import type { IPFamily } from "../../controller/model/types.ts";
-import { nodeAddresses, OUTSIDE_ADDRESSES, podAddresses } from "../namespaces/addresses.ts";
+import {
+  nodeAddresses,
+  OUTSIDE_ADDRESSES,
+  podAddresses,
+  SERVICE_CIDRS,
+} from "../namespaces/addresses.ts";
 import type { KubernetesObject } from "./case.ts";
 
 export const THIS_NODE = "node-1";
-export const SERVICE_CIDRS: readonly string[] = ["10.96.0.0/16", "fd00:96::/112"];
 export const EXTERNAL_CIDRS: readonly string[] = ["203.0.113.0/24", "fd00:203::/64"];
 export const LISTENING_PORTS: readonly number[] = [8080, 8081, 9090];
 

@@ -7,8 +7,8 @@
 
 import { isIPv6 } from "node:net";
 
-/** The Service CIDR that no address of the plan is in. */
-export const SERVICE_CIDR = "10.96.0.0/16";
+/** The Service CIDRs, which no address of the plan is in. */
+export const SERVICE_CIDRS: readonly string[] = ["10.96.0.0/16", "fd00:96::/112"];
 export const OUTSIDE_ADDRESSES: readonly string[] = ["192.0.2.200", "fd00:2::c8"];
 /** The underlay's own: every namespace's default gateway. It forwards nothing, so it drops. */
 export const GATEWAY_ADDRESSES: readonly string[] = ["192.0.2.254", "fd00:2::fe"];

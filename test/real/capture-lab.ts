@@ -172,6 +172,7 @@ function frontends(at: Addresses): FixedFrontend[] {
     { address: at.host, port: 80, backends: [addressAndPort(at.node, 9090)] },
     { address: at.remote, port: 80, backends: [remote] },
     { address: at.node, port: 30080, backends: [web] },
+    { address: at.loopback, port: 30080, backends: [web] },
     { address: at.external, port: 80, backends: [web] },
     { ...local, port: 80 },
     { ...local, port: 81 },

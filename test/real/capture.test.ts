@@ -189,9 +189,9 @@ describe.each(FAMILIES)("in %s", (family) => {
 
     it("may be mapped by port to the node's addresses without catching a Service", async () => {
       // What the port mappings of Docker and of the CNI plugin portmap do.
-      const web = at.webPod;
       const header = family === "IPv4" ? "ip" : "ip6";
-      const dnat = `fib daddr type local tcp dport 80 dnat ${header} to ${addressAndPort(web, 8080)}`;
+      const mapped = addressAndPort(at.webPod, 8080);
+      const dnat = `fib daddr type local tcp dport 80 dnat ${header} to ${mapped}`;
       const input = `table inet mappings {
       chain prerouting { type nat hook prerouting priority dstnat; ${dnat}; }
       chain output { type nat hook output priority -100; ${dnat}; }

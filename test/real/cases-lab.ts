@@ -12,9 +12,9 @@ import {
   PODS_OF_NODE,
   type PodName,
   podAddress,
-  SERVICE_CIDRS,
   THIS_NODE,
 } from "../cases/topology.ts";
+import { SERVICE_CIDRS } from "../namespaces/addresses.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import { ipBatch } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
