@@ -46,8 +46,8 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   }
 }
 
-/** Returns what ends it all again. */
-async function start(options: RunOptions, log: Log): Promise<() => Promise<void>> {
+/** The parts, connected; none has begun. */
+function assemble(options: RunOptions, log: Log) {
   const paths = runPaths(options.runDir);
   const state = new ClusterState((...change) => operations.objectChanged(...change));
   const problems = new Problems({
@@ -75,8 +75,12 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
       watches: source.status(),
     }),
   });
-  const parts = { options, state, problems, log, table, xds };
-  const sync = new NodeSync({ ...parts, observer: operations, metrics: operations.counted });
+  const sync = new NodeSync({
+    ...{ options, state, problems, log, table, xds },
+    observer: operations,
+    metrics: operations.counted,
+    serve: () => rollout.serve(),
+  });
   const rollout = new PluginRollout({ xds, table, pushSnapshot: () => sync.pushSnapshot() });
   const plugin = new ActivePlugin(
     rollout,
@@ -105,13 +109,19 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
     loadPlugin: (wasm, from) => plugin.load(wasm, from),
     resetPlugin: () => plugin.reset(),
   };
+  return { problems, table, xds, operations, sync, plugin, source, handlers };
+}
 
+/** Returns what ends it all again. */
+async function start(options: RunOptions, log: Log): Promise<() => Promise<void>> {
+  const parts = assemble(options, log);
+  const { problems, table, xds, operations, sync, plugin, source, handlers } = parts;
   await operations.start();
   problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   await plugin.begin();
   await listenWhenAdmitted(xds, options.capturePorts);
   await xds.start();
-  const control = await startControlServer(paths.controlSocket, handlers);
+  const control = await startControlServer(runPaths(options.runDir).controlSocket, handlers);
   const envoy = await superviseEnvoy(options, log, () => operations.envoyDied());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();

@@ -44,13 +44,17 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
   return [recordKey(frontendKey(address, port, protocol), list), entry];
 }
 
-/** The listeners themselves are set once, by listenWhenAdmitted. */
-export function listenersOf(xds: XdsServer): Listeners {
+/**
+ * The listeners themselves are set once, by listenWhenAdmitted. `serve` lets the plugin have
+ * connections.
+ */
+export function listenersOf(xds: XdsServer, serve: () => Promise<void>): Listeners {
   const connections = xds.connections();
   const waiting = connections.filter(({ admitted }) => !admitted);
   return {
     active: connections.length > 0 && waiting.length === 0,
     publish: async () => {
+      await serve();
       for (const { id } of waiting) await xds.admitListeners(id);
     },
   };

@@ -65,6 +65,8 @@ interface NodeSyncParts {
   xds: XdsServer;
   observer: SyncObserver;
   metrics: EventMetrics;
+  /** Lets the plugin have connections; called once its table is there, and again and again. */
+  serve: () => Promise<void>;
 }
 
 export class NodeSync {
@@ -96,7 +98,7 @@ export class NodeSync {
     });
     this.#reconciler = new Reconciler({
       table: meteredTable(tableGateway(table), metrics, () => performance.now()),
-      listeners: () => listenersOf(xds),
+      listeners: () => listenersOf(xds, parts.serve),
       capture: this.#capture,
     });
     this.#runner = new Runner({

@@ -35,6 +35,7 @@ const ASK_INTERVAL_MS = 25;
 export class PluginRollout {
   readonly #options: RolloutOptions;
   #current: PluginCode | undefined;
+  #isServing = false;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: RolloutOptions) {
@@ -47,15 +48,28 @@ export class PluginRollout {
   }
 
   /**
-   * The plugin to begin with, before Envoys connect. An Envoy that lives already and has the same
-   * is left alone. Throws PluginRejectedError.
+   * The plugin to begin with, before Envoys connect: they get it for the table endpoint. Those that
+   * live already go on with the connection filter they have until `serve`. Throws
+   * PluginRejectedError.
    */
   begin(wasm: Uint8Array): Promise<PluginCode> {
     return this.#inTurn(async () => {
       const code = await checkPlugin(wasm);
-      await this.#publish(code, code);
+      await this.#publish(code, undefined);
       this.#current = code;
       return code;
+    });
+  }
+
+  /**
+   * The table is there in the form that the present plugin reads: it may have connections. Does
+   * nothing the second time.
+   */
+  serve(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#isServing || !this.#current) return;
+      this.#isServing = true;
+      await this.#publish(this.#current, this.#current);
     });
   }
 
@@ -86,9 +100,10 @@ export class PluginRollout {
     }
   }
 
-  #publish(table: PluginCode, connection: PluginCode): Promise<{ envoys: number }> {
-    const filters = [tableFilter(table), ...connectionFilters(connection)];
-    return this.#options.xds.set(FILTER_TYPE, filters);
+  /** `connection` counts once the plugin serves. */
+  #publish(table: PluginCode, connection: PluginCode | undefined): Promise<{ envoys: number }> {
+    const serving = connection && this.#isServing ? connectionFilters(connection) : [];
+    return this.#options.xds.set(FILTER_TYPE, [tableFilter(table), ...serving]);
   }
 
   async #prove(code: PluginCode): Promise<void> {

@@ -63,6 +63,7 @@ export class PorticoNode {
     options: PorticoNodeOptions,
     xds: XdsServer,
     table: TableClient,
+    rollout: PluginRollout,
     pid: number,
   ) {
     this.table = table;
@@ -75,7 +76,7 @@ export class PorticoNode {
     });
     this.#reconciler = new Reconciler({
       table: this.#timed(tableGateway(table)),
-      listeners: () => listenersOf(xds),
+      listeners: () => listenersOf(xds, () => rollout.serve()),
       capture: kernelOf(options.node),
     });
   }
@@ -104,7 +105,7 @@ export class PorticoNode {
         () => false,
       );
     await until("Envoy's table endpoint answers", answers);
-    return new PorticoNode(options, xds, table, pid);
+    return new PorticoNode(options, xds, table, rollout, pid);
   }
 
   /** Brings the whole data plane to the state, as one sync of the controller does. */

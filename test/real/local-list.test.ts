@@ -38,6 +38,7 @@ beforeEach(async () => {
   table = new TableClient(fixture.path("table.sock"));
   rollout = new PluginRollout({ xds, table, pushSnapshot: () => pushTable() });
   await rollout.begin(code.wasm);
+  await rollout.serve();
   await fixture.supervisor.start();
   const isThere = () =>
     table.version().then(

@@ -147,6 +147,7 @@ describe("a new plugin", () => {
       answerTimeoutMs: 500,
     });
     await rollout.begin(code.wasm);
+    await rollout.serve();
     await fixture.supervisor.start();
     await fixture.untilServing();
   });
