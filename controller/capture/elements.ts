@@ -12,6 +12,7 @@
 
 import { familyOf } from "../model/ip.ts";
 import type { CaptureSet, FrontendKey } from "../node/types.ts";
+import { differences } from "./differences.ts";
 import type { Family } from "./families.ts";
 import { UDP_ELEMENTS } from "./udp.ts";
 
@@ -26,8 +27,7 @@ interface ElementSet {
   kind: "set" | "map";
   /** Attributes of its declaration. */
   attributes: (family: Family) => string[];
-  /** What its elements come from: the same object means the same elements. */
-  part: (set: CaptureSet) => CaptureSet[keyof CaptureSet];
+  /** Each entry of the capture set has elements of its own. */
   elements: (set: CaptureSet, family: Family) => Elements;
 }
 
@@ -38,28 +38,24 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     name: "frontends",
     kind: "map",
     attributes: (family) => [`type ${frontendType(family)} : verdict`],
-    part: ({ verdicts }) => verdicts,
     elements: ({ verdicts }, family) => frontendElements(verdicts, family),
   },
   {
     name: "cluster_ips",
     kind: "set",
     attributes: ({ type }) => [`type ${type}`],
-    part: ({ clusterIPs }) => clusterIPs,
     elements: ({ clusterIPs }, family) => setOf(ofFamily(clusterIPs, family)),
   },
   {
     name: "service_cidrs",
     kind: "set",
     attributes: ({ type }) => [`type ${type}`, "flags interval"],
-    part: ({ serviceCIDRs }) => serviceCIDRs,
     elements: ({ serviceCIDRs }, family) => setOf(ofFamily(serviceCIDRs, family)),
   },
   {
     name: "own_backends",
     kind: "set",
     attributes: ({ type }) => [`type ${type} . ${type}`],
-    part: ({ localEndpoints }) => localEndpoints,
     elements: ({ localEndpoints }, family) =>
       setOf(ofFamily(localEndpoints, family).map((address) => `${address} . ${address}`)),
   },
@@ -67,7 +63,6 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     name: "external",
     kind: "set",
     attributes: (family) => [`type ${frontendType(family)}`],
-    part: ({ externalFrontends }) => externalFrontends,
     elements: ({ externalFrontends }, family) =>
       setOf(externalFrontends.flatMap((key) => frontendElement(key, family) ?? [])),
   },
@@ -75,7 +70,6 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     name: "restricted",
     kind: "set",
     attributes: (family) => [`type ${frontendType(family)}`],
-    part: ({ allowedSources }) => allowedSources,
     elements: ({ allowedSources }, family) =>
       setOf([...allowedSources.keys()].flatMap((key) => frontendElement(key, family) ?? [])),
   },
@@ -83,13 +77,12 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     name: "allowed_sources",
     kind: "set",
     attributes: (family) => [`type ${frontendType(family)} . ${family.type}`, "flags interval"],
-    part: ({ allowedSources }) => allowedSources,
     elements: ({ allowedSources }, family) => sourceElements(allowedSources, family),
   },
   ...UDP_ELEMENTS.map(({ name, kind, type, elements }): ElementSet => {
     const attributes = (family: Family) => [`type ${type(family)}`];
-    const part = ({ udpAddresses }: CaptureSet) => udpAddresses;
-    return { name, kind, attributes, part, elements: (set, family) => elements(part(set), family) };
+    const of = ({ udpAddresses }: CaptureSet, family: Family) => elements(udpAddresses, family);
+    return { name, kind, attributes, elements: of };
   }),
 ];
 
@@ -106,12 +99,12 @@ export function elementChanges(
 ): string {
   const deletions: string[] = [];
   const additions: string[] = [];
+  const [before, after] = differences(previous, next);
   for (const elementSet of ELEMENT_SETS) {
-    if (elementSet.part(previous) === elementSet.part(next)) continue;
     for (const family of families) {
       const name = `${elementSet.name}_${family.suffix}`;
-      const present = elementSet.elements(previous, family);
-      const wanted = elementSet.elements(next, family);
+      const present = elementSet.elements(before, family);
+      const wanted = elementSet.elements(after, family);
       deletions.push(...command("delete", name, [...differing(present, wanted).keys()]));
       additions.push(...command("add", name, [...differing(wanted, present)].map(textOf)));
     }
