@@ -10,7 +10,7 @@ const RUNNERS = {
   naive: ["local-pods", "affinity", "udp"],
   "node view": ["local-pods", "affinity"],
   wasm: ["local-pods", "affinity"],
-  real: [],
+  real: ["local-pods", "affinity"],
 } satisfies Record<string, readonly Feature[]>;
 
 export type RunnerName = keyof typeof RUNNERS;
