@@ -35,12 +35,15 @@ export interface ConnectionCase extends Step {
   oneFamily?: true;
 }
 
+/** What can be dialled. */
+export type CaseProtocol = "TCP" | "UDP";
+
 export interface Connection {
   from: ClientName;
   /** "address:port", "[address]:port" */
   to: string;
   /** TCP when absent. */
-  protocol?: "UDP";
+  protocol?: CaseProtocol;
   expect: Served | Unserved;
 }
 

@@ -4,8 +4,8 @@
 // serves all cases one after another, so that what an earlier case leaves behind shows.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Protocol } from "../../controller/model/types.ts";
 import {
+  type CaseProtocol,
   type Connection,
   expectedOutcome,
   type KubernetesObject,
@@ -24,7 +24,7 @@ export interface CaseRunner {
    * answer, all who do, each once; so try often enough. Asked for all connections of a step at
    * once.
    */
-  outcome(from: ClientName, to: string, protocol: Protocol): Promise<Outcome> | Outcome;
+  outcome(from: ClientName, to: string, protocol: CaseProtocol): Promise<Outcome> | Outcome;
   close?(): Promise<void> | void;
 }
 

@@ -7,8 +7,8 @@
 //
 // Node-2 and outside reach Services' addresses, and what else is at no node (203.0.113.0/24),
 // through node-1. That knows its Pods as with detection mode NodeCIDR. Every Pod accepts TCP
-// connections on all of LISTENING_PORTS and tells who called. Nothing listens on the nodes and
-// outside.
+// connections and datagrams on all of LISTENING_PORTS and tells who called. Nothing listens on the
+// nodes and outside.
 
 import type { IPFamily } from "../../controller/model/types.ts";
 import {

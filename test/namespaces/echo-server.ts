@@ -2,7 +2,7 @@
 //
 // TCP: answers HTTP GET with JSON {name, server, client} (keep-alive as asked); whatever does not
 // begin with "GET " is streamed back as it comes, until the client ends. UDP: answers each datagram
-// with JSON {name, client, bytes}. Prints one line when it listens.
+// with JSON {name, server, client, bytes}, server being ":port". Prints one line when it listens.
 
 import { createSocket } from "node:dgram";
 import { createServer as createHttpServer } from "node:http";
@@ -45,7 +45,8 @@ function listenUDP(port: number): Promise<void> {
     const socket = createSocket("udp6");
     socket.on("message", (message, from) => {
       const client = endpoint(from.address, from.port);
-      socket.send(JSON.stringify({ name, client, bytes: message.length }), from.port, from.address);
+      const answer = { name, server: `:${port}`, client, bytes: message.length };
+      socket.send(JSON.stringify(answer), from.port, from.address);
     });
     socket.on("error", reject).bind(port, "::", resolve);
   });

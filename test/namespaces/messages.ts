@@ -13,7 +13,7 @@ export interface DialResult {
   /** Who answered, and from which "address:port" it was asked; empty unless answered. */
   name: string;
   client: string;
-  /** The "address:port" at which it was reached; empty unless answered over TCP. */
+  /** The "address:port" at which it was reached, over UDP ":port"; empty unless answered. */
   server: string;
   /** Until the outcome, in milliseconds. */
   milliseconds: number;

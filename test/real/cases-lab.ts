@@ -33,7 +33,7 @@ export async function makeCasesLab(): Promise<CasesLab> {
     await Promise.all([cluster.outside, cluster.node("node-2")].map(routeThroughThisNode));
     await Promise.all(
       NODE_NAMES.flatMap((name) => [...cluster.node(name).pods.values()]).map((pod) =>
-        pod.serve({ tcp: LISTENING_PORTS }),
+        pod.serve({ tcp: LISTENING_PORTS, udp: LISTENING_PORTS }),
       ),
     );
   } catch (error) {

@@ -5,16 +5,24 @@
 import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 import { runPaths } from "../../controller/config.ts";
+import { addressAndPort } from "../../controller/model/ip.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TableClient } from "../../controller/table/client.ts";
-import type { KubernetesObject, Outcome } from "../cases/case.ts";
+import type { CaseProtocol, KubernetesObject, Outcome } from "../cases/case.ts";
 import { ALL_CASES } from "../cases/cases.ts";
 import { casesFor } from "../cases/features.ts";
 import { kernelHandling, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
-import { type ClientName, partsOf } from "../cases/topology.ts";
+import {
+  type ClientName,
+  familyOfText,
+  type PodName,
+  partsOf,
+  podAddress,
+} from "../cases/topology.ts";
 import { eventually } from "../eventually.ts";
+import type { DialOptions } from "../namespaces/dialer.ts";
 import type { DialResult } from "../namespaces/messages.ts";
 import { type CasesLab, makeCasesLab } from "./cases-lab.ts";
 import { hasPassed, observePackets } from "./passing-packets.ts";
@@ -56,7 +64,7 @@ class RealRunner implements CaseRunner {
     const all = steps.flatMap(({ connections }) => connections);
     const untouched = all.filter((each) => each.expect === "untouched");
     const tried = untouched.map(async ({ from, to }) => {
-      const { result, passed } = await this.#dial(from, to, PATIENCE_MS);
+      const { result, passed } = await this.#dial(from, to, { timeoutMs: PATIENCE_MS });
       expect(passed, `${from} → ${to}, before there is a Portico`).toBe(true);
       this.#without.set(`${from} ${to}`, textFromResult(result));
     });
@@ -80,11 +88,12 @@ class RealRunner implements CaseRunner {
     });
   }
 
-  async outcome(from: ClientName, to: string): Promise<Outcome> {
-    const handling = kernelHandling(this.#capture, from, to);
+  async outcome(from: ClientName, to: string, protocol: CaseProtocol): Promise<Outcome> {
+    const handling = kernelHandling(this.#capture, from, to, protocol);
     const without = this.#without.get(`${from} ${to}`);
     const isSilent = handling === "drop" || (handling === "untouched" && without === "timeout");
-    const { result, passed } = await this.#dial(from, to, isSilent ? SHORT_MS : PATIENCE_MS);
+    const timeoutMs = isSilent ? SHORT_MS : PATIENCE_MS;
+    const { result, passed } = await this.#dial(from, to, { protocol, timeoutMs });
     if (passed) {
       const title = `${from} → ${to}, which is left alone`;
       if (without !== undefined) expect(textFromResult(result), title).toBe(without);
@@ -95,9 +104,9 @@ class RealRunner implements CaseRunner {
       expect(result.milliseconds, `${from} → ${to}, ms until refused`).toBeLessThan(AT_ONCE_MS);
       return "refused";
     }
-    const backends = this.#cluster.backends(to, "TCP", handling);
-    const isAffine = this.#cluster.frontends.get(`${to}/TCP`)?.affinityTimeoutSeconds;
-    return await this.#seenAll(from, to, isAffine ? 1 : backends.length);
+    const backends = this.#cluster.backends(to, protocol, handling);
+    const isAffine = this.#cluster.frontends.get(`${to}/${protocol}`)?.affinityTimeoutSeconds;
+    return await this.#seenAll(from, to, protocol, isAffine ? 1 : backends.length);
   }
 
   async close(): Promise<void> {
@@ -107,31 +116,39 @@ class RealRunner implements CaseRunner {
   }
 
   /** One connection, and whether its first packet passed the node. */
-  async #dial(from: ClientName, to: string, timeoutMs: number) {
+  async #dial(from: ClientName, to: string, options: DialOptions) {
     const localPort = ++this.#lastPort;
     const dialer = await this.#lab.namespaceOf(from).dialer();
     const { address, port } = partsOf(to);
-    const result = await dialer.dialOnce(address, port, { localPort, timeoutMs });
+    const result = await dialer.dialOnce(address, port, { ...options, localPort });
     return { result, passed: await hasPassed(this.#lab.node, localPort, to) };
   }
 
   /** Dials until so many backends were seen; returns who was, and the sources they saw. */
-  async #seenAll(from: ClientName, to: string, count: number): Promise<Map<string, string>> {
+  async #seenAll(from: ClientName, to: string, protocol: CaseProtocol, count: number) {
     const dialer = await this.#lab.namespaceOf(from).dialer();
     const { address, port } = partsOf(to);
     const seen = new Map<string, string>();
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const options = { tries: TRIES_A_ROUND, timeoutMs: PATIENCE_MS };
+      const options = { protocol, tries: TRIES_A_ROUND, timeoutMs: PATIENCE_MS };
       for (const result of await dialer.dial(address, port, options)) {
         expect(result.outcome, `${from} → ${to}`).toBe("answered");
         const source = partsOf(result.client).address;
-        expect(seen.get(result.server) ?? source, `${from} → ${to}, sources seen`).toBe(source);
-        seen.set(result.server, source);
+        const server = serverOf(result, to);
+        expect(seen.get(server) ?? source, `${from} → ${to}, sources seen`).toBe(source);
+        seen.set(server, source);
       }
       if (seen.size >= count) break;
     }
     return seen;
   }
+}
+
+/** Who answers a datagram says its name and port only. */
+function serverOf({ server, name }: DialResult, to: string): string {
+  if (!server.startsWith(":")) return server;
+  const address = podAddress(name as PodName, familyOfText(to));
+  return addressAndPort(address, Number(server.slice(1)));
 }
 
 /** "refused"; "answered: 10.1.1.11:8080 sees 10.1.1.10" */
