@@ -41,8 +41,21 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   minSyncPeriodMs: number;
 }
 
-/** The files of a run directory; all that Portico keeps outside the kernel. */
+/** sun_path of unix(7), without its terminating NUL. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * The files of a run directory; all that Portico keeps outside the kernel. Throws when the
+ * directory's path is too long for sockets in it.
+ */
 export function runPaths(runDir: string) {
+  const longest = Buffer.byteLength(join(runDir, "control.sock"));
+  if (longest > MAX_SOCKET_PATH_BYTES) {
+    throw new Error(
+      `${runDir} is too long for sockets in it: their paths would have ${longest} bytes, and ` +
+        `${MAX_SOCKET_PATH_BYTES} bytes is the most; give a shorter --run-dir`,
+    );
+  }
   return {
     tableSocket: join(runDir, "table.sock"),
     adminSocket: join(runDir, "admin.sock"),

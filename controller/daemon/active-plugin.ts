@@ -34,7 +34,10 @@ export class ActivePlugin {
         this.#reject(error);
       }
     }
-    await this.#beginWith(await this.#store.shipped());
+    const shipped = await this.#store.shipped();
+    await this.#beginWith(shipped).catch((error: Error) => {
+      throw new Error(`the plugin ${this.#store.shippedFile}: ${error.message}`);
+    });
   }
 
   /** Rejects with ControlRefusal; the present one serves on then. */

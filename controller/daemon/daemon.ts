@@ -112,30 +112,51 @@ function assemble(options: RunOptions, log: Log) {
   return { problems, table, xds, operations, sync, plugin, source, handlers };
 }
 
-/** Returns what ends it all again. */
+type Ending = () => unknown;
+
+/** Returns what ends it all again. A start that fails ends what had begun, or it would linger. */
 async function start(options: RunOptions, log: Log): Promise<() => Promise<void>> {
+  const endings: Ending[] = [];
+  const end = async () => {
+    for (const ending of endings.toReversed()) await ending();
+  };
+  try {
+    await begin(options, log, (...more) => endings.push(...more));
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return end;
+}
+
+/** `atEnd` is told what ends the parts that began; the last is to end first. */
+async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]) => void) {
   const parts = assemble(options, log);
   const { problems, table, xds, operations, sync, plugin, source, handlers } = parts;
+  atEnd(
+    () => table.close(),
+    () => operations.stop(),
+  );
   await operations.start();
   problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   await plugin.begin();
   await listenWhenAdmitted(xds, options.capturePorts);
   await xds.start();
+  atEnd(
+    () => xds.stop(),
+    () => sync.stop(),
+  );
   const control = await startControlServer(runPaths(options.runDir).controlSocket, handlers);
+  atEnd(() => control.close());
   const envoy = await superviseEnvoy(options, log, () => operations.envoyDied());
+  atEnd(() => envoy?.release());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
+  atEnd(
+    () => source.stop(),
+    () => sources?.stop(),
+  );
   await source.start();
-  return async () => {
-    sources?.stop();
-    await source.stop();
-    await sync.stop();
-    await operations.stop();
-    await envoy?.release();
-    control.close();
-    await xds.stop();
-    table.close();
-  };
 }
 
 function problemOfThisNode(message: string): Problem {

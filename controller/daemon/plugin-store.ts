@@ -11,12 +11,13 @@ export interface StoredPlugin {
 }
 
 export class PluginStore {
-  readonly #shippedFile: string;
+  /** Path of the module to start with when no other was loaded. */
+  readonly shippedFile: string;
   readonly #loadedFile: string;
   readonly #noteFile: string;
 
   constructor(shippedFile: string, loadedFile: string) {
-    this.#shippedFile = shippedFile;
+    this.shippedFile = shippedFile;
     this.#loadedFile = loadedFile;
     this.#noteFile = `${loadedFile}.json`;
   }
@@ -24,10 +25,10 @@ export class PluginStore {
   /** The shipped module; rejects with a message that says how to make one when it is missing. */
   async shipped(): Promise<StoredPlugin> {
     try {
-      return { wasm: await readFile(this.#shippedFile), source: "shipped" };
+      return { wasm: await readFile(this.shippedFile), source: "shipped" };
     } catch (error) {
       throw new Error(
-        `no plugin at ${this.#shippedFile} (${(error as Error).message}); ` +
+        `no plugin at ${this.shippedFile} (${(error as Error).message}); ` +
           "`npm run build` makes it, --plugin names another",
       );
     }
