@@ -1,0 +1,227 @@
+// What Kubernetes' own tests ask of a Service proxy (test/e2e/network/service.go), where it takes
+// the real controllers, or a proxy on each node, to ask it. test/checklist says which is which.
+
+import { NetworkingV1Api, type V1ServiceSpec } from "@kubernetes/client-node";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { eventually } from "../eventually.ts";
+import type { Dialer } from "../namespaces/dialer.ts";
+import type { Objects } from "./objects.ts";
+import { LAG_MS, ServedCluster, untilAnsweredBy, untilOutcome, WEB } from "./served-cluster.ts";
+
+const HTTP = { name: "http", port: 80, targetPort: "http" };
+
+let served: ServedCluster;
+let objects: Objects;
+let here: Dialer;
+let there: Dialer;
+let outside: Dialer;
+let host: Dialer;
+
+beforeAll(async () => {
+  served = await ServedCluster.start();
+  here = await served.dialer("client-1");
+  there = await served.dialer("client-2");
+  outside = await served.dialer("outside");
+  host = await served.dialer("node-1");
+}, 900_000); // the first run builds Kubernetes
+
+afterAll(() => served?.close());
+
+afterEach((context) => {
+  if (context.task.result?.state === "fail") console.log(served.log);
+});
+
+beforeEach(async () => {
+  objects = await served.objects();
+});
+
+/** Its cluster IP and first node port. */
+async function createService(name: string, spec: V1ServiceSpec) {
+  const created = await objects.createService({ name, spec });
+  const { clusterIP = "", ports = [] } = created.spec ?? {};
+  return { address: clusterIP, nodePort: ports[0]?.nodePort ?? 0 };
+}
+
+function createWeb(spec: V1ServiceSpec = {}) {
+  return createService("web", { selector: WEB, ports: [HTTP], ...spec });
+}
+
+it("Services go up and down, and the others go on", async () => {
+  const pods = (app: string) =>
+    (["web-1", "web-2", "web-3"] as const).map((pod) =>
+      served.pod(pod, { name: `${app}-${pod}`, labels: { app } }),
+    );
+  const create = async (app: string) => {
+    await objects.scale({ app }, pods(app));
+    return createService(app, { selector: { app }, ports: [HTTP] });
+  };
+  const all = ["web-1", "web-2", "web-3"];
+  const [one, two] = [await create("one"), await create("two")];
+  for (const client of [here, host]) {
+    for (const { address } of [one, two]) await untilAnsweredBy(all, client, address);
+  }
+  await objects.deleteService("one");
+  for (const client of [here, host]) await untilOutcome("timeout", client, one.address);
+  const three = await create("three");
+  for (const client of [here, host]) {
+    await untilAnsweredBy(all, client, two.address);
+    await untilAnsweredBy(all, client, three.address);
+  }
+});
+
+it("ports with named targets on different Pods lead each to its own Pod", async () => {
+  const ports = (name: string, containerPort: number) => [{ name, containerPort }];
+  const { address } = await createService("web", {
+    selector: WEB,
+    ports: [
+      { name: "one", port: 80, targetPort: "portname1" },
+      { name: "two", port: 81, targetPort: "portname2" },
+    ],
+  });
+  await untilOutcome("refused", here, address);
+  await objects.createPod(served.pod("web-1", { ports: ports("portname1", 8080) }));
+  await untilAnsweredBy(["web-1"], here, address);
+  await untilOutcome("refused", here, address, 81);
+  await objects.createPod(served.pod("web-3", { ports: ports("portname2", 9090) }));
+  await untilAnsweredBy(["web-3"], here, address, 81);
+  await untilAnsweredBy(["web-1"], here, address);
+  const { server } = await here.dialOnce(address, 81);
+  expect(server).toBe(`${served.addressOf("web-3")}:9090`);
+  await objects.deletePod("web-1");
+  await untilOutcome("refused", here, address);
+  await untilAnsweredBy(["web-3"], here, address, 81);
+});
+
+it("one target port has another number on each Pod", async () => {
+  const { address } = await createWeb();
+  const http = (containerPort: number) => ({ ports: [{ name: "http", containerPort }] });
+  await objects.createPod(served.pod("web-1", http(8080)));
+  await objects.createPod(served.pod("web-3", http(9090)));
+  await untilAnsweredBy(["web-1", "web-3"], here, address);
+  const results = await here.dial(address, 80, { tries: 12 });
+  const servers = new Set(results.map(({ server }) => server));
+  const expected = [`${served.addressOf("web-1")}:8080`, `${served.addressOf("web-3")}:9090`];
+  expect([...servers].sort()).toEqual(expected.sort());
+});
+
+it("the backend sees the client Pod's address, from its own node and from another", async () => {
+  await objects.createPod(served.pod("web-1"));
+  const { address } = await createWeb();
+  for (const name of ["client-1", "client-2", "web-2", "web-4"] as const) {
+    const client = await served.dialer(name);
+    await untilAnsweredBy(["web-1"], client, address);
+    const result = await client.dialOnce(address, 80);
+    expect(result.client.split(":")[0]).toBe(served.addressOf(name));
+  }
+});
+
+it("a Pod that is its Service's endpoint reaches itself", async () => {
+  await objects.createPod(served.pod("web-1"));
+  const { address, nodePort } = await createWeb({ type: "NodePort" });
+  const itself = await served.dialer("web-1");
+  await untilAnsweredBy(["web-1"], itself, address);
+  await untilAnsweredBy(["web-1"], itself, served.addressOf("node-1"), nodePort);
+  await objects.createPod(served.pod("web-3"));
+  await untilAnsweredBy(["web-1", "web-3"], itself, address);
+});
+
+it("a node port answers on every node, from Pods, the host and outside", async () => {
+  await objects.createPod(served.pod("web-1"));
+  await objects.createPod(served.pod("web-3"));
+  const { address, nodePort } = await createWeb({ type: "NodePort" });
+  for (const client of [here, there, host, outside]) {
+    for (const node of ["node-1", "node-2"] as const) {
+      await untilAnsweredBy(["web-1", "web-3"], client, served.addressOf(node), nodePort);
+    }
+  }
+  await untilAnsweredBy(["web-1", "web-3"], here, address);
+});
+
+it("nothing listens on a node port, while it is served and after", async () => {
+  await objects.createPod(served.pod("web-1"));
+  const { nodePort } = await createWeb({ type: "NodePort" });
+  const nodeAddress = served.addressOf("node-1");
+  await untilAnsweredBy(["web-1"], outside, nodeAddress, nodePort);
+  expect(await listeners(nodePort)).toEqual([]);
+  await objects.deleteService("web");
+  await untilOutcome("refused", outside, nodeAddress, nodePort);
+  expect(await listeners(nodePort)).toEqual([]);
+});
+
+/** As Kubernetes' test asks: ss -ant46 'sport = :PORT' | grep LISTEN; and whatever takes UDP. */
+async function listeners(port: number): Promise<string[]> {
+  const sockets = ["-Hanut46", `sport = :${port}`];
+  const { stdout } = await served.node("node-1").exec("ss", sockets);
+  return stdout.split("\n").filter((line) => /LISTEN|UNCONN/.test(line));
+}
+
+it("an external IP that no node has answers Pods", async () => {
+  await objects.createPod(served.pod("web-1"));
+  await createWeb({ externalIPs: ["203.0.113.250"] });
+  for (const client of [here, there]) await untilAnsweredBy(["web-1"], client, "203.0.113.250");
+});
+
+it("Pods in the host network are endpoints as any, on their own node too", async () => {
+  for (const node of ["node-1", "node-2"] as const) {
+    await objects.createPod(served.pod(node, { name: `host-${node}` }));
+  }
+  const { address, nodePort } = await createWeb({ type: "NodePort" });
+  for (const client of [here, there, host, await served.dialer("node-2")]) {
+    await untilAnsweredBy(["node-1", "node-2"], client, address);
+  }
+  const atNode = served.addressOf("node-1");
+  await untilAnsweredBy(["node-1", "node-2"], outside, atNode, nodePort);
+});
+
+it("a ServiceCIDR is added: its Services answer, its free addresses are dropped", async () => {
+  const networking = served.plane.kubeConfig().makeApiClient(NetworkingV1Api);
+  const body = { metadata: { name: "second" }, spec: { cidrs: ["10.97.0.0/24"] } };
+  await networking.createServiceCIDR({ body });
+  await objects.createPod(served.pod("web-1"));
+  const clusterIP = "10.97.0.10";
+  await eventually("a Service of the second CIDR", LAG_MS, async () => {
+    return createWeb({ clusterIP }).then(
+      () => true,
+      () => false,
+    );
+  });
+  for (const client of [here, there, host]) await untilAnsweredBy(["web-1"], client, clusterIP);
+  await untilOutcome("refused", here, clusterIP, 81);
+  await untilOutcome("timeout", here, "10.97.0.99");
+  await objects.deleteService("web");
+  await untilOutcome("timeout", here, clusterIP);
+  await networking.deleteServiceCIDR({ name: "second" });
+});
+
+it("slices by hand: several ports in several slices, several addresses in several", async () => {
+  const { address } = await createService("manual", {
+    ports: [
+      { name: "http", port: 80 },
+      { name: "admin", port: 81 },
+    ],
+  });
+  await createSlice("one", "http", 8080, served.addressOf("web-1"));
+  await createSlice("two", "admin", 9090, served.addressOf("web-3"));
+  await untilAnsweredBy(["web-1"], here, address);
+  await untilAnsweredBy(["web-3"], here, address, 81);
+  await createSlice("three", "http", 8080, served.addressOf("web-2"));
+  await createSlice("four", "http", 8080, served.addressOf("web-4"));
+  for (const client of [here, there]) {
+    await untilAnsweredBy(["web-1", "web-2", "web-4"], client, address);
+  }
+  const { namespace } = objects;
+  await objects.discovery.deleteNamespacedEndpointSlice({ name: "three", namespace });
+  await untilAnsweredBy(["web-1", "web-4"], here, address);
+});
+
+async function createSlice(name: string, portName: string, port: number, ip: string) {
+  await objects.discovery.createNamespacedEndpointSlice({
+    namespace: objects.namespace,
+    body: {
+      metadata: { name, labels: { "kubernetes.io/service-name": "manual" } },
+      addressType: "IPv4",
+      ports: [{ name: portName, port, protocol: "TCP" }],
+      endpoints: [{ addresses: [ip], conditions: { ready: true } }],
+    },
+  });
+}
