@@ -107,6 +107,7 @@ function hooks(options: CaptureOptions): string[] {
       "ct state related socket transparent 1 socket wildcard 0 goto deliver",
       "goto from_frontend",
     ]),
+    ...chain("from_envoy", fromEnvoy(options)),
     ...chain("replies", replies(options)),
     ...chain("delivered", delivered(options)),
     ...chain("hairpin", [
@@ -124,6 +125,7 @@ function fromFrontend(options: CaptureOptions): string[] {
   const families = familiesOf(options.families);
   const inFamilies = (rule: (family: Family) => string) => families.map(rule);
   return [
+    `${isFromEnvoy(options)} accept`,
     ...inFamilies(
       ({ header, suffix }) =>
         `ct state new ${frontendOf(header)} @restricted_${suffix} ` +
@@ -148,6 +150,20 @@ function fromFrontend(options: CaptureOptions): string[] {
 }
 
 /**
+ * A backend that is a cluster IP is refused, as kube-proxy does after it has translated; one that
+ * is another front door is whoever has that address.
+ */
+function fromEnvoy({ families }: CaptureOptions): string[] {
+  return [
+    ...familiesOf(families).flatMap(({ header, suffix }) => [
+      `${header} daddr @cluster_ips_${suffix} goto verdict_refuse`,
+      `${header} daddr @service_cidrs_${suffix} drop`,
+    ]),
+    "accept",
+  ];
+}
+
+/**
  * What leaves the node's own sockets. A host process's packets to a frontend turn round on lo, to
  * come by as everybody's; for IPv4 Service CIDRs a rule of routing does that, for other addresses
  * the mark. A connection that began so goes on so, whatever becomes of its frontend.
@@ -161,7 +177,8 @@ function replies(options: CaptureOptions): string[] {
     ...lateReplies(options),
     `ct direction reply ${isOurs(options)} goto deliver`,
     "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
-      `ct mark set ct mark or ${bit(options)} accept`,
+      `ct mark set ct mark or ${bit(options)}`,
+    `ct direction original ct state new ${isFromEnvoy(options)} goto from_envoy`,
     `${leaves} ${isOurs(options)} fib saddr type local goto deliver`,
     ...families.flatMap(({ header, suffix }) => [
       `${leaves} ct state new ${frontendOf(header)} @external_${suffix} ${mine}`,
@@ -172,7 +189,7 @@ function replies(options: CaptureOptions): string[] {
 }
 
 function delivered(options: CaptureOptions): string[] {
-  const others = `0x${(~options.markBit >>> 0).toString(16)}`;
+  const others = `0x${(~(options.markBit | options.envoyMarkBit) >>> 0).toString(16)}`;
   const isMarked = `meta mark and ${bit(options)}`;
   return [
     `type filter hook input priority ${LAST_IN_INPUT}; policy accept;`,
@@ -180,9 +197,10 @@ function delivered(options: CaptureOptions): string[] {
     `tcp dport ${capturePorts(options)} ct direction original ` +
       `${isMarked} != ${bit(options)} reject with tcp reset`,
     strangersAnswers(options),
-    // A routed packet needs its mark no longer. Left on it, the sysctl tcp_fwmark_accept would
-    // give it to Envoy's sockets, whose own packets would then be taken for captured ones.
+    // A routed packet needs its marks no longer. Left on it, the sysctl tcp_fwmark_accept would
+    // give them to sockets, whose own packets would then be taken for captured ones, or Envoy's.
     `${isMarked} == ${bit(options)} meta mark set meta mark and ${others}`,
+    `${isFromEnvoy(options)} meta mark set meta mark and ${others}`,
   ];
 }
 
@@ -198,6 +216,12 @@ function capturePorts({ keepPort, masqueradePort, localPort }: CaptureOptions): 
 /** A connection of Envoy's with somebody else's address as its source, or one that it answers. */
 function isOurs(options: CaptureOptions): string {
   return `ct mark and ${bit(options)} == ${bit(options)}`;
+}
+
+/** Of a connection to a backend. */
+function isFromEnvoy({ envoyMarkBit }: CaptureOptions): string {
+  const text = `0x${envoyMarkBit.toString(16)}`;
+  return `meta mark and ${text} == ${text}`;
 }
 
 function chain(name: string, rules: readonly string[]): string[] {

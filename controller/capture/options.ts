@@ -10,6 +10,12 @@ export interface CaptureOptions {
    * others stay as they are.
    */
   markBit: number;
+  /**
+   * The one bit of the packet mark that Envoy's connections to backends carry, so that they are not
+   * captured: a Service whose endpoint is the front door of one would call itself for ever. Not
+   * 0x2000, which the CNI plugin portmap masquerades by, nor 0x4000 and 0x8000, kube-proxy's.
+   */
+  envoyMarkBit: number;
   /** The routing table that says: everything is local. */
   routeTable: number;
   /** Of the rules that lead to it. After 0 (addresses that really are local) and before 32766. */
@@ -33,6 +39,7 @@ export interface CaptureOptions {
 
 export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   markBit: 0x1000,
+  envoyMarkBit: 0x40,
   routeTable: 4100,
   rulePriority: 100,
   keepPort: 15401,

@@ -51,14 +51,15 @@ describe("the whole table", () => {
     expect(rulesetFrom(EMPTY, DEFAULT_CAPTURE_OPTIONS)).not.toContain("elements");
   });
 
-  it("touches one bit of the marks, whatever bit that is", () => {
-    const text = rulesetFrom(SHOP, { ...DEFAULT_CAPTURE_OPTIONS, markBit: 0x80000000 });
+  it("touches its bits of the marks, whatever bits they are", () => {
+    const bits = { markBit: 0x80000000, envoyMarkBit: 0x1 };
+    const text = rulesetFrom(SHOP, { ...DEFAULT_CAPTURE_OPTIONS, ...bits });
     const changes = text.match(/mark set .*?(0x[0-9a-f]+)/g) ?? [];
     expect(new Set(changes)).toEqual(
       new Set([
         "mark set meta mark or 0x80000000",
         "mark set ct mark or 0x80000000",
-        "mark set meta mark and 0x7fffffff",
+        "mark set meta mark and 0x7ffffffe",
       ]),
     );
   });

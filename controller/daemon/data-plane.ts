@@ -3,7 +3,7 @@
 
 import { KernelCapture } from "../capture/apply.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
-import type { CaptureOptions } from "../capture/options.ts";
+import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { sameData } from "../model/same-data.ts";
 import { frontendKey } from "../node/frontend-key.ts";
 import type { CaptureSet } from "../node/types.ts";
@@ -65,7 +65,11 @@ const CONNECT_TIMEOUT_SECONDS = 10;
 
 /** To be called before an Envoy connects: it asks for its cluster before anything else. */
 export async function listenWhenAdmitted(xds: XdsServer, ports: CapturePorts): Promise<void> {
-  const options = { connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS, upstreamPorts: undefined };
+  const options = {
+    connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
+    upstreamPorts: undefined,
+    mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
+  };
   await xds.set(CLUSTER_TYPE, [backendsCluster(options)]);
   await xds.set(LISTENER_TYPE, captureListeners(ports, familiesOfThisHost()));
 }

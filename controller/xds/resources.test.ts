@@ -28,6 +28,12 @@ test("ports that backends are dialled from", () => {
   expect(option).toMatchObject({ level: 0, name: 51, int_value: (31_999 << 16) + 20_000 });
 });
 
+test("the mark of connections to backends", () => {
+  const cluster = backendsCluster({ ...backends, mark: 0x40 });
+  const { socket_options } = cluster.upstream_bind_config as { socket_options: object[] };
+  expect(socket_options).toMatchObject([{ level: 1, name: 36, int_value: 0x40 }]);
+});
+
 test("every field is one that Envoy's definitions have", () => {
   const { encode, decode } = loadProtos();
   for (const resource of all) {

@@ -49,6 +49,8 @@ export interface BackendsOptions {
   connectTimeoutSeconds: number;
   /** undefined leaves it to the node's ip_local_port_range. */
   upstreamPorts: PortRange | undefined;
+  /** SO_MARK of connections to backends; none when absent. The kernel's rules know them by it. */
+  mark?: number;
 }
 
 /** A plugin's code and its name, which the table endpoint tells: 12 hex digits of its SHA-256. */
@@ -86,6 +88,9 @@ const CLEANUP_INTERVAL_SECONDS = 600;
 /** IPPROTO_IP, IP_LOCAL_PORT_RANGE of linux/in.h. */
 const IPPROTO_IP = 0;
 const IP_LOCAL_PORT_RANGE = 51;
+/** SOL_SOCKET, SO_MARK of asm-generic/socket.h. */
+const SOL_SOCKET = 1;
+const SO_MARK = 36;
 
 /**
  * Listeners for captured connections of the families that this node has: one that it cannot bind
@@ -173,21 +178,29 @@ export function backendsCluster(options: BackendsOptions): Resource {
     cleanup_interval: { seconds: CLEANUP_INTERVAL_SECONDS },
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     circuit_breakers: { thresholds: [limits] },
-    ...portRange(options.upstreamPorts),
+    ...socketOptions(options),
   };
 }
 
+function socketOptions({ upstreamPorts, mark }: BackendsOptions): object {
+  const options = [
+    ...(upstreamPorts === undefined ? [] : [portRange(upstreamPorts)]),
+    ...(mark === undefined ? [] : [{ ...MARK, int_value: mark }]),
+  ];
+  return options.length === 0 ? {} : { upstream_bind_config: { socket_options: options } };
+}
+
+const MARK = { description: "SO_MARK", level: SOL_SOCKET, name: SO_MARK, state: "STATE_PREBIND" };
+
 /** Keeps Envoy's ports apart from the ones that a Pod dials the same backend from. */
-function portRange(ports: PortRange | undefined): object {
-  if (!ports) return {};
-  const option = {
+function portRange({ first, last }: PortRange): object {
+  return {
     description: "IP_LOCAL_PORT_RANGE",
     level: IPPROTO_IP,
     name: IP_LOCAL_PORT_RANGE,
-    int_value: ports.last * 0x1_0000 + ports.first,
+    int_value: last * 0x1_0000 + first,
     state: "STATE_PREBIND",
   };
-  return { upstream_bind_config: { socket_options: [option] } };
 }
 
 function duration(seconds: number): object {
