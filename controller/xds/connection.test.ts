@@ -74,6 +74,28 @@ describe("listeners", () => {
   });
 });
 
+describe("listeners that Envoy refuses", () => {
+  beforeEach(() => {
+    store(LISTENER_TYPE, { capture: "c" });
+    ask(LISTENER_TYPE, []);
+    reply(onlyAnswer());
+    connection.admit();
+    reply(onlyAnswer(), "cannot bind 0.0.0.0:15401");
+  });
+
+  test("are no listeners: it is not admitted before it has them", () => {
+    expect(connection.admitted).toBe(false);
+    expect(connection.takeAnswers()).toEqual([]);
+  });
+
+  test("are sent again for another try, since a port may be free now", () => {
+    connection.retry(LISTENER_TYPE);
+    expect(connection.refusal(LISTENER_TYPE)).toBeUndefined();
+    reply(onlyAnswer());
+    expect(connection.admitted).toBe(true);
+  });
+});
+
 describe("other types", () => {
   test("are not answered before they are set", () => {
     ask(CLUSTER_TYPE, []);

@@ -19,6 +19,7 @@ import {
   openSubscription,
   partToSend,
   receive,
+  retried,
   type Subscription,
 } from "./subscription.ts";
 import { LISTENER_TYPE } from "./type-urls.ts";
@@ -69,13 +70,22 @@ export class XdsConnection {
     return this.#fresh;
   }
 
-  /** Whether it may have listeners. */
+  /**
+   * Whether it has the listeners that it should have: it was let have them, or came with some, and
+   * acknowledged them. One that refused them has to be admitted once more.
+   */
   get admitted(): boolean {
-    return this.#admitted;
+    return this.#admitted && this.isSettled(LISTENER_TYPE);
   }
 
   admit(): void {
     this.#admitted = true;
+  }
+
+  /** Has Envoy asked once more for what it refused of this type. */
+  retry(typeUrl: string): void {
+    const subscription = this.#subscriptions.get(typeUrl);
+    if (subscription) this.#subscriptions.set(typeUrl, retried(subscription));
   }
 
   /** Returns whether it was the first request for listeners: from then on `fresh` is known. */

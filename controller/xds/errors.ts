@@ -2,7 +2,9 @@
 
 import { discoveryName } from "./type-urls.ts";
 
-/** Envoy refused resources and keeps what it had. Sending the same again is of no use. */
+const PORT_HINT = "`ss -ltnp` tells who has the port; --capture-ports names others";
+
+/** Envoy refused resources and keeps what it had. */
 export class XdsRejectedError extends Error {
   readonly code = "xds-rejected";
   override readonly name = "XdsRejectedError";
@@ -13,7 +15,10 @@ export class XdsRejectedError extends Error {
   readonly detail: string;
 
   constructor(typeUrl: string, resources: readonly string[], detail: string) {
-    super(`Envoy refused ${discoveryName(typeUrl)} ${resources.join(", ")}: ${detail}`);
+    const hint = detail.includes("Address already in use") ? `; ${PORT_HINT}` : "";
+    super(
+      `Envoy refused ${discoveryName(typeUrl)} ${resources.join(", ")}: ${detail.trim()}${hint}`,
+    );
     this.typeUrl = typeUrl;
     this.resources = resources;
     this.detail = detail;

@@ -103,8 +103,9 @@ export class XdsServer {
   /**
    * Replaces all resources of a type. Resolves once every connected Envoy that asks for them has
    * acknowledged them, and what they refer to (the filters of listeners, the endpoints of
-   * clusters: set those first); an Envoy that connects later gets them too. One that is not admitted yet does not
-   * get listeners, and is not waited for.
+   * clusters: set those first); an Envoy that connects later gets them too. One that is not
+   * admitted yet does not get listeners, and is not waited for. What was set and refused before is
+   * sent again.
    * Rejects with XdsRejectedError or XdsTimeoutError; the resources stay set.
    */
   set(
@@ -113,16 +114,21 @@ export class XdsServer {
     timeoutMs = DEFAULT_TIMEOUT_MS,
   ): Promise<Acknowledged> {
     this.#resources.set(typeUrl, this.#encode(resources));
+    for (const connection of this.connections()) connection.retry(typeUrl);
     return this.#settle(typeUrl, this.connections(), timeoutMs);
   }
 
   /**
-   * Lets a fresh Envoy have its listeners, which were or will be set. Resolves and rejects as `set`
-   * does; an id that is not connected (any more) gives 0 Envoys.
+   * Lets an Envoy have its listeners, which were or will be set; once more when it refused them,
+   * since the port that was taken may be free now. Resolves and rejects as `set` does; an id that is
+   * not connected (any more) gives 0 Envoys.
    */
   admitListeners(connectionId: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<Acknowledged> {
     const admitted = this.connections().filter(({ id }) => id === connectionId);
-    for (const connection of admitted) connection.admit();
+    for (const connection of admitted) {
+      connection.admit();
+      connection.retry(LISTENER_TYPE);
+    }
     return this.#settle(LISTENER_TYPE, admitted, timeoutMs);
   }
 

@@ -91,6 +91,11 @@ export function answered(
   return { ...subscription, pending: { wanted, nonce }, refused: undefined, lastNonce: nonce };
 }
 
+/** What Envoy refused is sent again: that may have been for want of something it can have now. */
+export function retried(subscription: Subscription): Subscription {
+  return { ...subscription, refused: undefined };
+}
+
 /**
  * What an answer has to hold. Of types that are sent in parts, what Envoy does not have yet: what is
  * left out stays as it is there. Of the others everything.

@@ -39,7 +39,7 @@ describe("an Envoy that is started", () => {
   it("serves, and listens nowhere but on the capture ports", async () => {
     await fixture.supervisor.start();
     await fixture.untilServing();
-    expect(await fixture.listening()).toEqual(CAPTURE);
+    await vi.waitFor(async () => expect(await fixture.listening()).toEqual(CAPTURE), WITHIN);
     for (const socket of ["admin.sock", "table.sock", "xds.sock"]) {
       expect((await stat(fixture.path(socket))).mode & 0o777).toBe(0o600);
     }

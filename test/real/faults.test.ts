@@ -148,6 +148,29 @@ describe("Envoy", () => {
     console.log(`from the kill of Envoy to the first answer: ${Math.round(outageMs)} ms`);
     expect(await names(VIP)).toEqual(new Set(["web-1"]));
   });
+
+  it("finds its port taken: nothing is handed over, and it listens when the port is free", async () => {
+    const squatter = node.spawn(process.execPath, [
+      "-e",
+      'require("net").createServer().listen(15401, "0.0.0.0")',
+    ]);
+    await eventually("the squatter", 5_000, async () => {
+      return (await node.exec("ss", ["-Hltn", "sport = 15401"])).stdout !== "";
+    });
+    await portico.start([...CIDR, "--sync-period", "1s"]);
+    await eventually("the taken port in the status", 10_000, async () => {
+      const status = await portico.status().catch(() => undefined);
+      return status?.lastSync?.error.includes("Address already in use") ?? false;
+    });
+    await eventually("a third try", 10_000, async () => {
+      return portico.log.split("Envoy refused its configuration").length > 3;
+    });
+    expect((await portico.status()).lastSync?.error).toContain("Address already in use");
+    expect((await node.exec("nft", ["list", "ruleset"])).stdout).not.toContain(VIP);
+    squatter.kill();
+    await portico.synced();
+    expect(await names(VIP)).toEqual(new Set(["web-1"]));
+  });
 });
 
 describe("the kernel", () => {
