@@ -2,7 +2,7 @@
 // It makes those parts and passes on to them what happens; none of them decides anything.
 
 import type { KubeConfig } from "@kubernetes/client-node";
-import { systemClock } from "../clock.ts";
+import { systemClock, wallClock } from "../clock.ts";
 import { proxyConfigurationOf, type RunOptions, runPaths } from "../config.ts";
 import { kubeProxyConfiguration } from "../config-file-write.ts";
 import { isNodeEligible, ProxyHealth } from "../health/proxy-health.ts";
@@ -53,14 +53,13 @@ export class Operations implements SyncObserver {
   constructor(parts: OperationsParts) {
     this.#parts = parts;
     const { options, state, log, loadKubeConfig } = parts;
-    const clock = systemClock;
-    this.#metrics = new Metrics({ clock, families: FAMILIES, version: PORTICO_VERSION });
+    this.#metrics = new Metrics({ clock: wallClock, families: FAMILIES, version: PORTICO_VERSION });
     const timeoutMs = HEALTH_TIMEOUT_SYNC_PERIODS * options.syncPeriodMs;
-    this.#health = new ProxyHealth({ clock, timeoutMs, families: FAMILIES });
+    this.#health = new ProxyHealth({ clock: systemClock, timeoutMs, families: FAMILIES });
     this.#events = new EventRecorder({
       sink: loadKubeConfig && new KubernetesEvents(loadKubeConfig, options.nodeName),
       log,
-      clock,
+      clock: wallClock,
       random: Math.random,
       counted: (outcome) => this.counted.events.inc({ outcome }),
     });

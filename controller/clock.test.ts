@@ -1,0 +1,49 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { systemClock, wallClock } from "./clock.ts";
+import { Runner } from "./sync/runner.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+test("the machine's clock is set back an hour: what waits does not wait for that hour", async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let runs = 0;
+  const runner = new Runner({
+    run: async () => {
+      runs += 1;
+      if (runs === 2) resolve("ran again");
+    },
+    onError: () => {},
+    clock: systemClock,
+    coalesceMs: 0,
+    minIntervalMs: 1,
+    fullIntervalMs: 60_000,
+    retryMinMs: 1,
+    retryMaxMs: 1,
+  });
+  runner.request();
+  await vi.waitFor(() => expect(runs).toBe(1));
+  const before = Date.now();
+  vi.spyOn(Date, "now").mockReturnValue(before - 3_600_000);
+  runner.request();
+  await expect(promise).resolves.toBe("ran again");
+  expect(wallClock.now()).toBe(before - 3_600_000);
+  await runner.stop();
+});
+
+test("both clocks say milliseconds since 1970", () => {
+  expect(Math.abs(systemClock.now() - wallClock.now())).toBeLessThan(1_000);
+});
+
+test("a delay longer than a timer of Node's can be comes late, and not at once", () => {
+  vi.useFakeTimers();
+  const called = vi.fn();
+  const cancel = systemClock.after(1_000 * 3_600_000, called);
+  vi.advanceTimersByTime(3_600_000);
+  expect(called).not.toHaveBeenCalled();
+  expect(vi.getTimerCount()).toBe(1);
+  cancel();
+  expect(vi.getTimerCount()).toBe(0);
+});
