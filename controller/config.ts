@@ -91,6 +91,16 @@ export function integerBetween(least: number, most: number): (text: string) => n
   };
 }
 
+/** `default`, `main` and `local` of rt_tables: a route of ours would replace one of the node's. */
+const KERNEL_ROUTE_TABLES = [253, 254, 255];
+
+/** A routing table that may be Portico's own. */
+export function routeTableFromText(text: string): number {
+  const table = integerBetween(1, 2 ** 32 - 1)(text);
+  if (!KERNEL_ROUTE_TABLES.includes(table)) return table;
+  throw new InvalidArgumentError(`Table ${table} is the kernel's own; give another, such as 4100.`);
+}
+
 /** "15401,15402,15403": the ports in the order of CapturePorts. */
 export function capturePortsFromText(text: string): CapturePorts {
   const parts = text.split(",");
@@ -112,8 +122,15 @@ export function durationMs(text: string): number {
   return total;
 }
 
+/** The same, and not 0: what is done that often would leave time for nothing else. */
+export function intervalMs(text: string): number {
+  const interval = durationMs(text);
+  if (interval > 0) return interval;
+  throw new InvalidArgumentError("Give a duration of more than 0, such as 30s.");
+}
+
 /** Collects a repeatable --service-cidr. */
-export function collectCIDR(text: string, before: string[]): string[] {
+export function collectCIDR(text: string, before: string[] = []): string[] {
   const cidr = parseCIDR(text);
   if (!cidr) throw new InvalidArgumentError("Give a CIDR such as 10.96.0.0/16.");
   return [...before, cidr];

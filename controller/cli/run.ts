@@ -10,12 +10,15 @@ import {
   defaultNodeName,
   durationMs,
   integerBetween,
+  intervalMs,
   proxyConfigurationOf,
   type RunOptions,
+  routeTableFromText,
   type SourceOptions,
   shippedPlugin,
 } from "../config.ts";
 import type { ProxyConfiguration } from "../config-file.ts";
+import { goDuration } from "../config-file-duration.ts";
 import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
@@ -32,7 +35,7 @@ interface Flags extends ProxyFlags {
   envoyConcurrency: number;
   plugin: string;
   watchPlugin: boolean;
-  serviceCidr: string[];
+  serviceCidr?: string[];
   serviceProxyName?: string;
   capturePorts: CapturePorts;
   markBit: number;
@@ -65,12 +68,20 @@ async function run(flags: Flags, command: Command): Promise<void> {
     ...optionsFromFlags(flags, configuration, isDefault),
     configFile: flags.config && text !== undefined ? { path: flags.config, text } : undefined,
   };
+  refuseContradictions(options);
   if (warning !== undefined) createLog(options.logLevel).warn(warning);
   if (flags.writeConfigTo === undefined) return runDaemon(options);
   // A name that nobody gave is this machine's; the file may be for others.
   const nodeName = isDefault("nodeName") ? configuration.nodeName : flags.nodeName;
   const written = { ...proxyConfigurationOf(options), nodeName };
   await writeFile(flags.writeConfigTo, kubeProxyConfigurationYaml(written));
+}
+
+/** As kube-proxy, which refuses the same of its file; a flag may contradict a file, too. */
+function refuseContradictions({ minSyncPeriodMs: least, syncPeriodMs: often }: RunOptions): void {
+  if (least <= often) return;
+  const periods = `${goDuration(least)} is longer than --sync-period ${goDuration(often)}`;
+  throw new Error(`--min-sync-period ${periods}; give a shorter one`);
 }
 
 function addSourceOptions(command: Command): void {
@@ -95,7 +106,6 @@ function addSourceOptions(command: Command): void {
       "--service-cidr <cidr>",
       "a range of cluster IPs, besides those of the ServiceCIDR objects; may be repeated",
       collectCIDR,
-      [],
     )
     .option(
       "--service-proxy-name <name>",
@@ -125,18 +135,20 @@ function addEnvoyOptions(command: Command): void {
 
 function addKernelOptions(command: Command): void {
   command
-    .option(
-      "--capture-ports <keep,masquerade,local>",
-      "ports of Envoy's capture listeners: source address kept, masqueraded, local backends " +
-        "only; the kernel rules refuse whoever dials them directly",
-      capturePortsFromText,
-      { keep: 15_401, masquerade: 15_402, local: 15_403 },
+    .addOption(
+      withDefault(
+        "--capture-ports <keep,masquerade,local>",
+        "ports of Envoy's capture listeners: source address kept, masqueraded, local backends " +
+          "only; the kernel rules refuse whoever dials them directly",
+        capturePortsFromText,
+        "15401,15402,15403",
+      ),
     )
     .option("--mark-bit <n>", "bit (0-31) of packet and conntrack marks", integerBetween(0, 31), 12)
     .option(
       "--route-table <n>",
       "routing table that makes marked packets local",
-      integerBetween(1, 2 ** 31),
+      routeTableFromText,
       4100,
     )
     .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100);
@@ -144,21 +156,30 @@ function addKernelOptions(command: Command): void {
 
 function addSyncOptions(command: Command): void {
   command
-    .option(
-      "--min-sync-period <duration>",
-      "least time between two syncs; changes that come closer together share one",
-      durationMs,
-      durationMs("5ms"),
+    .addOption(
+      withDefault(
+        "--min-sync-period <duration>",
+        "least time between two syncs; changes that come closer together share one",
+        durationMs,
+        "5ms",
+      ),
     )
-    .option(
-      "--sync-period <duration>",
-      "how often to look whether somebody changed the rules or the table behind our back",
-      durationMs,
-      durationMs("30s"),
+    .addOption(
+      withDefault(
+        "--sync-period <duration>",
+        "how often to look whether somebody changed the rules or the table behind our back",
+        intervalMs,
+        "30s",
+      ),
     )
     .addOption(
       new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
     );
+}
+
+/** Shows its default as people type it. */
+function withDefault<T>(flags: string, what: string, parse: (text: string) => T, text: string) {
+  return new Option(flags, what).argParser(parse).default(parse(text), text);
 }
 
 function optionsFromFlags(
@@ -184,7 +205,7 @@ function optionsFromFlags(
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
-    serviceCIDRs: flags.serviceCidr,
+    serviceCIDRs: flags.serviceCidr ?? [],
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),
     syncPeriodMs: either("syncPeriod", flags.syncPeriod, syncPeriodMs),
