@@ -3,7 +3,7 @@
 
 import type { UdpListenerKind, Verdict } from "../node/types.ts";
 import { type Family, familiesOf } from "./families.ts";
-import type { LocalDetector } from "./local-detector.ts";
+import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 
@@ -61,22 +61,14 @@ function verdicts(options: CaptureOptions): string[] {
  */
 function keepRules(options: CaptureOptions): string[] {
   if (options.masqueradeAll) return ["goto to_masquerade"];
-  const detected = detectedFamilies(options);
+  const detected = detectedFamilies(options.localDetector, options.families);
   if (detected.length === 0) return ["goto to_keep"];
-  const undetected = familiesOf(options.families).filter((each) => !detected.includes(each));
+  const undetected = familiesOf(options.families.filter((each) => !detected.includes(each)));
   return [
     ...ifLocalPod(options).map((condition) => `${condition} goto to_keep`),
     ...undetected.map(({ nfproto }) => `meta nfproto ${nfproto} goto to_keep`),
     "goto to_masquerade",
   ];
-}
-
-/** Families in which Pods of this node can be told from others. */
-function detectedFamilies({ families, localDetector }: CaptureOptions): readonly Family[] {
-  const all = familiesOf(families);
-  if (localDetector.kind === "none") return [];
-  if (localDetector.kind !== "cidrs") return all;
-  return all.filter((family) => cidrsOf(localDetector, family).length > 0);
 }
 
 /** Conditions, any of which says that a packet comes from a Pod of this node; none: no telling. */
@@ -85,7 +77,7 @@ function ifLocalPod(options: CaptureOptions): string[] {
   if (detector.kind === "none") return [];
   if (detector.kind === "bridge") return [`iifname "${detector.name}"`];
   if (detector.kind === "prefix") return [`iifname "${detector.prefix}*"`];
-  return detectedFamilies(options).map((family) => {
+  return familiesOf(detectedFamilies(detector, options.families)).map((family) => {
     return `${family.header} saddr { ${cidrsOf(detector, family).join(", ")} }`;
   });
 }

@@ -17,7 +17,6 @@ import { PluginRollout } from "../xds/plugin-rollout.ts";
 import { XdsServer } from "../xds/server.ts";
 import { ActivePlugin } from "./active-plugin.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
-import { listenWhenAdmitted } from "./data-plane.ts";
 import { lockNode } from "./node-lock.ts";
 import { NodeSync } from "./node-sync.ts";
 import { Operations } from "./operations.ts";
@@ -140,7 +139,6 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   await operations.start();
   problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   await plugin.begin();
-  await listenWhenAdmitted(xds, options.capturePorts);
   await xds.start();
   atEnd(
     () => xds.stop(),

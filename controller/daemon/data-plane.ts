@@ -1,21 +1,17 @@
 // What the reconciler drives, in terms of the parts that do it: the service table behind its
-// socket, Envoy's listeners behind xDS, the kernel.
+// socket, and the kernel. Envoy's listeners are in envoy-listeners.ts.
 
 import { KernelCapture } from "../capture/apply.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
-import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import type { CaptureOptions } from "../capture/options.ts";
 import { sameData } from "../model/same-data.ts";
 import { frontendKey } from "../node/frontend-key.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { TableEntry } from "../sync/plan.ts";
-import type { CaptureGateway, Listeners, Programmed, TableGateway } from "../sync/reconcile.ts";
+import type { CaptureGateway, Programmed, TableGateway } from "../sync/reconcile.ts";
 import type { TableClient } from "../table/client.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
 import { recordKey } from "../wire/key.ts";
-import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
-import type { XdsServer } from "../xds/server.ts";
-import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
-import { familiesOfThisHost } from "./families.ts";
 
 export function tableGateway(client: TableClient): TableGateway {
   return {
@@ -42,36 +38,6 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
     backendCount: backends.length,
   };
   return [recordKey(frontendKey(address, port, protocol), list), entry];
-}
-
-/**
- * The listeners themselves are set once, by listenWhenAdmitted. `serve` lets the plugin have
- * connections.
- */
-export function listenersOf(xds: XdsServer, serve: () => Promise<void>): Listeners {
-  const connections = xds.connections();
-  const waiting = connections.filter(({ admitted }) => !admitted);
-  return {
-    active: connections.length > 0 && waiting.length === 0,
-    publish: async () => {
-      await serve();
-      for (const { id } of waiting) await xds.admitListeners(id);
-    },
-  };
-}
-
-/** kube-proxy leaves this to the client, whose SYN is repeated for about as long. */
-const CONNECT_TIMEOUT_SECONDS = 10;
-
-/** To be called before an Envoy connects: it asks for its cluster before anything else. */
-export async function listenWhenAdmitted(xds: XdsServer, ports: CapturePorts): Promise<void> {
-  const options = {
-    connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
-    upstreamPorts: undefined,
-    mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
-  };
-  await xds.set(CLUSTER_TYPE, [backendsCluster(options)]);
-  await xds.set(LISTENER_TYPE, captureListeners(ports, familiesOfThisHost()));
 }
 
 /** The kernel; routes name the node's address, so that a new address means everything anew. */

@@ -2,13 +2,14 @@
 // so. The pure steps are node's and sync's; this holds the state between them.
 
 import { capturedFamilies } from "../capture/kernel-settings.ts";
-import type { LocalDetector } from "../capture/local-detector.ts";
+import { detectedFamilies, type LocalDetector } from "../capture/local-detector.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { systemClock } from "../clock.ts";
-import type { RunOptions } from "../config.ts";
+import { type RunOptions, runPaths } from "../config.ts";
 import type { DetectLocal } from "../config-file.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
+import type { NodeViewChange } from "../node/node-view.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { EventMetrics } from "../observe/event-metrics.ts";
 import type { Log } from "../observe/log.ts";
@@ -18,12 +19,15 @@ import type { Problems } from "../observe/problems.ts";
 import { Reconciler } from "../sync/reconcile.ts";
 import { Runner } from "../sync/runner.ts";
 import { TargetTable } from "../sync/target-table.ts";
+import { TargetUdp } from "../sync/target-udp.ts";
 import type { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
 import type { XdsServer } from "../xds/server.ts";
 import type { ControllerStatus } from "./control-api.ts";
-import { CaptureOfNode, listenersOf, tableGateway } from "./data-plane.ts";
+import { CaptureOfNode, tableGateway } from "./data-plane.ts";
+import { EnvoyListeners, udpListenersOf } from "./envoy-listeners.ts";
 import { interfaceAddresses } from "./interface-addresses.ts";
+import { localPorts } from "./udp-limits.ts";
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
@@ -73,6 +77,9 @@ export class NodeSync {
   readonly #parts: NodeSyncParts;
   readonly #follower: NodeFollower;
   readonly #target = new TargetTable();
+  readonly #listeners: EnvoyListeners;
+  /** Undefined until it is known which listeners Envoy has from an earlier controller. */
+  #udp: TargetUdp | undefined;
   readonly #capture: CaptureOfNode;
   readonly #reconciler: Reconciler;
   readonly #runner: Runner;
@@ -92,13 +99,15 @@ export class NodeSync {
       keepPort: options.capturePorts.keep,
       masqueradePort: options.capturePorts.masquerade,
       localPort: options.capturePorts.local,
+      localPorts: localPorts(),
       families: capturedFamilies(),
       masqueradeAll: options.masqueradeAll,
       localDetector: localDetectorFrom(options.detectLocal, []),
     });
+    this.#listeners = new EnvoyListeners(xds, options.capturePorts, parts.serve);
     this.#reconciler = new Reconciler({
       table: meteredTable(tableGateway(table), metrics, () => performance.now()),
-      listeners: () => listenersOf(xds, parts.serve),
+      listeners: () => this.#listeners.now(),
       capture: this.#capture,
     });
     this.#runner = new Runner({
@@ -160,21 +169,41 @@ export class NodeSync {
     const start = performance.now();
     this.#parts.observer.began();
     if (full || !this.#interfaces) this.#interfaces = interfaceAddresses();
-    const capture = this.#follow(this.#interfaces);
-    await this.#reconciler.reconcile({ table: this.#target.entries, capture }, full);
+    const { change, capture } = this.#follow(this.#interfaces);
+    const udp = await this.#followUdp(change);
+    if (full) this.#listeners.forgetRefusals();
+    const target = { table: this.#target.entries, capture: udp.captureWith(capture) };
+    await this.#reconciler.reconcile({ ...target, udp: udp.target }, full);
+    this.#parts.problems.report("UDP", this.#listeners.problems());
     const durationMs = performance.now() - start;
     this.#last = { at: new Date().toISOString(), durationMs, error: "" };
     this.#parts.observer.succeeded(durationMs / 1_000, full);
   }
 
   /** Brings the target up to date with the state. */
-  #follow(interfaces: readonly string[]): CaptureSet {
-    const { upserted, removed, capture, problems } = this.#follower.update(interfaces);
+  #follow(interfaces: readonly string[]): { change: NodeViewChange; capture: CaptureSet } {
+    const change = this.#follower.update(interfaces);
+    const { upserted, removed, capture, problems } = change;
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
     this.#parts.problems.report("node view", problems);
     this.#parts.problems.report("table", this.#target.problems());
     this.#capture.setNode(this.#follower.nodeIPs, this.#localDetector());
-    return this.#target.captureWithinLimits(capture);
+    return { change, capture: this.#target.captureWithinLimits(capture) };
+  }
+
+  async #followUdp({ upserted, removed }: NodeViewChange): Promise<TargetUdp> {
+    const { runDir, masqueradeAll } = this.#parts.options;
+    const podFamilies = detectedFamilies(this.#localDetector(), capturedFamilies());
+    const options = { masqueradeAll, podFamilies };
+    if (this.#udp) {
+      this.#udp.apply(upserted, removed, options);
+      return this.#udp;
+    }
+    const present = await udpListenersOf(runPaths(runDir).adminSocket);
+    this.#listeners.inherit(new Set(present.map(({ name }) => name)));
+    this.#udp = new TargetUdp(present);
+    this.#udp.apply([...this.#follower.view.frontends.values()], [], options);
+    return this.#udp;
   }
 
   #localDetector(): LocalDetector {

@@ -264,19 +264,6 @@ describe("not served", () => {
 });
 
 describe("problems", () => {
-  test("a protocol that is not carried is said, and the other ports are served", () => {
-    const ports = [
-      { name: "dns", port: 53, protocol: "UDP" },
-      { name: "dns-tcp", port: 53, protocol: "TCP" },
-    ];
-    const { frontends, clusterIPs, problems } = view({ ports });
-    expect(frontends.map(({ key }) => key)).toEqual(["10.96.0.1:53/TCP"]);
-    expect(clusterIPs).toEqual(["10.96.0.1"]);
-    expect(problems).toEqual([
-      { object: "Service default/web", message: "not carried yet: UDP port 53 (dns)" },
-    ]);
-  });
-
   test("SCTP, which Envoy does not have, is said once for each port", () => {
     const ports = [
       { name: "diameter", port: 3868, nodePort: 30868, protocol: "SCTP" },

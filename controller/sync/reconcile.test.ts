@@ -1,183 +1,155 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
-import type { CaptureSet, FrontendKey, Verdict } from "../node/types.ts";
-import type { TableEntry } from "./plan.ts";
-import { Reconciler, type Target } from "./reconcile.ts";
+import { Reconciler } from "./reconcile.ts";
+import {
+  Broken,
+  Controller,
+  captureOf,
+  DataPlane,
+  keyOf,
+  type Plain,
+} from "./simulated-data-plane.ts";
 
-/** Backends per frontend: what the target and the simulated data plane are made of. */
-type Plain = Record<FrontendKey, number>;
-
-function entry(key: FrontendKey, backendCount: number): TableEntry {
-  return { key: Buffer.from(key), record: Buffer.from(`${key}=${backendCount}`), backendCount };
+/** Frontends of the UDP listeners that Envoy has. */
+function listened({ listeners }: DataPlane): string[] {
+  return [...listeners.keys()].map((name) => name.split("/").slice(1, 3).join("/"));
 }
 
-function captureOf(plain: Plain): CaptureSet {
-  const verdicts = new Map<FrontendKey, Verdict>();
-  for (const [key, count] of Object.entries(plain)) verdicts.set(key, count ? "keep" : "refuse");
-  return { ...EMPTY_CAPTURE_SET, verdicts };
-}
+const [A, B, C] = [keyOf(1), keyOf(2), keyOf(3)];
 
-function targetOf(plain: Plain): Target {
-  const entries = Object.entries(plain).map(([key, count]) => [key, entry(key, count)] as const);
-  return { table: new Map(entries), capture: captureOf(plain) };
-}
-
-/**
- * Envoy and the kernel as far as the order of programming can tell: every step may fail, before
- * or after it took effect, and the invariant is checked after each.
- */
-class DataPlane {
-  version = 0;
-  table = new Map<FrontendKey, TableEntry>();
-  captured: CaptureSet | undefined;
-  listening = false;
-  readonly steps: string[] = [];
-  /** Called before and after each step; throws to make it fail. */
-  fault: () => void = () => {};
-
-  readonly gateways = {
-    table: {
-      version: async () => ({ version: this.version }),
-      read: async () => {
-        this.fault();
-        return { version: this.version, entries: new Map(this.table) };
-      },
-      pushSnapshot: (entries: readonly TableEntry[]) =>
-        this.#step("snapshot", () => {
-          this.table = new Map(entries.map((each) => [each.key.toString(), each]));
-          this.version += 1;
-          return this.version;
-        }),
-      pushDelta: (base: number, upserts: readonly TableEntry[], removals: readonly TableEntry[]) =>
-        this.#step(`delta +${upserts.length} -${removals.length}`, () => {
-          if (base !== this.version) throw new Error(`conflict: ${base} is not ${this.version}`);
-          for (const each of upserts) this.table.set(each.key.toString(), each);
-          for (const each of removals) this.table.delete(each.key.toString());
-          this.version += 1;
-          return this.version;
-        }),
-    },
-    listeners: () => ({
-      active: this.listening,
-      publish: () =>
-        this.#step("listen", () => {
-          this.listening = true;
-        }),
-    }),
-    capture: {
-      full: (set: CaptureSet) =>
-        this.#step("capture all", () => {
-          this.captured = set;
-        }),
-      update: (previous: CaptureSet, next: CaptureSet) =>
-        this.#step("capture", () => {
-          expect(this.captured).toBe(previous);
-          this.captured = next;
-        }),
-      verify: async () => this.captured !== undefined,
-      isPresent: async () => this.captured !== undefined,
-    },
+function setUp() {
+  const plane = new DataPlane();
+  const controller = new Controller(plane);
+  const reconciler = new Reconciler(plane.gateways(() => controller));
+  const sync = async (state: Plain, full = false) => {
+    plane.steps.length = 0;
+    reconciler.markChanged([A, B, C]);
+    await reconciler.reconcile(controller.target(state), full);
+    return plane.steps;
   };
-
-  /** Envoy starts anew: no table, no listeners. The kernel does not notice. */
-  restartEnvoy(): void {
-    this.version = 0;
-    this.table.clear();
-    this.listening = false;
-  }
-
-  /** Invariant 3 of the design: whatever is handed over has a record with backends. */
-  broken(): FrontendKey[] {
-    if (!this.captured || !this.listening) return [];
-    const handedOver = [...this.captured.verdicts].filter(([, verdict]) => verdict === "keep");
-    return handedOver.map(([key]) => key).filter((key) => !this.table.get(key)?.backendCount);
-  }
-
-  async #step<Result>(name: string, effect: () => Result): Promise<Result> {
-    this.fault();
-    const result = effect();
-    this.steps.push(name);
-    expect(this.broken()).toEqual([]);
-    this.fault();
-    return result;
-  }
+  return { plane, controller, reconciler, sync };
 }
 
 describe("Reconciler", () => {
   it("fills an empty Envoy before it listens, and captures last", async () => {
-    const plane = new DataPlane();
-    await new Reconciler(plane.gateways).reconcile(targetOf({ a: 2, b: 0 }), false);
-    expect(plane.steps).toEqual(["snapshot", "listen", "capture all"]);
+    const { sync } = setUp();
+    expect(await sync({ [A]: 2, [B]: 0 })).toEqual(["snapshot", "listen", "capture all"]);
   });
 
   it("takes what a living Envoy holds as programmed when the controller starts anew", async () => {
-    const plane = new DataPlane();
-    await new Reconciler(plane.gateways).reconcile(targetOf({ a: 2, b: 1, c: 1 }), false);
+    const { plane, sync } = setUp();
+    await sync({ [A]: 2, [B]: 1, [C]: 1 });
+    const before = new Map(plane.listeners);
     plane.steps.length = 0;
-    await new Reconciler(plane.gateways).reconcile(targetOf({ a: 2, b: 3 }), false);
-    expect(plane.steps).toEqual(["delta +1 -0", "listen", "capture all", "delta +0 -1"]);
+    const controller = new Controller(plane);
+    const reconciler = new Reconciler(plane.gateways(() => controller));
+    await reconciler.reconcile(controller.target({ [A]: 2, [B]: 3 }), false);
+    expect(plane.steps).toEqual(["delta +1 -0", "capture all", "delta +0 -1"]);
+    const kept = [...before].filter(([name]) => !name.includes(C));
+    expect(plane.listeners).toEqual(new Map(kept));
   });
 
-  it("releases a frontend before the table forgets its last backend", async () => {
-    const plane = new DataPlane();
-    const reconciler = new Reconciler(plane.gateways);
-    await reconciler.reconcile(targetOf({ a: 2 }), false);
-    plane.steps.length = 0;
-    reconciler.markChanged(["a"]);
-    await reconciler.reconcile(targetOf({ a: 0 }), false);
-    expect(plane.steps).toEqual(["listen", "capture", "delta +1 -0"]);
+  it("releases a frontend before the table and Envoy forget its last backend", async () => {
+    const { plane, sync } = setUp();
+    await sync({ [A]: 2 });
+    expect(await sync({ [A]: 0 })).toEqual(["capture", "delta +1 -0"]);
+    expect(listened(plane)).toEqual([A]);
+    expect([...plane.clusters.values()]).toEqual([0]);
+  });
+
+  it("releases a frontend before Envoy gives up its listener", async () => {
+    const { plane, sync } = setUp();
+    await sync({ [A]: 2, [B]: 1 });
+    expect(await sync({ [B]: 1 })).toEqual(["capture", "delta +0 -1"]);
+    expect(listened(plane)).toEqual([B]);
+    expect(plane.clusters.size).toBe(1);
   });
 
   it("sends a snapshot when Envoy restarted, and listens last", async () => {
-    const plane = new DataPlane();
-    const reconciler = new Reconciler(plane.gateways);
-    await reconciler.reconcile(targetOf({ a: 2 }), false);
+    const { plane, reconciler, sync } = setUp();
+    await sync({ [A]: 2 });
     plane.restartEnvoy();
-    plane.steps.length = 0;
     reconciler.forgetTable();
-    await reconciler.reconcile(targetOf({ a: 2 }), false);
-    expect(plane.steps).toEqual(["snapshot", "capture", "listen"]);
+    expect(await sync({ [A]: 2 })).toEqual(["snapshot", "capture", "listen"]);
+    expect(listened(plane)).toEqual([A]);
   });
 
   it("puts back on a full sync what somebody else flushed", async () => {
-    const plane = new DataPlane();
-    const reconciler = new Reconciler(plane.gateways);
-    await reconciler.reconcile(targetOf({ a: 2 }), false);
+    const { plane, sync } = setUp();
+    await sync({ [A]: 2 });
     plane.captured = undefined;
-    plane.steps.length = 0;
-    await reconciler.reconcile(targetOf({ a: 2 }), true);
-    expect(plane.steps).toEqual(["listen", "capture all"]);
+    expect(await sync({ [A]: 2 }, true)).toEqual(["capture all"]);
   });
 
   it("asks again what Envoy holds when a full sync finds another version", async () => {
-    const plane = new DataPlane();
-    const reconciler = new Reconciler(plane.gateways);
-    await reconciler.reconcile(targetOf({ a: 2 }), false);
+    const { plane, sync } = setUp();
+    await sync({ [A]: 2 });
     plane.version += 1;
-    plane.table.set("a", entry("a", 9));
-    await reconciler.reconcile(targetOf({ a: 2 }), true);
-    expect(plane.table.get("a")?.backendCount).toBe(2);
+    plane.table.delete(A);
+    await sync({ [A]: 2 }, true);
+    expect(plane.table.get(A)?.backendCount).toBe(2);
   });
 });
 
-const keys = fc.constantFrom("a", "b", "c", "d", "e");
-const plain = fc.dictionary(keys, fc.integer({ min: 0, max: 3 }));
+describe("a UDP listener that Envoy refuses", () => {
+  it("is left out, its frontend refused and its Service named; the others go on", async () => {
+    const { plane, controller, sync } = setUp();
+    plane.bad.add(B);
+    await sync({ [A]: 1, [B]: 1, [C]: 1 });
+    expect(listened(plane)).toEqual([A, C]);
+    expect(plane.captured?.verdicts.get(B)).toBe("refuse");
+    expect(controller.publisher.problems()).toEqual([
+      { object: `Service test/${B}`, message: expect.stringContaining("cannot bind") },
+    ]);
+  });
+
+  it("is not tried again with every sync, but when it is forgiven or changes", async () => {
+    const { plane, controller, sync } = setUp();
+    plane.bad.add(B);
+    await sync({ [A]: 1, [B]: 1 });
+    plane.bad.clear();
+    await sync({ [A]: 2, [B]: 1 });
+    expect(plane.captured?.verdicts.get(B)).toBe("refuse");
+    controller.publisher.forgetRefusals();
+    await sync({ [A]: 2, [B]: 1 });
+    expect(plane.captured?.verdicts.get(B)).toBe("keep");
+    expect(controller.publisher.problems()).toEqual([]);
+  });
+});
+
+const key = fc.integer({ min: 1, max: 5 }).map(keyOf);
+const plain = fc.dictionary(key, fc.integer({ min: 0, max: 3 }), { noNullPrototype: true });
 const event = fc.oneof(
   { weight: 6, arbitrary: plain.map((state) => ({ kind: "target" as const, state })) },
   { weight: 1, arbitrary: fc.constant({ kind: "envoy restarts" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "controller restarts" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "rules flushed" as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.uniqueArray(key).map((keys) => ({ kind: "bad listeners" as const, keys })),
+  },
 );
 
 describe("simulation", () => {
-  it("converges whatever fails when, and never captures what the table cannot serve", async () => {
+  it("converges whatever fails when, and never hands over what cannot be served", async () => {
     const failures = fc.infiniteStream(fc.integer({ min: 0, max: 9 }));
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 25 }), failures, async (events, dice) => {
         const plane = new DataPlane();
-        let reconciler = new Reconciler(plane.gateways);
+        let controller = new Controller(plane);
+        let reconciler = new Reconciler(plane.gateways(() => controller));
+        const restart = () => {
+          plane.restartController();
+          controller = new Controller(plane);
+          reconciler = new Reconciler(plane.gateways(() => controller));
+        };
         let state: Plain = {};
+        // What Envoy refuses is handed over until the kernel knows. And a controller that starts
+        // does not know that a listener which it finds is on a cluster without hosts.
+        let excused = new Set<string>();
+        plane.excused = (key) =>
+          excused.has(key) ||
+          (!controller.publisher.hasSetListeners && plane.withoutHosts().includes(key));
         plane.fault = () => {
           if (dice.next().value === 0) throw new Error("fault");
         };
@@ -189,19 +161,38 @@ describe("simulation", () => {
             plane.restartEnvoy();
             reconciler.forgetTable();
           } else if (each.kind === "controller restarts") {
-            reconciler = new Reconciler(plane.gateways);
+            restart();
+          } else if (each.kind === "bad listeners") {
+            plane.bad = new Set(each.keys);
+            excused = excused.union(plane.bad);
           } else {
             plane.captured = undefined;
-            reconciler = new Reconciler(plane.gateways);
+            restart();
           }
-          await reconciler.reconcile(targetOf(state), false).catch(() => {});
+          await reconciler.reconcile(controller.target(state), false).then(
+            () => {
+              excused = new Set(plane.bad);
+            },
+            (error) => {
+              if (error instanceof Broken) throw error;
+            },
+          );
         }
         plane.fault = () => {};
-        await reconciler.reconcile(targetOf(state), true);
+        plane.bad.clear();
+        controller.publisher.forgetRefusals();
+        await reconciler.reconcile(controller.target(state), true);
+        plane.excused = () => false;
         const table = [...plane.table].map(([key, each]) => [key, each.backendCount]);
         expect(Object.fromEntries(table)).toEqual(state);
-        expect(plane.captured).toEqual(captureOf(state));
+        const udpAddresses = plane.captured?.udpAddresses;
+        expect(plane.captured).toEqual({ ...captureOf(state), udpAddresses });
         expect(plane.listening).toBe(true);
+        const wanted = [...(udpAddresses ?? [])].map(([key, { keep }]) => {
+          return `udp-keep/${key}/${keep}`;
+        });
+        expect([...plane.listeners.keys()].sort()).toEqual(wanted.sort());
+        expect(plane.broken()).toEqual([]);
       }),
       { numRuns: 500 },
     );

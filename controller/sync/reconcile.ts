@@ -4,17 +4,22 @@
 //
 // The order of one sync:
 //   1. the table gets what is new or changed, and acknowledges it;
-//   2. Envoy gets its listeners, and acknowledges them;
+//   2. Envoy gets its listeners, and what is new or changed of those and the clusters for UDP, and
+//      acknowledges them;
 //   3. the kernel hands over, refuses and releases;
-//   4. the table forgets what the kernel released.
+//   4. Envoy gives up listeners and clusters that the kernel released, the table forgets them.
 // So a connection that is handed over always finds its frontend: if a step fails, the later ones
-// do not happen, and the next sync starts from what was reached. An Envoy that does not listen yet
-// while the kernel already hands over (it restarted) is the one exception: there step 3 comes
-// before step 2, because the kernel may hand over frontends that the new table does not have any
-// more. Nothing listens until then, so those connections wait in their retries.
+// do not happen, and the next sync starts from what was reached. Where the kernel may hand over
+// what we do not know of, it is told before step 2 as well, of what is there already: it may hand
+// over frontends that are to go. That is so when an Envoy does not listen yet (it restarted;
+// nothing listens until then, so connections wait in their retries), and when it listens for an
+// earlier controller.
 
+import { sameData } from "../model/same-data.ts";
 import type { CaptureSet, FrontendKey } from "../node/types.ts";
+import type { UdpListener, UdpTarget } from "../xds/udp-target.ts";
 import { planPushes, type Table, type TableEntry } from "./plan.ts";
+import { captureWithout } from "./target-udp.ts";
 
 export interface Programmed {
   version: number;
@@ -46,12 +51,22 @@ export interface CaptureGateway {
   isPresent(): Promise<boolean>;
 }
 
-/** The Envoys that are connected at one moment, and their listeners for captured connections. */
+/** The Envoys that are connected at one moment, and their listeners and clusters. */
 export interface Listeners {
-  /** Whether all have them, from us or from an earlier controller; false when there is no Envoy. */
+  /** Whether all have some, from us or from an earlier controller; false when there is no Envoy. */
   active: boolean;
-  /** Gives them to those that do not; resolves once they acknowledged. */
-  publish(): Promise<void>;
+  /**
+   * Names of the UDP listeners that they have from an earlier controller; undefined once they were
+   * told what to have by this one.
+   */
+  inherited: ReadonlySet<string> | undefined;
+  /**
+   * Gives them what they lack; resolves once they acknowledged. Returns the UDP listeners that they
+   * do not take, which is no failure.
+   */
+  add(udp: UdpTarget): Promise<readonly UdpListener[]>;
+  /** Takes from them what is not in the target. */
+  removeOthers(udp: UdpTarget): Promise<void>;
 }
 
 export interface Gateways {
@@ -64,6 +79,7 @@ export interface Gateways {
 export interface Target {
   table: Table;
   capture: CaptureSet;
+  udp: UdpTarget;
 }
 
 export class Reconciler {
@@ -71,6 +87,8 @@ export class Reconciler {
   /** What Envoy holds as far as we know; undefined when that has to be asked. */
   #programmed: Programmed | undefined;
   #captured: CaptureSet | undefined;
+  /** UDP listeners that Envoy did not take the last time. */
+  #missing: readonly UdpListener[] = [];
   /** Frontends that may differ from the target; undefined: any may. */
   #dirty: Set<FrontendKey> | undefined;
 
@@ -102,7 +120,8 @@ export class Reconciler {
     try {
       this.#programmed ??= await this.#gateways.table.read();
       const last = await this.#pushFirst(target.table, this.#programmed);
-      await this.#open(listeners, target.capture);
+      await this.#open(listeners, target);
+      await listeners.removeOthers(target.udp);
       await this.#push(target.table, last);
     } catch (error) {
       this.forgetTable();
@@ -131,11 +150,14 @@ export class Reconciler {
   }
 
   /** Steps 2 and 3. */
-  async #open(listeners: Listeners, set: CaptureSet): Promise<void> {
-    const captureFirst = !listeners.active && (await this.#gateways.capture.isPresent());
-    if (captureFirst) await this.#programCapture(set);
-    await listeners.publish();
-    if (!captureFirst) await this.#programCapture(set);
+  async #open(listeners: Listeners, { capture, udp }: Target): Promise<void> {
+    const isUnknown = !listeners.active || listeners.inherited !== undefined;
+    const captureFirst = isUnknown && (await this.#gateways.capture.isPresent());
+    const absent = listeners.active ? absentFrom(listeners.inherited, udp) : this.#missing;
+    if (captureFirst) await this.#programCapture(captureWithout(capture, absent));
+    this.#missing = await listeners.add(udp);
+    if (captureFirst && sameData(absent, this.#missing)) return;
+    await this.#programCapture(captureWithout(capture, this.#missing));
   }
 
   async #push(table: Table, keys: readonly FrontendKey[]): Promise<void> {
@@ -165,4 +187,11 @@ export class Reconciler {
     else await this.#gateways.capture.full(next);
     this.#captured = next;
   }
+}
+
+function absentFrom(
+  inherited: ReadonlySet<string> | undefined,
+  { listeners }: UdpTarget,
+): readonly UdpListener[] {
+  return inherited ? [...listeners.values()].filter(({ name }) => !inherited.has(name)) : [];
 }

@@ -97,8 +97,8 @@ export function retried(subscription: Subscription): Subscription {
 }
 
 /**
- * What an answer has to hold. Of types that are sent in parts, what Envoy does not have yet: what is
- * left out stays as it is there. Of the others everything.
+ * What an answer has to hold. Of types that are sent in parts, what Envoy does not have yet: what
+ * is left out stays as it is there. Of the others everything.
  */
 export function partToSend(subscription: Subscription, wanted: Selection): EncodedResource[] {
   const { held } = subscription;

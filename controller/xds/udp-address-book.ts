@@ -1,7 +1,7 @@
-// Names of UDP listeners → the addresses that they are bound to. Nobody ever sees these addresses:
-// the kernel rules (controller/capture/udp.ts) write them into datagrams on their way to Envoy, and
-// out of its replies. They have to be unlike each other, and such that the kernel takes them for
-// unicast:
+// Roles of UDP listeners (udp-target.ts) → the addresses that they are bound to. Nobody ever sees
+// these addresses: the kernel rules (controller/capture/udp.ts) write them into datagrams on their
+// way to Envoy, and out of its replies. They have to be unlike each other, and such that the kernel
+// takes them for unicast:
 //
 //    IPv4   240.0.0.0/5, reserved (RFC 1112) and routed nowhere, so that nothing is hidden by it
 //    IPv6   fd70:6f72:7469:636f::/64, a unique local prefix ("portico")
@@ -23,7 +23,7 @@ export class UdpAddressBook {
   #addresses: ReadonlyMap<string, string>;
   readonly #draw: (bytes: number) => Uint8Array;
 
-  /** `present`: names and addresses of the listeners that Envoy has already. */
+  /** `present`: roles and addresses of the listeners that Envoy has already. */
   constructor(
     present: Iterable<readonly [string, string]>,
     draw: (bytes: number) => Uint8Array = randomBytes,
@@ -32,12 +32,16 @@ export class UdpAddressBook {
     this.#draw = draw;
   }
 
+  has(role: string): boolean {
+    return this.#addresses.has(role);
+  }
+
   /** The addresses of all listeners that there are to be; those of others are forgotten. */
-  assign(listeners: Iterable<readonly [string, IPFamily]>): ReadonlyMap<string, string> {
+  assign(roles: Iterable<readonly [string, IPFamily]>): ReadonlyMap<string, string> {
     const taken = new Set(this.#addresses.values());
     const assigned = new Map<string, string>();
-    for (const [name, family] of listeners) {
-      assigned.set(name, this.#addresses.get(name) ?? this.#drawFree(family, taken));
+    for (const [role, family] of roles) {
+      assigned.set(role, this.#addresses.get(role) ?? this.#drawFree(family, taken));
     }
     this.#addresses = assigned;
     return assigned;

@@ -10,8 +10,8 @@ const UDP_FILTERS = "type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.
 
 /**
  * Envoy's default of 1,500 bytes would cut the datagrams. With GRO one read takes what the kernel
- * has put together, which costs a third less CPU a query than reading sixteen datagrams at once, and
- * keeps the bounds of datagrams that a Pod sent with GSO.
+ * has put together, which costs a third less CPU a query than reading sixteen datagrams at once,
+ * and keeps the bounds of datagrams that a Pod sent with GSO.
  */
 const ANY_DATAGRAM = { max_rx_datagram_size: { value: 65_535 }, prefer_gro: { value: true } };
 
@@ -58,7 +58,7 @@ function routeTo(cluster: string): Resource {
 
 /**
  * `flowLimit`: most flows of the cluster at once, for when they run out of local ports or of
- * descriptors, others suffer: the host's own processes, and Envoy, which does not survive the latter.
+ * descriptors, others suffer: the host's own processes, and Envoy, which does not survive it.
  *
  * Session affinity: the nearest that Envoy has for UDP is a hash of the client's address. So a
  * client stays with its endpoint for as long as that is one, without a timeout, and most stay when

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Backend, Frontend } from "../node/types.ts";
+import type { Backend, Frontend, Verdict } from "../node/types.ts";
 import { loadProtos } from "./protos.ts";
 import { UdpAddressBook } from "./udp-address-book.ts";
 import { udpAssignment, udpCluster, udpListener } from "./udp-resources.ts";
-import { type UdpOptions, udpAddressesOf, udpTargetFrom } from "./udp-target.ts";
+import { roleOfListener, type UdpOptions, udpAddressesOf, udpTargetFrom } from "./udp-target.ts";
 
 const [A, B, C]: [Backend, Backend, Backend] = [
   { address: "10.1.1.11", port: 5353, local: true },
@@ -110,6 +110,16 @@ describe("listeners", () => {
     expect(kinds({ verdict: "short-circuit" }, { podFamilies })).toEqual(["masquerade"]);
   });
 
+  it("stay as long as their frontend", () => {
+    const addresses = book();
+    const ofVerdict = (verdict: Verdict, backends = DNS.backends) =>
+      udpTargetFrom([{ ...DNS, verdict, backends }], addresses, OPTIONS).listeners;
+    const before = ofVerdict("keep");
+    expect([...ofVerdict("refuse", [])]).toEqual([...before]);
+    expect(udpTargetFrom([], addresses, OPTIONS).listeners.size).toBe(0);
+    expect([...ofVerdict("keep").keys()]).not.toEqual([...before.keys()]);
+  });
+
   it("masquerade everybody where that is wanted", () => {
     expect(kinds({ verdict: "keep" }, { masqueradeAll: true })).toEqual(["masquerade"]);
   });
@@ -122,6 +132,19 @@ describe("listeners", () => {
     expect(idle({ portName: "" })).toEqual([5, 5]);
     expect(idle({ port: 30_053, portName: "dns-udp" })).toEqual([5, 5]);
     expect(idle({ port: 514, portName: "dnsmasq" })).toEqual([35, 35]);
+  });
+
+  it("say in their names which role they have", () => {
+    const { listeners } = udpTargetFrom([LOG, DNS], book(), OPTIONS);
+    const roles = [...listeners.values()].map(({ name, address }) => roleOfListener(name, address));
+    expect(roles).toEqual([
+      "udp-keep/10.96.0.10:53/UDP",
+      "udp-keep/[fd00:e::9]:514/UDP",
+      "udp-local/[fd00:e::9]:514/UDP",
+      "udp-masquerade/10.96.0.10:53/UDP",
+      "udp-masquerade/[fd00:e::9]:514/UDP",
+    ]);
+    expect(roleOfListener("capture-keep", "0.0.0.0")).toBeUndefined();
   });
 
   it("are told to the kernel by frontend", () => {
@@ -158,6 +181,18 @@ describe("clusters", () => {
       ["udp/kube-system/kube-dns/dns/IPv4/internal", [C]],
       ["udp/kube-system/kube-dns/dns/IPv4/loopback", []],
     ]);
+  });
+
+  it("do not lead to another frontend, nor to themselves", () => {
+    const ring = [
+      { ...A, address: "10.96.0.10", port: 53 },
+      { ...A, address: "10.96.0.11", port: 53 },
+    ];
+    const other = { ...DNS, key: "10.96.0.11:53/UDP", address: "10.96.0.11", service: "other" };
+    const looping = { ...DNS, backends: [...ring, A], servingBackends: [...ring, A] };
+    const { clusters } = udpTargetFrom([looping, other], book(), OPTIONS);
+    const cluster = clusters.get("udp/kube-system/kube-dns/dns/IPv4/internal");
+    expect(cluster).toMatchObject({ backends: [A], leaving: [] });
   });
 
   it("of a local list keep no flows elsewhere", () => {

@@ -36,7 +36,7 @@ export interface UdpListener {
 export interface UdpCluster {
   name: string;
   hasAffinity: boolean;
-  /** Those that get new flows; sorted, not empty. */
+  /** Those that get new flows; sorted. Empty only where the kernel hands nothing over. */
   backends: readonly Backend[];
   /** Those that only keep the flows they have; sorted. */
   leaving: readonly Backend[];
@@ -72,28 +72,43 @@ const IDLE_SECONDS = 35;
 const DNS_PORT = 53;
 const DNS_PORT_NAME = /^dns(-|$)/;
 
-/** `frontends`: all UDP ones; those that are refused or dropped get nothing. */
+const KINDS: readonly UdpListenerKind[] = ["keep", "masquerade", "local"];
+
+/**
+ * `frontends`: all UDP ones. A listener that is there stays as long as its frontend, wanted or not:
+ * endpoints that come and go, the last one too, shall touch endpoints only.
+ */
 export function udpTargetFrom(
   frontends: Iterable<Frontend>,
   addresses: UdpAddressBook,
   options: UdpOptions,
 ): UdpTarget {
   const wanted: [Frontend, UdpListenerKind][] = [];
-  for (const frontend of frontends) {
-    for (const kind of kindsOf(frontend, options)) wanted.push([frontend, kind]);
+  const all = [...frontends];
+  const doors = new Set(all.map(placeOf));
+  for (const frontend of all) {
+    const needed = kindsOf(frontend, options);
+    const isWanted = (kind: UdpListenerKind) =>
+      needed.includes(kind) || addresses.has(listenerRole(frontend, kind));
+    wanted.push(
+      ...KINDS.filter(isWanted).map((kind): [Frontend, UdpListenerKind] => [frontend, kind]),
+    );
   }
-  const named = wanted.map((each) => [listenerName(...each), each] as const);
-  const sorted = new Map(named.sort(byName));
-  const assigned = addresses.assign([...sorted].map(([name, [{ family }]]) => [name, family]));
+  const roles = wanted.map(([frontend, kind]) => [listenerRole(frontend, kind), frontend.family]);
+  const assigned = addresses.assign((roles as [string, IPFamily][]).sort(byName));
   const listeners = new Map<string, UdpListener>();
   const clusters = new Map<string, UdpCluster>();
-  for (const [name, [frontend, kind]] of sorted) {
-    const cluster = clusterOf(frontend, kind);
+  for (const [frontend, kind] of wanted) {
+    const cluster = clusterOf(frontend, kind, doors);
     clusters.set(cluster.name, cluster);
-    const address = assigned.get(name) as string;
-    listeners.set(name, listenerOf(frontend, kind, address, cluster.name));
+    const address = assigned.get(listenerRole(frontend, kind)) as string;
+    const listener = listenerOf(frontend, kind, address, cluster.name);
+    listeners.set(listener.name, listener);
   }
-  return { listeners, clusters: new Map([...clusters].sort(byName)) };
+  return {
+    listeners: new Map([...listeners].sort(byName)),
+    clusters: new Map([...clusters].sort(byName)),
+  };
 }
 
 /** What the kernel needs to know of the listeners. Sorted by frontend. */
@@ -126,8 +141,22 @@ function kindsOf({ verdict, family }: Frontend, options: UdpOptions): readonly U
 }
 
 /** "udp-keep/10.96.0.10:53/UDP" */
-function listenerName({ key }: Frontend, kind: UdpListenerKind): string {
+function listenerRole({ key }: Frontend, kind: UdpListenerKind): string {
   return `udp-${kind}/${key}`;
+}
+
+/**
+ * "udp-keep/10.96.0.10:53/UDP/240.0.0.1". With the address, since an Envoy has two for a role until
+ * the kernel goes over from one to the other.
+ */
+function listenerName(role: string, address: string): string {
+  return `${role}/${address}`;
+}
+
+/** The role of a listener by its name and address; undefined when it is none for UDP. */
+export function roleOfListener(name: string, address: string): string | undefined {
+  const end = listenerName("", address);
+  return name.startsWith("udp-") && name.endsWith(end) ? name.slice(0, -end.length) : undefined;
 }
 
 function listenerOf(
@@ -138,7 +167,7 @@ function listenerOf(
 ): UdpListener {
   const isDNS = frontend.port === DNS_PORT || DNS_PORT_NAME.test(frontend.portName);
   return {
-    name: listenerName(frontend, kind),
+    name: listenerName(listenerRole(frontend, kind), address),
     frontend: frontend.key,
     service: objectKey({ namespace: frontend.namespace, name: frontend.service }),
     kind,
@@ -149,21 +178,30 @@ function listenerOf(
   };
 }
 
-/** Backends that serve but are not in the list keep the flows that they have. */
-function clusterOf(frontend: Frontend, kind: UdpListenerKind): UdpCluster {
+/**
+ * Backends that serve but are not in the list keep the flows that they have. A backend that is one
+ * of the `doors` itself is left out: Envoy would ask itself, and that again, without end.
+ */
+function clusterOf(
+  frontend: Frontend,
+  kind: UdpListenerKind,
+  doors: ReadonlySet<string>,
+): UdpCluster {
   const isLocal = kind === "local";
-  const backends = isLocal ? frontend.localBackends : frontend.backends;
-  const present = new Set(backends.map(placeOf));
+  const list = isLocal ? frontend.localBackends : frontend.backends;
+  const isNoDoor = (backend: Backend) => !doors.has(placeOf(backend));
+  const present = new Set(list.map(placeOf));
   const serving = (frontend.servingBackends ?? []).filter(({ local }) => local || !isLocal);
+  const others = serving.filter((backend) => !present.has(placeOf(backend)));
   return {
     name: clusterName(frontend, kind),
     hasAffinity: frontend.affinityTimeoutSeconds > 0,
-    backends,
-    leaving: serving.filter((backend) => !present.has(placeOf(backend))),
+    backends: list.filter(isNoDoor),
+    leaving: others.filter(isNoDoor),
   };
 }
 
-function placeOf({ address, port }: Backend): string {
+function placeOf({ address, port }: Pick<Backend, "address" | "port">): string {
   return `${address} ${port}`;
 }
 

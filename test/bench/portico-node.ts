@@ -3,15 +3,13 @@
 
 import { mkdir, readFile } from "node:fs/promises";
 import { shippedPlugin } from "../../controller/config.ts";
-import {
-  listenersOf,
-  listenWhenAdmitted,
-  tableGateway,
-} from "../../controller/daemon/data-plane.ts";
+import { tableGateway } from "../../controller/daemon/data-plane.ts";
+import { EnvoyListeners } from "../../controller/daemon/envoy-listeners.ts";
 import type { ClusterState } from "../../controller/model/cluster-state.ts";
 import { NodeFollower } from "../../controller/node/follow-cluster.ts";
 import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
+import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
 import { XdsServer } from "../../controller/xds/server.ts";
@@ -56,6 +54,7 @@ export class PorticoNode {
   readonly #xds: XdsServer;
   readonly #follower: NodeFollower;
   readonly #target = new TargetTable();
+  readonly #udp = new TargetUdp([]);
   readonly #reconciler: Reconciler;
   #appliedAt = Number.NaN;
 
@@ -63,7 +62,7 @@ export class PorticoNode {
     options: PorticoNodeOptions,
     xds: XdsServer,
     table: TableClient,
-    rollout: PluginRollout,
+    listeners: EnvoyListeners,
     pid: number,
   ) {
     this.table = table;
@@ -76,7 +75,7 @@ export class PorticoNode {
     });
     this.#reconciler = new Reconciler({
       table: this.#timed(tableGateway(table)),
-      listeners: () => listenersOf(xds, () => rollout.serve()),
+      listeners: () => listeners.now(),
       capture: kernelOf(options.node),
     });
   }
@@ -89,7 +88,7 @@ export class PorticoNode {
     const table = new TableClient(`${runDirectory}/${TABLE_SOCKET}`);
     const rollout = new PluginRollout({ xds, table, pushSnapshot: async () => {} });
     await rollout.begin(await readFile(shippedPlugin()));
-    await listenWhenAdmitted(xds, CAPTURE_PORTS);
+    const listeners = new EnvoyListeners(xds, CAPTURE_PORTS, () => rollout.serve());
     await xds.start();
     // It ends with its namespace.
     const pid = await startEnvoy({
@@ -105,7 +104,7 @@ export class PorticoNode {
         () => false,
       );
     await until("Envoy's table endpoint answers", answers);
-    return new PorticoNode(options, xds, table, rollout, pid);
+    return new PorticoNode(options, xds, table, listeners, pid);
   }
 
   /** Brings the whole data plane to the state, as one sync of the controller does. */
@@ -116,7 +115,9 @@ export class PorticoNode {
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
     const viewMs = performance.now() - start;
     this.#appliedAt = Number.NaN;
-    await this.#reconciler.reconcile({ table: this.#target.entries, capture }, false);
+    this.#udp.apply(upserted, removed, { masqueradeAll: false, podFamilies: [] });
+    const target = { table: this.#target.entries, capture: this.#udp.captureWith(capture) };
+    await this.#reconciler.reconcile({ ...target, udp: this.#udp.target }, false);
     return { viewMs, appliedMs: this.#appliedAt - start, totalMs: performance.now() - start };
   }
 

@@ -8,9 +8,9 @@ export type Feature = "local-pods" | "affinity" | "udp";
 
 const RUNNERS = {
   naive: ["local-pods", "affinity", "udp"],
-  "node view": ["local-pods", "affinity"],
+  "node view": ["local-pods", "affinity", "udp"],
   wasm: ["local-pods", "affinity"],
-  real: ["local-pods", "affinity"],
+  real: ["local-pods", "affinity", "udp"],
 } satisfies Record<string, readonly Feature[]>;
 
 export type RunnerName = keyof typeof RUNNERS;

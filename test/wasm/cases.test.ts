@@ -7,6 +7,7 @@ import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { deltaFrame, snapshotFrames } from "../../controller/wire/frames.ts";
+import { EMPTY_UDP_TARGET } from "../../controller/xds/udp-target.ts";
 import type { KubernetesObject, Outcome } from "../cases/case.ts";
 import { type Handling, kernelHandling, sourceSeen, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
@@ -30,7 +31,12 @@ class WasmRunner implements CaseRunner {
     this.#pushes = pushes;
     this.#reconciler = new Reconciler({
       table: tableOf(host),
-      listeners: () => ({ active: true, publish: async () => {} }),
+      listeners: () => ({
+        active: true,
+        inherited: undefined,
+        add: async () => [],
+        removeOthers: async () => {},
+      }),
       capture: {
         full: async () => {},
         update: async () => {},
@@ -45,7 +51,8 @@ class WasmRunner implements CaseRunner {
     this.#capture = capture;
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
     if (this.#pushes === "snapshots") this.#reconciler.forgetTable();
-    await this.#reconciler.reconcile({ table: this.#target.entries, capture }, false);
+    const target = { table: this.#target.entries, capture, udp: EMPTY_UDP_TARGET };
+    await this.#reconciler.reconcile(target, false);
   }
 
   outcome(from: ClientName, to: string): Outcome {

@@ -1,0 +1,129 @@
+// Envoy's listeners and clusters behind xDS, as the reconciler drives them; and what the last
+// controller left there.
+
+import { request } from "node:http";
+import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import type { Problem } from "../model/types.ts";
+import type { Listeners } from "../sync/reconcile.ts";
+import { TableError } from "../table/table-error.ts";
+import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
+import type { XdsServer } from "../xds/server.ts";
+import { CLUSTER_TYPE } from "../xds/type-urls.ts";
+import { UdpPublisher } from "../xds/udp-publisher.ts";
+import { roleOfListener } from "../xds/udp-target.ts";
+import { familiesOfThisHost } from "./families.ts";
+import { localPorts, udpFlowLimit } from "./udp-limits.ts";
+
+/** kube-proxy leaves this to the client, whose SYN is repeated for about as long. */
+const CONNECT_TIMEOUT_SECONDS = 10;
+
+export class EnvoyListeners {
+  readonly #xds: XdsServer;
+  readonly #serve: () => Promise<void>;
+  readonly #publisher: UdpPublisher;
+  #inherited: ReadonlySet<string> = new Set();
+
+  /**
+   * To be made before an Envoy connects: it asks for its clusters before anything else. `serve`
+   * lets the plugin have connections.
+   */
+  constructor(xds: XdsServer, ports: CapturePorts, serve: () => Promise<void>) {
+    const options = {
+      connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
+      upstreamPorts: undefined,
+      mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
+    };
+    const clusters = [backendsCluster(options)];
+    this.#xds = xds;
+    this.#serve = serve;
+    this.#publisher = new UdpPublisher({
+      xds,
+      listeners: captureListeners(ports, familiesOfThisHost()),
+      clusters,
+      port: DEFAULT_CAPTURE_OPTIONS.udpPort,
+      flowLimit: udpFlowLimit(localPorts()),
+    });
+    xds.setFirst(CLUSTER_TYPE, clusters);
+  }
+
+  /** UDP listeners that Envoy does not take. */
+  problems(): Problem[] {
+    return this.#publisher.problems();
+  }
+
+  /** Has Envoy asked once more for what it did not take. */
+  forgetRefusals(): void {
+    this.#publisher.forgetRefusals();
+  }
+
+  /** `inherited`: names of the UDP listeners that an Envoy had when this controller started. */
+  inherit(inherited: ReadonlySet<string>): void {
+    this.#inherited = inherited;
+  }
+
+  /** Those of the Envoys that are connected now. */
+  now(): Listeners {
+    const connections = this.#xds.connections();
+    const waiting = connections.filter(({ admitted }) => !admitted).map(({ id }) => id);
+    return {
+      active: connections.length > 0 && waiting.length === 0,
+      inherited: this.#publisher.hasSetListeners ? undefined : this.#inherited,
+      add: async (udp) => {
+        await this.#serve();
+        await this.#publisher.add(udp, waiting);
+        return this.#publisher.refused();
+      },
+      removeOthers: (udp) => this.#publisher.removeOthers(udp),
+    };
+  }
+}
+
+const ADMIN_TIMEOUT_MS = 2_000;
+
+/** As Envoy's admin interface says it, GET /listeners?format=json. */
+interface ListenerStatuses {
+  listener_statuses?: {
+    name: string;
+    local_address?: { socket_address?: { address: string } };
+  }[];
+}
+
+export interface UdpListenerPlace {
+  name: string;
+  address: string;
+}
+
+/**
+ * The UDP listeners that an Envoy has. Rejects with TableError "unreachable" when it does not
+ * answer: it has no table for us either.
+ */
+export async function udpListenersOf(adminSocket: string): Promise<UdpListenerPlace[]> {
+  try {
+    return udpListenersFrom(JSON.parse(await bodyOf(adminSocket, "/listeners?format=json")));
+  } catch (error) {
+    const { message } = error as Error;
+    throw new TableError("unreachable", `Envoy's admin interface, ${adminSocket}: ${message}`);
+  }
+}
+
+function bodyOf(socketPath: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(ADMIN_TIMEOUT_MS);
+    const asked = request({ socketPath, path, signal }, (response) => {
+      let body = "";
+      response.setEncoding("utf8").on("data", (text: string) => {
+        body += text;
+      });
+      response.on("error", reject).on("end", () => resolve(body));
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+function udpListenersFrom({ listener_statuses = [] }: ListenerStatuses): UdpListenerPlace[] {
+  const places = listener_statuses.map(({ name, local_address }) => {
+    return { name, address: local_address?.socket_address?.address ?? "" };
+  });
+  return places.filter(({ name, address }) => roleOfListener(name, address) !== undefined);
+}
