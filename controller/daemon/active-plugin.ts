@@ -40,16 +40,22 @@ export class ActivePlugin {
     });
   }
 
-  /** Rejects with ControlRefusal; the present one serves on then. */
+  /**
+   * Rejects with ControlRefusal; the present one serves on then, unless the message says that the
+   * new one does and cannot be kept.
+   */
   async load(wasm: Uint8Array, source: string): Promise<PluginStatus> {
     const plugin = { wasm, source };
-    await this.#load(plugin);
-    await this.#store.keep(plugin);
+    await this.#load(plugin, false);
+    await this.#store.keep(plugin).catch(({ message }: Error) => {
+      throw new ControlRefusal(`it serves, but cannot be kept for the next start: ${message}`);
+    });
     return this.status();
   }
 
+  /** Works without an Envoy, too: the loaded one may be why there is none. */
   async reset(): Promise<PluginStatus> {
-    await this.#load(await this.#store.shipped());
+    await this.#load(await this.#store.shipped(), true);
     await this.#store.forget();
     return this.status();
   }
@@ -69,9 +75,9 @@ export class ActivePlugin {
     this.#note(await this.#rollout.begin(wasm), source);
   }
 
-  async #load({ wasm, source }: StoredPlugin): Promise<void> {
+  async #load({ wasm, source }: StoredPlugin, isTrusted: boolean): Promise<void> {
     try {
-      this.#note(await this.#rollout.load(wasm), source);
+      this.#note(await this.#rollout.load(wasm, isTrusted), source);
     } catch (error) {
       throw new ControlRefusal(this.#reject(error));
     }

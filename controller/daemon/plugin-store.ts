@@ -66,6 +66,11 @@ interface LoadedNote {
 }
 
 async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  await writeFile(`${path}.new`, content, { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  try {
+    await writeFile(`${path}.new`, content, { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    // The system names no file when its disk is full.
+    throw new Error(`${path}.new: ${(error as Error).message}`);
+  }
 }

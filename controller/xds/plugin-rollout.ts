@@ -63,36 +63,43 @@ export class PluginRollout {
 
   /**
    * The table is there in the form that the present plugin reads: it may have connections. Does
-   * nothing the second time.
+   * nothing once Envoy has taken that.
    */
   serve(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#isServing || !this.#current) return;
       this.#isServing = true;
-      await this.#publish(this.#current, this.#current);
+      try {
+        await this.#publish(this.#current, this.#current);
+      } catch (error) {
+        this.#isServing = false;
+        throw error;
+      }
     });
   }
 
   /**
    * Puts a new plugin into service; resolves when new connections meet it. The present one again is
    * fine and does nothing. Throws PluginRejectedError, or what the table or Envoy failed with; in
-   * either case the present one serves.
+   * either case the present one serves. Without an Envoy nothing is proven, and a plugin is taken
+   * only if `isTrusted`.
    */
-  load(wasm: Uint8Array): Promise<PluginCode> {
+  load(wasm: Uint8Array, isTrusted = false): Promise<PluginCode> {
     return this.#inTurn(async () => {
       const present = this.#current;
       if (!present) throw new Error("PluginRollout.load before begin");
       const code = await checkPlugin(wasm);
-      if (code.build !== present.build) await this.#replace(present, code);
+      if (code.build !== present.build) await this.#replace(present, code, isTrusted);
       this.#current = code;
       return code;
     });
   }
 
-  async #replace(present: PluginCode, code: PluginCode): Promise<void> {
+  async #replace(present: PluginCode, code: PluginCode, isTrusted: boolean): Promise<void> {
     try {
       const { envoys } = await this.#publish(code, present);
       if (envoys > 0) await this.#prove(code);
+      else if (!isTrusted) throw new Error("no Envoy is connected that could try it");
       await this.#publish(code, code);
     } catch (error) {
       const reason = (error as Error).message;

@@ -1,7 +1,7 @@
 // What goes wrong on a node, while connections run: real Envoy, real rules, real processes.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -9,6 +9,7 @@ import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import type { Dialer } from "../namespaces/dialer.ts";
 import { nodeObject, PorticoProcess, serviceObjects } from "./portico-fixture.ts";
+import { withOtherBuild } from "./test-plugins.ts";
 
 const VIP = "10.96.0.10";
 const OTHER_VIP = "10.96.0.11";
@@ -219,6 +220,46 @@ describe("input", () => {
     portico.write(objects([POD_1, POD_2]));
     await answersFrom(VIP, ["web-1", "web-2"]);
     expect((await portico.status()).problems).toEqual([]);
+  });
+});
+
+describe("a plugin that is loaded", () => {
+  /** The shipped one under another name. */
+  function otherPlugin(name: string): string {
+    const file = join(portico.manifests, `${name}.wasm`);
+    const shipped = readFileSync(join(import.meta.dirname, "../../build/portico.wasm"));
+    writeFileSync(file, withOtherBuild(shipped, name));
+    return file;
+  }
+
+  it("while no Envoy can try it: is refused, and going back is not", async () => {
+    await portico.start(CIDR);
+    await portico.synced();
+    expect((await portico.command("plugin", "load", otherPlugin("kept"))).code).toBe(0);
+    await portico.end("SIGTERM");
+    await killEnvoy();
+    await portico.start(CIDR, { ENVOY: "/bin/false" });
+    await eventually("the controller", 10_000, async () => {
+      return (await portico.command("plugin", "status")).stdout.includes("kept.wasm");
+    });
+    const { code, stderr } = await portico.command("plugin", "load", otherPlugin("other"));
+    expect(stderr).toContain("no Envoy is connected that could try it");
+    expect(code).toBe(1);
+    expect((await portico.status()).plugin.source).toContain("kept.wasm");
+    expect((await portico.command("plugin", "reset")).code).toBe(0);
+    expect((await portico.status()).plugin.source).toBe("shipped");
+  });
+
+  it("and cannot be kept: is said to serve until the next start", async () => {
+    await portico.start(CIDR);
+    await portico.synced();
+    mkdirSync(join(portico.runDirectory, "plugin.wasm.new"));
+    const { code, stderr } = await portico.command("plugin", "load", otherPlugin("other"));
+    expect(stderr).toMatch(/it serves, but cannot be kept for the next start: .*plugin.wasm.new/);
+    expect(code).toBe(1);
+    expect((await portico.status()).plugin.source).toContain("other.wasm");
+    expect(await names(VIP)).toEqual(new Set(["web-1"]));
+    rmdirSync(join(portico.runDirectory, "plugin.wasm.new"));
   });
 });
 
