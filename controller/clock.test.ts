@@ -7,7 +7,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("the machine's clock is set back an hour: what waits does not wait for that hour", async () => {
+test("the clock is set back an hour: what waits does not wait for that hour", async () => {
   const { promise, resolve } = Promise.withResolvers<string>();
   let runs = 0;
   const runner = new Runner({

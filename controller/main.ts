@@ -9,6 +9,7 @@ import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
 import { versionCommand } from "./cli/version.ts";
+import { WatchFailure } from "./watch/list-watch-failure.ts";
 
 const program = new Command("portico")
   .description(
@@ -26,6 +27,12 @@ const program = new Command("portico")
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`portico: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`portico: ${textOf(error)}\n`);
   process.exitCode = 1;
+}
+
+/** With what somebody may do about it, where that is known. */
+function textOf(error: unknown): string {
+  if (error instanceof WatchFailure) return `${error.message}. ${error.hint}`;
+  return error instanceof Error ? error.message : String(error);
 }

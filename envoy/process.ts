@@ -18,6 +18,8 @@ export interface EnvoyOptions {
   concurrency: number | undefined;
   /** Words before the command, such as those that enter a network namespace; they must exec. */
   launcher?: readonly string[];
+  /** How it ended: "exit code 1", "signal SIGSEGV". Only its parent, who started it, is told. */
+  onExit?: (how: string) => void;
 }
 
 export const LOG_FILE = "envoy.log";
@@ -78,13 +80,17 @@ export async function startEnvoy(options: EnvoyOptions): Promise<number> {
   const maxConnections = await connectionLimit();
   const configuration = bootstrap({ runDirectory, nodeId, maxConnections });
   const file = join(runDirectory, CONFIGURATION_FILE);
-  await writeFile(file, `${JSON.stringify(configuration, undefined, 2)}\n`, { mode: 0o600 });
+  const text = `${JSON.stringify(configuration, undefined, 2)}\n`;
+  await writeFile(file, text, { mode: 0o600 }).catch((error: Error) => {
+    // The system names no file when its disk is full.
+    throw new Error(`cannot start Envoy: ${file}: ${error.message}`);
+  });
   const shell = ["/bin/sh", "-c", START, "envoy", join(runDirectory, PID_FILE)];
   const command = [...launcher, ...shell, ...commandOf(options, file)];
   // Not a pipe to us: Envoy must be able to write when we are gone.
   const log = await open(join(runDirectory, LOG_FILE), "a", 0o600);
   try {
-    return await spawnDetached(command, log.fd);
+    return await spawnDetached(command, log.fd, options.onExit);
   } finally {
     await log.close();
   }
@@ -102,7 +108,11 @@ function commandOf(options: EnvoyOptions, configurationFile: string): string[] {
   ];
 }
 
-function spawnDetached(command: readonly string[], log: number): Promise<number> {
+function spawnDetached(
+  command: readonly string[],
+  log: number,
+  onExit: EnvoyOptions["onExit"],
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const [program, ...args] = command;
     const child = spawn(program as string, args, {
@@ -113,6 +123,9 @@ function spawnDetached(command: readonly string[], log: number): Promise<number>
     });
     child.once("error", (error) => reject(new Error(`cannot start Envoy: ${error.message}`)));
     child.once("spawn", () => resolve(child.pid as number));
+    child.once("exit", (code, signal) =>
+      onExit?.(signal ? `signal ${signal}` : `exit code ${code}`),
+    );
     child.unref();
   });
 }

@@ -38,6 +38,8 @@ export class EnvoySupervisor {
   readonly #options: SupervisorOptions;
   readonly #follower: LogFollower;
   #pid: number | undefined;
+  /** How the one that we started ended; an adopted one's end is not told us. */
+  #ended = "unknown";
   #startedAt = 0;
   #delayMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -81,7 +83,11 @@ export class EnvoySupervisor {
 
   async #startOne(): Promise<void> {
     this.#startedAt = performance.now();
-    this.#pid = await startEnvoy(this.#options);
+    this.#ended = "unknown";
+    const onExit = (how: string) => {
+      this.#ended = how;
+    };
+    this.#pid = await startEnvoy({ ...this.#options, onExit });
     this.#options.log.info({ pid: this.#pid }, "started Envoy");
   }
 
@@ -111,7 +117,8 @@ export class EnvoySupervisor {
     this.#options.onDeath?.();
     const wasGood = performance.now() - this.#startedAt >= GOOD_RUN_MS;
     this.#delayMs = wasGood ? 0 : longerDelay(this.#delayMs);
-    this.#options.log.error({ pid, againInMs: this.#delayMs }, "Envoy died; starting another");
+    const fields = { pid, ended: this.#ended, againInMs: this.#delayMs };
+    this.#options.log.error(fields, "Envoy died; starting another");
   }
 
   async #passOnLog(): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
 import { PLUGIN_PATH, type PluginStatus } from "../daemon/control-api.ts";
 import { callController } from "./control-client.ts";
@@ -36,7 +36,7 @@ export function pluginCommand(): Command {
     .command("status")
     .description("which plugin serves, since when, and what was refused last")
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
-    .option("-o, --output <format>", 'print "json" instead of text')
+    .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
     .action(status);
   return command;
 }

@@ -1,10 +1,11 @@
 // portico services: what the data plane really has programmed, asked from Envoy's table and not
 // from the controller's memory.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
 import { addressAndPort } from "../model/ip.ts";
 import { TableClient } from "../table/client.ts";
+import { TableError } from "../table/table-error.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
 import { columns } from "./output.ts";
 
@@ -25,14 +26,17 @@ export function servicesCommand(): Command {
     )
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
     .option("-n, --namespace <namespace>", "only Services of this namespace")
-    .option("-o, --output <format>", 'print "json" instead of a table')
+    .addOption(new Option("-o, --output <format>", "instead of a table").choices(["json"]))
     .action(listServices);
 }
 
 async function listServices(name: string | undefined, options: ServicesOptions): Promise<void> {
-  const client = new TableClient(runPaths(options.runDir).tableSocket);
+  const { tableSocket } = runPaths(options.runDir);
+  const client = new TableClient(tableSocket);
   try {
-    const { version, records } = await client.dump();
+    const { version, records } = await client.dump().catch((error: Error) => {
+      throw explained(error, tableSocket);
+    });
     const wanted = records.filter((record) => matches(record, name, options.namespace));
     wanted.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
     process.stdout.write(
@@ -44,6 +48,15 @@ async function listServices(name: string | undefined, options: ServicesOptions):
   } finally {
     client.close();
   }
+}
+
+/** For the person at the terminal. */
+function explained(error: Error, tableSocket: string): Error {
+  if (!(error instanceof TableError) || error.code !== "unreachable") return error;
+  const hint = error.message.includes("EACCES")
+    ? "run this as the user that Envoy runs as"
+    : "does `portico run` use this --run-dir, and does its log say that Envoy runs?";
+  return new Error(`no Envoy answers on ${tableSocket}: ${hint}\n(${error.message})`);
 }
 
 function matches(record: DecodedRecord, name?: string, namespace?: string): boolean {

@@ -120,8 +120,8 @@ export class XdsServer {
 
   /**
    * Lets an Envoy have its listeners, which were or will be set; once more when it refused them,
-   * since the port that was taken may be free now. Resolves and rejects as `set` does; an id that is
-   * not connected (any more) gives 0 Envoys.
+   * since the port that was taken may be free now. Resolves and rejects as `set` does; an id that
+   * is not connected (any more) gives 0 Envoys.
    */
   admitListeners(connectionId: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<Acknowledged> {
     const admitted = this.connections().filter(({ id }) => id === connectionId);

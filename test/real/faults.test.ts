@@ -150,7 +150,7 @@ describe("Envoy", () => {
     expect(await names(VIP)).toEqual(new Set(["web-1"]));
   });
 
-  it("finds its port taken: nothing is handed over, and it listens when the port is free", async () => {
+  it("finds its port taken: nothing is handed over until it is free", async () => {
     const squatter = node.spawn(process.execPath, [
       "-e",
       'require("net").createServer().listen(15401, "0.0.0.0")',

@@ -1,10 +1,12 @@
 // What keeps `portico run` from starting: it says so and ends, so that whoever started it can do so
 // again, and it leaves nothing behind that would answer for a node it does not serve.
 
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import { runCommand } from "../namespaces/command.ts";
 import { nodeObject, PorticoProcess } from "./portico-fixture.ts";
 
 let cluster: Cluster;
@@ -55,4 +57,39 @@ it("a run directory too long for sockets: ends, and says how long is too long", 
   expect(await portico.ended()).toBe(1);
   expect(portico.log).toContain("107 bytes");
   expect(portico.log).toContain("--run-dir");
+});
+
+it("no cluster to ask: ends, and says what to give", SOON, async () => {
+  const { code, stderr } = await portico.command("run", "--node-name", "node-1");
+  expect(code).toBe(1);
+  expect(stderr).toContain("This is no Pod with a service account");
+  expect(stderr).toContain("Give --kubeconfig FILE or --manifests DIR.");
+});
+
+it("an Envoy that ends at once: how it ended is in the log", SOON, async () => {
+  await portico.start([], { ENVOY: "/bin/false" });
+  await eventually("the death in the log", 5_000, async () => portico.log.includes("Envoy died"));
+  expect(portico.log).toContain('"ended":"exit code 1"');
+});
+
+it("a full disk: ends, and names the file", SOON, async () => {
+  const small = ["-t", "tmpfs", "-o", "size=4k", "portico-test", portico.runDirectory];
+  mkdirSync(portico.runDirectory);
+  await runCommand("mount", small);
+  try {
+    writeFileSync(join(portico.runDirectory, "fill"), "x".repeat(4096));
+    await portico.start();
+    expect(await portico.ended()).toBe(1);
+    expect(portico.log).toMatch(/cannot start Envoy: .*envoy.json: ENOSPC/);
+  } finally {
+    await runCommand("umount", [portico.runDirectory]);
+  }
+});
+
+it("no Envoy, asked for its Services: says who is not there", SOON, async () => {
+  const { code, stderr } = await portico.command("services");
+  expect(code).toBe(1);
+  expect(stderr).toContain("no Envoy answers on");
+  expect(stderr).toContain("--run-dir");
+  expect((await portico.command("services", "-o", "yaml")).stderr).toContain("choices are json");
 });
