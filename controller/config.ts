@@ -62,6 +62,7 @@ export function runPaths(runDir: string) {
     xdsSocket: join(runDir, "xds.sock"),
     controlSocket: join(runDir, "control.sock"),
     loadedPlugin: join(runDir, "plugin.wasm"),
+    earlyDemux: join(runDir, "tcp_early_demux"),
   };
 }
 

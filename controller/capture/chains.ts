@@ -6,6 +6,7 @@ import { type Family, familiesOf } from "./families.ts";
 import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
+import { UPSTREAM_ZONE } from "./upstream-zone.ts";
 
 /** After firewalls, which may want to see the mark. */
 const LAST_IN_INPUT = 300;
@@ -100,6 +101,7 @@ function hooks(options: CaptureOptions): string[] {
       "goto from_frontend",
     ]),
     ...chain("from_envoy", fromEnvoy(options)),
+    ...chain("upstream_zone", UPSTREAM_ZONE),
     ...chain("replies", replies(options)),
     ...chain("delivered", delivered(options)),
     ...chain("hairpin", [

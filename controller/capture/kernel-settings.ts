@@ -1,7 +1,7 @@
 // sysctls of the node → what of them keeps Portico from working, for people; and which families it
-// can capture. Portico changes none:
-// it needs no forwarding, no route_localnet, no ip_nonlocal_bind, and works with rp_filter 0, 1
-// and 2, tcp_fwmark_accept and fwmark_reflect (each tried on Linux 6.18).
+// can capture. Portico changes one of them (early-demux.ts): it needs no forwarding, no
+// route_localnet, no ip_nonlocal_bind, and works with rp_filter 0, 1 and 2, tcp_fwmark_accept and
+// fwmark_reflect (each tried on Linux 6.18).
 
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";

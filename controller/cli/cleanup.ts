@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
 import { KernelCapture } from "../capture/apply.ts";
+import { restoreEarlyDemux } from "../capture/early-demux.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
-import { DEFAULT_RUN_DIR } from "../config.ts";
+import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
 import { lockNode } from "../daemon/node-lock.ts";
 
 /** All that Portico and its Envoy put into a run directory. */
@@ -31,7 +32,9 @@ async function cleanUp({ runDir }: { runDir: string }): Promise<void> {
     // The rules first: as long as they hand connections over, somebody has to be there.
     const options = { ...DEFAULT_CAPTURE_OPTIONS, families: capturedFamilies() };
     const { removed, problems } = await new KernelCapture(options, []).cleanup();
-    removed.push(...(await removeEnvoy(runDir)), ...(await removeFiles(runDir)));
+    removed.push(...(await removeEnvoy(runDir)));
+    removed.push(...(await restoreEarlyDemux(runPaths(runDir).earlyDemux)));
+    removed.push(...(await removeFiles(runDir)));
     for (const each of removed) process.stdout.write(`removed ${each}\n`);
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join("\n"));
     if (removed.length === 0) process.stdout.write("nothing of Portico's is here\n");

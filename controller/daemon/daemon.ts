@@ -4,6 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import { findEnvoy } from "../../envoy/find.ts";
 import { EnvoySupervisor } from "../../envoy/supervise.ts";
+import { disableEarlyDemux } from "../capture/early-demux.ts";
 import { kernelSettingProblems } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
@@ -137,7 +138,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
     () => operations.stop(),
   );
   await operations.start();
-  problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
+  problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
   await plugin.begin();
   await xds.start();
   atEnd(
@@ -155,6 +156,11 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
     () => sources?.stop(),
   );
   await source.start();
+}
+
+async function kernelProblems({ runDir }: RunOptions): Promise<string[]> {
+  const early = await disableEarlyDemux(runPaths(runDir).earlyDemux);
+  return [...(await kernelSettingProblems()), ...early];
 }
 
 function problemOfThisNode(message: string): Problem {

@@ -4,6 +4,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
 import { findEnvoy } from "../../envoy/find.ts";
@@ -126,6 +127,8 @@ export interface ServiceSketch {
   endpoints: readonly string[];
   /** 80 by default; the endpoints listen on 8080. */
   port?: number;
+  /** TCP by default. */
+  protocol?: "TCP" | "UDP";
   nodePort?: number;
   nodeName?: string;
   /** No session affinity when absent. */
@@ -135,12 +138,15 @@ export interface ServiceSketch {
 /** A Service with one port, and its one EndpointSlice. */
 export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
   const { name, clusterIP, endpoints, port = 80, nodePort, nodeName = "node-1" } = sketch;
+  const { protocol = "TCP" } = sketch;
   const timeoutSeconds = sketch.affinityTimeoutSeconds;
   const affinity =
     timeoutSeconds === undefined
       ? {}
       : { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
-  const ports = [{ port, targetPort: 8080, ...(nodePort === undefined ? {} : { nodePort }) }];
+  const ports = [
+    { port, protocol, targetPort: 8080, ...(nodePort === undefined ? {} : { nodePort }) },
+  ];
   const type = nodePort === undefined ? "ClusterIP" : "NodePort";
   return [
     {
@@ -157,8 +163,8 @@ export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
         namespace: "test",
         labels: { "kubernetes.io/service-name": name },
       },
-      addressType: "IPv4",
-      ports: [{ port: 8080, protocol: "TCP" }],
+      addressType: isIPv6(clusterIP) ? "IPv6" : "IPv4",
+      ports: [{ port: 8080, protocol }],
       endpoints: endpoints.map((address) => ({ addresses: [address], nodeName })),
     },
   ];

@@ -1,0 +1,45 @@
+// The sysctl net.ipv4.tcp_early_demux, for both families, off while Portico is on the node.
+//
+// With it on, the kernel looks whether a packet is for one of its own sockets before it routes it,
+// and goes by addresses and ports alone. Envoy's connections in a Pod's name have that Pod's
+// address, and perhaps the port of one of the Pod's own connections to the same endpoint
+// (upstream-zone.ts): what the endpoint sends on that one would end in Envoy's socket, or be
+// dropped, and never reach the Pod. No rule of the kernel's comes between. Off, what is forwarded
+// costs less, and what is for the node itself is looked up after it was routed; Envoy's CPU per
+// connection is the same (ARCHITECTURE.md).
+
+import { readFile, rm, writeFile } from "node:fs/promises";
+
+const SETTING = "net.ipv4.tcp_early_demux";
+const FILE = "/proc/sys/net/ipv4/tcp_early_demux";
+
+/**
+ * Puts it off, and what it was into `record`. When that cannot be done: a sentence that says what
+ * happens and what to do; none when all is well.
+ */
+export async function disableEarlyDemux(record: string, file = FILE): Promise<string[]> {
+  try {
+    const before = (await readFile(file, "utf8")).trim();
+    if (before === "0") return [];
+    await writeFile(record, before);
+    await writeFile(file, "0");
+    return [];
+  } catch (error) {
+    await rm(record, { force: true });
+    const { message } = error as Error;
+    return [
+      `${SETTING} cannot be set (${message}): a Pod's own connection to an endpoint breaks when ` +
+        "Envoy happens to use the same port for it; set it to 0",
+    ];
+  }
+}
+
+/** Puts it back to what it was, unless somebody else did; returns what was undone, for people. */
+export async function restoreEarlyDemux(record: string, file = FILE): Promise<string[]> {
+  const before = await readFile(record, "utf8").catch(() => undefined);
+  if (before === undefined) return [];
+  const isOurs = (await readFile(file, "utf8")).trim() === "0";
+  if (isOurs) await writeFile(file, before);
+  await rm(record);
+  return isOurs ? [`${SETTING} = 0, which was ${before}`] : [];
+}
