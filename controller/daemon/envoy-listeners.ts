@@ -30,7 +30,6 @@ export class EnvoyListeners {
   constructor(xds: XdsServer, ports: CapturePorts, serve: () => Promise<void>) {
     const options = {
       connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
-      upstreamPorts: undefined,
       mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
     };
     const clusters = [backendsCluster(options)];

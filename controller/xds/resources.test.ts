@@ -3,7 +3,7 @@ import { loadProtos, type Resource } from "./protos.ts";
 import { backendsCluster, captureListeners, connectionFilters, tableFilter } from "./resources.ts";
 
 const code = { build: "0123456789ab", wasm: new TextEncoder().encode("\0asm") };
-const backends = { connectTimeoutSeconds: 2.5, upstreamPorts: undefined };
+const backends = { connectTimeoutSeconds: 2.5 };
 const all: Resource[] = [
   ...captureListeners({ keep: 15401, masquerade: 15402, local: 15403 }, ["IPv4", "IPv6"]),
   backendsCluster(backends),
@@ -20,12 +20,6 @@ test("no listener of a family that the node does not have", () => {
   const ports = { keep: 1, masquerade: 2, local: 3 };
   const names = captureListeners(ports, ["IPv4"]).map(({ name }) => name);
   expect(names).toEqual(["capture-keep", "capture-masquerade", "capture-local"]);
-});
-
-test("ports that backends are dialled from", () => {
-  const cluster = backendsCluster({ ...backends, upstreamPorts: { first: 20_000, last: 31_999 } });
-  const [option] = (cluster.upstream_bind_config as { socket_options: object[] }).socket_options;
-  expect(option).toMatchObject({ level: 0, name: 51, int_value: (31_999 << 16) + 20_000 });
 });
 
 test("the mark of connections to backends", () => {

@@ -35,20 +35,9 @@ export interface CapturePorts {
   local: number;
 }
 
-/**
- * Ports that Envoy dials backends from, both included; Linux 6.3 and later. The kernel ignores what
- * is outside the ip_local_port_range of the network namespace.
- */
-export interface PortRange {
-  first: number;
-  last: number;
-}
-
 export interface BackendsOptions {
   /** How long a backend may take to accept. Its client sees the end of the stream afterwards. */
   connectTimeoutSeconds: number;
-  /** undefined leaves it to the node's ip_local_port_range. */
-  upstreamPorts: PortRange | undefined;
   /** SO_MARK of connections to backends; none when absent. The kernel's rules know them by it. */
   mark?: number;
 }
@@ -85,9 +74,6 @@ const UNLIMITED = 4_000_000_000;
  */
 const CLEANUP_INTERVAL_SECONDS = 600;
 
-/** IPPROTO_IP, IP_LOCAL_PORT_RANGE of linux/in.h. */
-const IPPROTO_IP = 0;
-const IP_LOCAL_PORT_RANGE = 51;
 /** SOL_SOCKET, SO_MARK of asm-generic/socket.h. */
 const SOL_SOCKET = 1;
 const SO_MARK = 36;
@@ -178,29 +164,14 @@ export function backendsCluster(options: BackendsOptions): Resource {
     cleanup_interval: { seconds: CLEANUP_INTERVAL_SECONDS },
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     circuit_breakers: { thresholds: [limits] },
-    ...socketOptions(options),
+    ...markedWith(options.mark),
   };
 }
 
-function socketOptions({ upstreamPorts, mark }: BackendsOptions): object {
-  const options = [
-    ...(upstreamPorts === undefined ? [] : [portRange(upstreamPorts)]),
-    ...(mark === undefined ? [] : [{ ...MARK, int_value: mark }]),
-  ];
-  return options.length === 0 ? {} : { upstream_bind_config: { socket_options: options } };
-}
-
-const MARK = { description: "SO_MARK", level: SOL_SOCKET, name: SO_MARK, state: "STATE_PREBIND" };
-
-/** Keeps Envoy's ports apart from the ones that a Pod dials the same backend from. */
-function portRange({ first, last }: PortRange): object {
-  return {
-    description: "IP_LOCAL_PORT_RANGE",
-    level: IPPROTO_IP,
-    name: IP_LOCAL_PORT_RANGE,
-    int_value: last * 0x1_0000 + first,
-    state: "STATE_PREBIND",
-  };
+function markedWith(mark: number | undefined): object {
+  if (mark === undefined) return {};
+  const option = { description: "SO_MARK", level: SOL_SOCKET, name: SO_MARK, int_value: mark };
+  return { upstream_bind_config: { socket_options: [{ ...option, state: "STATE_PREBIND" }] } };
 }
 
 function duration(seconds: number): object {

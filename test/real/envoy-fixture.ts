@@ -168,4 +168,4 @@ export async function setAll(xds: XdsServer, code: PluginCode): Promise<void> {
   await xds.set(LISTENER_TYPE, captureListeners(PORTS, ["IPv4", "IPv6"]));
 }
 
-export const BACKENDS = { connectTimeoutSeconds: 1, upstreamPorts: undefined };
+export const BACKENDS = { connectTimeoutSeconds: 1 };

@@ -49,7 +49,7 @@ function bootstrap(stand: Stand, { keepsSource }: Source): object {
 
 function fixedCluster(stand: Stand): object {
   const { cleanup_interval: _, ...cluster } = jsonOfResource(
-    backendsCluster({ connectTimeoutSeconds: 5, upstreamPorts: undefined }),
+    backendsCluster({ connectTimeoutSeconds: 5 }),
   );
   const endpoints = stand.backends.map(({ address }) => ({
     endpoint: { address: { socket_address: { address, port_value: BACKEND_PORT } } },
