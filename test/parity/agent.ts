@@ -12,7 +12,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Answer, DialResult, Numbered, Outcome, Request, Target } from "./agent-messages.ts";
 
 /** Tries of one question that run at the same time; the first round decides whether to go on. */
-const FIRST_TRIES = 3;
+const FIRST_TRIES = 10;
 const TRIES_AT_ONCE = 12;
 const OUTCOMES: Record<string, Outcome> = {
   ECONNREFUSED: "refused",

@@ -16,6 +16,8 @@ const PROBES_AT_ONCE = 24;
 /** A packet that is lost is sent again after 1 s: the later looks see what comes of that. */
 const PATIENCE_MS = [500, 1_500, 2_500];
 
+const ENOUGH_DIFFERENCES = 4;
+
 /** What became of one probe. */
 export interface Finding {
   /** 1 for the first of the state. */
@@ -126,7 +128,7 @@ export class Comparison {
       ]);
       const compared = { probe, objects, kubeProxy: theirs, portico: ours };
       const verdict = verdictOn(compared, INTENDED_DIFFERENCES);
-      if (verdict.kind === "different" && look < lastLook(probe)) {
+      if (verdict.kind === "different" && look < lastLook(probe, report)) {
         if (look === 0) report.secondLooks.push(verdict.text);
         continue;
       }
@@ -151,12 +153,13 @@ async function untilSettled(world: World, count: number): Promise<void> {
 /** So that the first look usually finds every backend of the Service that has most of them. */
 function triesFor(objects: readonly KubernetesObject[]): number {
   const counts = new Map<string, number>();
+  const pods = objects.filter(({ kind }) => kind === "Pod");
   for (const { kind, metadata, endpoints } of objects) {
     if (kind !== "EndpointSlice") continue;
     const owner = metadata.labels?.["kubernetes.io/service-name"] ?? "";
     counts.set(owner, (counts.get(owner) ?? 0) + endpoints.length);
   }
-  const most = Math.max(0, ...counts.values());
+  const most = Math.max(pods.length, ...counts.values());
   return most <= 1 ? 3 : 6 * most + 3;
 }
 
@@ -165,7 +168,11 @@ function effort(tries: number, look: number): Effort {
   return { tries: tries * (look === 0 ? 1 : 3), timeoutMs };
 }
 
-/** The index of the last look; those that take their time and let chance decide get one. */
-function lastLook({ kind }: Probe): number {
-  return kind === "moves" ? 0 : PATIENCE_MS.length - 1;
+/**
+ * The index of the last look. Those that take their time and let chance decide get one; and so do
+ * all when the state has failed anyway, or a broken Portico would take hours.
+ */
+function lastLook({ kind }: Probe, { differences }: StateReport): number {
+  const isOver = differences.length >= ENOUGH_DIFFERENCES;
+  return kind === "moves" || isOver ? 0 : PATIENCE_MS.length - 1;
 }

@@ -5,7 +5,7 @@
 // probes of a Service with it.
 
 import { Chance } from "./chance.ts";
-import { addressOf, type Family, type NodeName } from "./lab.ts";
+import { addressOf, BACKENDS, type Family, type NodeName } from "./lab.ts";
 import {
   CLIENTS,
   door,
@@ -27,7 +27,6 @@ import {
 } from "./state.ts";
 import { isCompared, type Tag } from "./tags.ts";
 
-const PODS: readonly Endpoint[] = ["pod-a", "pod-b", "pod-c", "pod-d", "pod-e"];
 const ZONES = ["zone-a", "zone-b", "zone-c"];
 const NODES: readonly NodeName[] = ["node-1", "node-2", "node-3"];
 const RANGES = ["192.0.2.200/32", "192.0.2.0/24", "10.1.1.0/24", "10.1.0.0/16", "fd00:2::/64"];
@@ -82,7 +81,7 @@ function drawService(draw: Draw): { objects: KubernetesObject[]; probes: Probe[]
   const labels = chance.happens(0.05) ? { [PROXY_NAME_LABEL]: "another" } : {};
   const balanced = type === "LoadBalancer" && chance.happens(0.7) ? drawIngress(draw) : {};
   const owner = service(spec, { name, labels, ...balanced });
-  const slices = families.flatMap((family) => drawSlices(draw, name, family, ports));
+  const slices = families.flatMap((family) => drawSlices(draw, owner, family, ports));
   return { objects: [owner, ...slices], probes: drawProbes(draw, owner, ports) };
 }
 
@@ -137,7 +136,7 @@ function drawIngress({ chance, index }: Draw): { status: object } {
 /** None, one or two for each port number that the ports lead to. */
 function drawSlices(
   { chance }: Draw,
-  owner: string,
+  { metadata, spec }: KubernetesObject,
   family: Family,
   ports: readonly Port[],
 ): KubernetesObject[] {
@@ -147,18 +146,19 @@ function drawSlices(
     port: targetPort,
     protocol,
   }));
-  const endpoints = drawEndpoints(chance);
+  const endpoints = drawEndpoints(chance, spec?.sessionAffinity === "ClientIP");
   return Array.from({ length: count }, (_, index) => {
     const share = endpoints.filter((__, position) => position % count === index);
-    const name = `${owner}-${family.toLowerCase()}-${index}`;
-    return slice(share, { service: owner, name, family, ports: listed });
+    const name = `${metadata.name}-${family.toLowerCase()}-${index}`;
+    return slice(share, { service: metadata.name, name, family, ports: listed });
   });
 }
 
-function drawEndpoints(chance: Chance) {
+/** Pods in the host network see other sources, so that they would tell whom a client sticks to. */
+function drawEndpoints(chance: Chance, isSticky: boolean) {
   const hinting = chance.pick(["none", "none", "zones", "nodes", "both"]);
-  const who = chance.some(PODS, chance.between(0, PODS.length));
-  if (chance.happens(0.08)) who.push(chance.pick(NODES));
+  const who: Endpoint[] = chance.some(BACKENDS, chance.between(0, BACKENDS.length));
+  if (chance.happens(0.08) && !isSticky) who.push(chance.pick(NODES));
   return who.map((each) => endpoint(each, drawFacts(chance, hinting)));
 }
 

@@ -38,6 +38,8 @@ export type NodeName = "node-1" | "node-2" | "node-3";
 export type PodName = "client-1" | "pod-a" | "pod-b" | "client-2" | "pod-c" | "pod-d" | "pod-e";
 /** Who dials. A node: a process on it. */
 export type ClientName = PodName | NodeName | "outside" | "crowd";
+/** The Pods that the states use as backends; nodes may be backends too. */
+export const BACKENDS: readonly PodName[] = ["pod-a", "pod-b", "pod-c", "pod-d", "pod-e"];
 export type Family = "IPv4" | "IPv6";
 
 export const SECOND_ADDRESSES: Record<Family, string> = { IPv4: "192.0.2.101", IPv6: "fd00:2::65" };

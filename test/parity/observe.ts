@@ -2,7 +2,7 @@
 // once, without anything that chance decides.
 
 import type { DialResult, Target } from "./agent-messages.ts";
-import { CROWD, nameOfAddress } from "./lab.ts";
+import { BACKENDS, type ClientName, CROWD, nameOfAddress } from "./lab.ts";
 import { type Dial, doorFrom, type Probe } from "./state.ts";
 import type { World } from "./world.ts";
 
@@ -20,9 +20,8 @@ export async function observe(world: World, probe: Probe, effort: Effort): Promi
     case "spread":
       return distinct((await spreadResults(world, probe, effort)).map(textOf));
     case "sequence":
-      return patternFrom(await sequenceResults(world, probe.dials, probe.pauseMs, effort));
     case "moves":
-      return movesFrom(await sequenceResults(world, probe.dials, probe.pauseMs, effort));
+      return observeSequence(world, probe, effort);
     case "flow": {
       const target = targetFrom(probe, effort);
       const agent = world.agentOf(probe.from);
@@ -51,16 +50,15 @@ async function spreadResults(world: World, dial: Dial, effort: Effort): Promise<
 }
 
 /** All by the client of the first. */
-function sequenceResults(
+async function observeSequence(
   world: World,
-  dials: readonly Dial[],
-  pauseMs: number,
+  { kind, dials, pauseMs }: Extract<Probe, { dials: unknown }>,
   effort: Effort,
-): Promise<DialResult[]> {
-  const [first] = dials;
-  if (first === undefined) return Promise.resolve([]);
+): Promise<Observation> {
+  const from = dials[0]?.from ?? "outside";
   const targets = dials.map((dial) => targetFrom(dial, effort));
-  return world.agentOf(first.from).results({ op: "sequence", targets, pauseMs });
+  const results = await world.agentOf(from).results({ op: "sequence", targets, pauseMs });
+  return kind === "moves" ? movesFrom(from, results) : patternFrom(from, results);
 }
 
 function textOf({ outcome, backend, source }: DialResult): string {
@@ -68,7 +66,7 @@ function textOf({ outcome, backend, source }: DialResult): string {
 }
 
 /** "A A B sees client-1, client-1, …": letters for backends, in the order of their appearance. */
-function patternFrom(results: readonly DialResult[]): Observation {
+function patternFrom(from: ClientName, results: readonly DialResult[]): Observation {
   const letters = new Map<string, string>();
   const pattern = results.map(({ outcome, backend }) => {
     if (outcome !== "answered") return outcome;
@@ -76,17 +74,19 @@ function patternFrom(results: readonly DialResult[]): Observation {
     letters.set(backend, letter);
     return letter;
   });
-  return [`in turn: ${pattern.join(" ")}`, ...sourcesOf(results)];
+  return [`in turn: ${pattern.join(" ")}`, ...sourcesOf(from, results)];
 }
 
-function movesFrom(results: readonly DialResult[]): Observation {
+function movesFrom(from: ClientName, results: readonly DialResult[]): Observation {
   const backends = new Set(results.map(({ backend }) => backend));
   const failures = results.filter(({ outcome }) => outcome !== "answered").map(textOf);
   const many = backends.size > 1 ? "more than one backend" : "always the same backend";
-  return [many, ...distinct(failures), ...sourcesOf(results)];
+  return [many, ...distinct(failures), ...sourcesOf(from, results)];
 }
 
-function sourcesOf(results: readonly DialResult[]): string[] {
+/** Not of a client that may have met itself, by chance: it then sees another address. */
+function sourcesOf(from: ClientName, results: readonly DialResult[]): string[] {
+  if (BACKENDS.some((backend) => backend === from)) return [];
   const answered = results.filter(({ outcome }) => outcome === "answered");
   return distinct(answered.map(({ source }) => `seen as ${nameOfAddress(source)}`));
 }
