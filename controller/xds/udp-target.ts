@@ -17,7 +17,7 @@ import type {
   UdpListenerKind,
   Verdict,
 } from "../node/types.ts";
-import type { UdpAddressBook } from "./udp-address-book.ts";
+import type { Role, UdpAddressBook } from "./udp-address-book.ts";
 
 export interface UdpListener {
   name: string;
@@ -94,8 +94,10 @@ export function udpTargetFrom(
       ...KINDS.filter(isWanted).map((kind): [Frontend, UdpListenerKind] => [frontend, kind]),
     );
   }
-  const roles = wanted.map(([frontend, kind]) => [listenerRole(frontend, kind), frontend.family]);
-  const assigned = addresses.assign((roles as [string, IPFamily][]).sort(byName));
+  const roles = wanted.map(
+    ([frontend, kind]): Role => [listenerRole(frontend, kind), frontend.address],
+  );
+  const assigned = addresses.assign(roles.sort(byName));
   const listeners = new Map<string, UdpListener>();
   const clusters = new Map<string, UdpCluster>();
   for (const [frontend, kind] of wanted) {

@@ -5,10 +5,14 @@
 //                                            {"2000": "same" | "other" | "nothing", …}
 //    datagrams.ts flows ADDRESS PORT COUNT   one datagram each from COUNT ports, all held open:
 //                                            how many were answered
-//    datagrams.ts inject ADDRESS FROM TO     a datagram to each of these ports
+//    datagrams.ts inject ADDRESS PORT …      a datagram to each of these ports
+//    datagrams.ts hear ADDRESS PORT          one datagram; "asked" with the first answer, and when
+//                                            its input ends, all that came, in a second line
+//    datagrams.ts take PORT                  has the port on all IPv4 addresses until it is killed
 
 import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -55,13 +59,30 @@ async function flows(address: string, port: number, count: number): Promise<void
   print(answered);
 }
 
-async function inject(address: string, from: number, to: number): Promise<void> {
+async function inject(address: string, ports: readonly number[]): Promise<void> {
   const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
-  for (let port = from; port <= to; port++) {
+  for (const port of ports) {
     await new Promise<void>((resolve) => socket.send("forged", port, address, () => resolve()));
   }
   socket.close();
   print("sent");
+}
+
+async function hear(address: string, port: number): Promise<void> {
+  const socket = await connected(address, port);
+  const heard: string[] = [];
+  socket.on("message", (message) => heard.push(message.toString()));
+  const answer = nextMessage(socket);
+  socket.send("?");
+  print((await answer) === undefined ? "nothing" : "asked");
+  await once(process.stdin.resume(), "end");
+  print(heard);
+  socket.close();
+}
+
+async function take(port: number): Promise<void> {
+  await bound(createSocket("udp4"), port);
+  print("taken");
 }
 
 function bound(socket: Socket, port: number): Promise<void> {
@@ -90,5 +111,7 @@ const [first = "", ...numbers] = rest;
 if (mode === "echo") await echo(Number(first));
 else if (mode === "ask") await ask(first, Number(numbers[0]), numbers.slice(1).map(Number));
 else if (mode === "flows") await flows(first, Number(numbers[0]), Number(numbers[1]));
-else if (mode === "inject") await inject(first, Number(numbers[0]), Number(numbers[1]));
+else if (mode === "inject") await inject(first, numbers.map(Number));
+else if (mode === "hear") await hear(first, Number(numbers[0]));
+else if (mode === "take") await take(Number(first));
 else throw new Error(`datagrams.ts: no mode "${mode}"`);

@@ -1,5 +1,7 @@
 // A node with Pods that answer datagrams, Portico on it, and Services as short as tests need them.
 
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
 import { expect } from "vitest";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode, type Pod } from "../namespaces/cluster.ts";
@@ -33,6 +35,14 @@ export interface UdpServiceSketch {
   /** In both families otherwise. */
   family?: "IPv4" | "IPv6";
   name?: string;
+}
+
+export interface Program {
+  child: ChildProcess;
+  /** What it printed first. */
+  first: unknown;
+  /** The next line that it prints. */
+  next(): Promise<unknown>;
 }
 
 export class UdpLab {
@@ -105,6 +115,15 @@ export class UdpLab {
   async datagrams(from: Namespace, ...args: readonly (string | number)[]): Promise<unknown> {
     const { stdout } = await from.exec(process.execPath, [PROGRAM, ...args.map(String)]);
     return JSON.parse(stdout);
+  }
+
+  /** Starts datagrams.ts in a namespace; resolves with it and a reader of its lines. */
+  async program(from: Namespace, ...args: readonly (string | number)[]): Promise<Program> {
+    const child = from.spawn(process.execPath, [PROGRAM, ...args.map(String)]);
+    if (!child.stdout) throw new Error("no standard output");
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const next = async () => JSON.parse((await lines.next()).value as string) as unknown;
+    return { child, first: await next(), next };
   }
 
   /** "address:port" of all UDP sockets of the node. */
