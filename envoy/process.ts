@@ -103,6 +103,8 @@ function commandOf(options: EnvoyOptions, configurationFile: string): string[] {
     // Several Envoys of a machine would meet in the shared memory of hot restart.
     "--disable-hot-restart",
     ...["--log-level", "warn", "--log-format", "[%l][%n] %v"],
+    // It warns of a field of every UDP listener that is "work in progress", each time one is made.
+    ...["--component-log-level", "misc:error"],
     ...["--drain-time-s", String(DRAIN_SECONDS)],
     ...(concurrency === undefined ? [] : ["--concurrency", String(concurrency)]),
   ];
