@@ -41,7 +41,7 @@ describe("a UDP flow", () => {
     await untilAnswer(asked, "pod-c");
   });
 
-  it("begins to work from the same port once there is an endpoint, and is refused after", async () => {
+  it("works from the same port once there is an endpoint, and is refused after", async () => {
     await lab.apply({ endpoints: [] });
     const asked = flow();
     expect(await asked()).toBe("refused");

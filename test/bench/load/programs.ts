@@ -1,13 +1,12 @@
-// client.c and server.c → programs, compiled once for each state of the sources into the cache
-// directory. Does not run them.
+// C sources → programs, compiled once for each state of the sources into the cache directory. Does
+// not run them.
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cacheDirectory } from "../../../envoy/find.ts";
 
-const SOURCES = ["client.c", "server.c"] as const;
 const FLAGS = ["-O2", "-Wall", "-Wextra"];
 
 export interface LoadPrograms {
@@ -17,18 +16,27 @@ export interface LoadPrograms {
 
 /** Throws, saying what to install, when there is no C compiler. */
 export function loadPrograms(): LoadPrograms {
-  const hash = createHash("sha256");
-  for (const file of [...SOURCES, "exchange.h"]) hash.update(readFileSync(source(file)));
-  const directory = join(cacheDirectory(process.env), "bench", hash.digest("hex").slice(0, 16));
-  if (!existsSync(directory)) compileInto(directory);
-  return { client: join(directory, "client"), server: join(directory, "server") };
+  const [client = "", server = ""] = compiled(
+    [source("client.c"), source("server.c")],
+    [source("exchange.h")],
+  );
+  return { client, server };
 }
 
-function compileInto(directory: string): void {
+/** A program of each source, in their order, which may include the headers. Throws likewise. */
+export function compiled(sources: readonly string[], headers: readonly string[] = []): string[] {
+  const hash = createHash("sha256");
+  for (const file of [...sources, ...headers]) hash.update(readFileSync(file));
+  const directory = join(cacheDirectory(process.env), "bench", hash.digest("hex").slice(0, 16));
+  if (!existsSync(directory)) compileInto(directory, sources);
+  return sources.map((file) => join(directory, basename(file, ".c")));
+}
+
+function compileInto(directory: string, sources: readonly string[]): void {
   const unfinished = `${directory}.${process.pid}`;
   mkdirSync(unfinished, { recursive: true });
   try {
-    for (const file of SOURCES) compile(source(file), join(unfinished, file.slice(0, -2)));
+    for (const file of sources) compile(file, join(unfinished, basename(file, ".c")));
     if (!existsSync(directory)) renameSync(unfinished, directory);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
