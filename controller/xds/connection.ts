@@ -33,6 +33,12 @@ export type ResourceLookup = (
   isFirst: boolean,
 ) => ReadonlyMap<string, EncodedResource> | undefined;
 
+interface Selected {
+  all: ReadonlyMap<string, EncodedResource>;
+  names: readonly string[];
+  selection: Selection;
+}
+
 export interface Answer {
   typeUrl: string;
   version: string;
@@ -51,6 +57,8 @@ export class XdsConnection {
   readonly id: number;
   readonly #resources: ResourceLookup;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** What was last selected of each type, and from what: it is asked for with every request. */
+  readonly #selected = new Map<string, Selected>();
   #nodeId = "";
   #admitted = false;
   #fresh = true;
@@ -139,6 +147,11 @@ export class XdsConnection {
   #wanted({ typeUrl, names, accepted }: Subscription): Selection | undefined {
     if (typeUrl === LISTENER_TYPE && !this.#admitted) return EMPTY_SELECTION;
     const all = this.#resources(typeUrl, accepted === "");
-    return all && selectResources(typeUrl, all, names);
+    if (!all) return undefined;
+    const last = this.#selected.get(typeUrl);
+    if (last?.all === all && last.names === names) return last.selection;
+    const selection = selectResources(typeUrl, all, names);
+    this.#selected.set(typeUrl, { all, names, selection });
+    return selection;
   }
 }
