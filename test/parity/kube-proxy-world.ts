@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RunningProgram } from "../cluster/program.ts";
 import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
-import { CLUSTER_CIDRS, type Family } from "./lab.ts";
+import { configurationOf } from "./configuration.ts";
+import type { Family } from "./lab.ts";
 import { markOf, nftTexts } from "./marker.ts";
 import { type ApiAccess, World } from "./world.ts";
 
@@ -31,7 +32,7 @@ export class KubeProxyWorld extends World {
     for (const node of this.servedNodes()) {
       await leadInto(node);
       const config = join(this.#directory, `${node.label}.json`);
-      writeFileSync(config, JSON.stringify(configuration(node.label, kubeconfig)));
+      writeFileSync(config, configurationOf(node.label, kubeconfig));
       const enter = ["nsenter", `--net=/run/netns/${node.name}`, "--"];
       const command = [...enter, this.#program, "--config", config];
       const log = join(this.#directory, `${node.label}.log`);
@@ -67,29 +68,4 @@ async function hasMark(node: ClusterNode, family: Family, count: number): Promis
   const args = ["list", "table", NFT_FAMILIES[family], "kube-proxy"];
   const { stdout } = await node.exec("nft", args, { allowFailure: true });
   return nftTexts(markOf(family, count)).every((text) => stdout.includes(text));
-}
-
-/** All else is kube-proxy's default. */
-function configuration(nodeName: string, kubeconfig: string): object {
-  return {
-    apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
-    kind: "KubeProxyConfiguration",
-    mode: "nftables",
-    hostnameOverride: nodeName,
-    clientConnection: { kubeconfig },
-    detectLocalMode: "ClusterCIDR",
-    clusterCIDR: CLUSTER_CIDRS.join(","),
-    healthzBindAddress: "127.0.0.1:10256",
-    metricsBindAddress: "127.0.0.1:10249",
-    nftables: { minSyncPeriod: "10ms" },
-    // Nothing to write into /proc/sys, which a container may not.
-    conntrack: {
-      maxPerCore: 0,
-      min: 0,
-      tcpEstablishedTimeout: "0s",
-      tcpCloseWaitTimeout: "0s",
-      udpTimeout: "0s",
-      udpStreamTimeout: "0s",
-    },
-  };
 }

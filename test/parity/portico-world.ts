@@ -1,12 +1,14 @@
-// The world that Portico serves, one on each served node, with an Envoy each.
+// The world that Portico serves, one on each served node, with an Envoy each; its configuration is
+// kube-proxy's.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runPaths } from "../../controller/config.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { RunningProgram } from "../cluster/program.ts";
 import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
+import { configurationOf } from "./configuration.ts";
 import { markOf } from "./marker.ts";
 import { type ApiAccess, World } from "./world.ts";
 
@@ -39,8 +41,10 @@ export class PorticoWorld extends World {
       await leadInto(node);
       const runDirectory = join(this.#directory, node.label);
       const enter = ["nsenter", `--net=/run/netns/${node.name}`, "--", "env", `ENVOY=${envoy}`];
-      const flags = ["--kubeconfig", kubeconfig, "--node-name", node.label, "--with-envoy"];
-      const run = [process.execPath, COMMAND, "run", ...flags, "--run-dir", runDirectory];
+      const config = join(this.#directory, `${node.label}.json`);
+      writeFileSync(config, configurationOf(node.label, kubeconfig));
+      const flags = ["--config", config, "--with-envoy", "--run-dir", runDirectory];
+      const run = [process.execPath, COMMAND, "run", ...flags];
       const log = join(this.#directory, `${node.label}.log`);
       const program = new RunningProgram(`Portico on ${node.label}`, [...enter, ...run], log);
       const table = new TableClient(runPaths(runDirectory).tableSocket);
