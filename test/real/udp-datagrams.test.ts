@@ -78,6 +78,20 @@ describe("ports", () => {
     await Promise.all([before, after].map(end));
   });
 
+  it("are the same for a Service and the host process behind it", async () => {
+    const port = 8125;
+    const server = await lab.node.serve({ name: "host", udp: port });
+    await lab.apply({ endpoints: [{ pod: "host" }], port, targetPort: port, nodePort: NODE_PORT });
+    for (const to of [VIP, VIP6]) {
+      const { client } = await lab.dial({ to, port });
+      expect(client).toContain(lab.client.addresses[to === VIP ? 0 : 1]);
+      expect(await lab.ask({ to, port, from: lab.node })).toBe("host");
+    }
+    const outside = { from: lab.cluster.outside, to: lab.node.address, port: NODE_PORT };
+    expect(await lab.ask(outside)).toBe("host");
+    await end(server);
+  });
+
   it("of Envoy's own sockets lead nobody to a client but the backend that it asks", async () => {
     await lab.apply({ endpoints: [B] });
     const { child, first, next } = await lab.program(lab.client, "hear", VIP, 53);
@@ -114,6 +128,7 @@ describe("many flows", () => {
     await lab.portico.end("SIGTERM");
     await lab.portico.start(["--sync-period", "2s"]);
     await lab.apply({ endpoints: [B, C] });
+    await lab.portico.synced();
     const answered = await lab.datagrams(lab.client, "flows", VIP, 53, 900);
     expect(answered).toBeGreaterThan(600);
     expect(answered).toBeLessThanOrEqual(700);

@@ -20,7 +20,8 @@ const PROGRAM = new URL("./datagrams.ts", import.meta.url).pathname;
 
 /** What of an endpoint differs from ready. */
 export interface EndpointSketch {
-  pod: "pod-b" | "pod-c";
+  /** The host stands for a Pod of the host's network. */
+  pod: "pod-b" | "pod-c" | "host";
   serving?: boolean;
   terminating?: boolean;
 }
@@ -137,6 +138,10 @@ export class UdpLab {
     await this.cluster.close();
   }
 
+  #addressesOf(pod: EndpointSketch["pod"]): readonly string[] {
+    return pod === "host" ? this.node.addresses : this.node.pod(pod).addresses;
+  }
+
   #objects(sketch: UdpServiceSketch): KubernetesObject[] {
     const { name = "dns", family, affinity = false, nodePort } = sketch;
     const portName = sketch.portName ?? "any";
@@ -153,7 +158,7 @@ export class UdpLab {
       addressType: each,
       ports: [{ name: portName, protocol: "UDP", port: sketch.targetPort ?? TARGET_PORT }],
       endpoints: sketch.endpoints.map(({ pod, serving = true, terminating = false }) => ({
-        addresses: [this.node.pod(pod).addresses[each === "IPv4" ? 0 : 1]],
+        addresses: [this.#addressesOf(pod)[each === "IPv4" ? 0 : 1]],
         nodeName: NODE,
         conditions: { ready: serving && !terminating, serving, terminating },
       })),
