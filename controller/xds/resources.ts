@@ -1,9 +1,6 @@
 // Settings → the xDS resources of a node, as objects (protos.ts says in which form). Pure; what an
 // Envoy is sent when, is server.ts's.
-//
-// To add the listener and the cluster of a UDP frontend: a builder for each here, beside
-// captureListeners and backendsCluster, its extension's file in protos.ts; the backends go into a
-// ClusterLoadAssignment (ENDPOINTS_TYPE, named after the cluster), which is served already.
+// Those of UDP frontends are udp-resources.ts's.
 
 import type { IPFamily } from "../model/types.ts";
 import type { Resource } from "./protos.ts";
