@@ -74,6 +74,36 @@ describe("Reconciler", () => {
     expect(listened(plane)).toEqual([A]);
   });
 
+  it("does not lose what is left for the end when an Envoy connects meanwhile", async () => {
+    const { plane, controller, reconciler, sync } = setUp();
+    await sync({ [A]: 2, [B]: 1 });
+    plane.fault = () => {
+      if (plane.steps.at(-1) === "capture") reconciler.forgetTable();
+    };
+    await sync({ [A]: 2 });
+    plane.fault = () => {};
+    await reconciler.reconcile(controller.target({ [A]: 2 }), false);
+    expect([...plane.table.keys()]).toEqual([A]);
+  });
+
+  it("asks again for a table that was read before another Envoy connected", async () => {
+    const { plane, controller, sync } = setUp();
+    await sync({ [A]: 2 });
+    const gateways = plane.gateways(() => controller);
+    const { table } = gateways;
+    let reads = 0;
+    const read = async () => {
+      const content = await table.read();
+      reads += 1;
+      if (reads === 1) reconciler.forgetTable();
+      return content;
+    };
+    const reconciler = new Reconciler({ ...gateways, table: { ...table, read } });
+    await reconciler.reconcile(controller.target({ [A]: 2 }), false);
+    await reconciler.reconcile(controller.target({ [A]: 2 }), false);
+    expect(reads).toBe(2);
+  });
+
   it("puts back on a full sync what somebody else flushed", async () => {
     const { plane, sync } = setUp();
     await sync({ [A]: 2 });

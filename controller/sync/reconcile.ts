@@ -91,6 +91,8 @@ export class Reconciler {
   #missing: readonly UdpListener[] = [];
   /** Frontends that may differ from the target; undefined: any may. */
   #dirty: Set<FrontendKey> | undefined;
+  /** How often the table was forgotten: what a sync began to know before is not worth keeping. */
+  #forgotten = 0;
 
   constructor(gateways: Gateways) {
     this.#gateways = gateways;
@@ -111,23 +113,27 @@ export class Reconciler {
   forgetTable(): void {
     this.#programmed = undefined;
     this.#dirty = undefined;
+    this.#forgotten += 1;
   }
 
   /** `full` also looks for what others changed: a flushed rule set, a table pushed by somebody. */
   async reconcile(target: Target, full: boolean): Promise<void> {
     if (full) await this.#verify();
     const listeners = this.#gateways.listeners();
+    const forgotten = this.#forgotten;
     try {
-      this.#programmed ??= await this.#gateways.table.read();
-      const last = await this.#pushFirst(target.table, this.#programmed);
+      const programmed = this.#programmed ?? (await this.#gateways.table.read());
+      const last = await this.#pushFirst(target.table, programmed);
       await this.#open(listeners, target);
       await listeners.removeOthers(target.udp);
-      await this.#push(target.table, last);
+      await this.#push(target.table, last, programmed);
+      if (forgotten !== this.#forgotten) return;
+      this.#programmed = programmed;
+      this.#dirty = new Set();
     } catch (error) {
       this.forgetTable();
       throw error;
     }
-    this.#dirty = new Set();
   }
 
   async #verify(): Promise<void> {
@@ -139,13 +145,13 @@ export class Reconciler {
   /** Step 1; returns the frontends that are left for step 4. */
   async #pushFirst(table: Table, programmed: Programmed): Promise<FrontendKey[]> {
     if (programmed.version === 0) {
-      const version = await this.#gateways.table.pushSnapshot([...table.values()]);
-      this.#programmed = { version, entries: new Map(table) };
+      programmed.version = await this.#gateways.table.pushSnapshot([...table.values()]);
+      programmed.entries = new Map(table);
       return [];
     }
     const keys = this.#dirty ?? new Set([...programmed.entries.keys(), ...table.keys()]);
     const plan = planPushes(programmed.entries, table, keys);
-    await this.#push(table, plan.first);
+    await this.#push(table, plan.first, programmed);
     return plan.last;
   }
 
@@ -160,9 +166,8 @@ export class Reconciler {
     await this.#programCapture(captureWithout(capture, this.#missing));
   }
 
-  async #push(table: Table, keys: readonly FrontendKey[]): Promise<void> {
-    const programmed = this.#programmed;
-    if (!programmed || keys.length === 0) return;
+  async #push(table: Table, keys: readonly FrontendKey[], programmed: Programmed): Promise<void> {
+    if (keys.length === 0) return;
     const upserts: TableEntry[] = [];
     const removals: TableEntry[] = [];
     for (const key of keys) {
