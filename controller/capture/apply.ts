@@ -31,24 +31,20 @@ export interface CleanupReport {
 export class KernelCapture {
   readonly #options: CaptureOptions;
   readonly #families: readonly Family[];
-  readonly #nodeIPs: readonly string[];
   readonly #run: RunProgram;
   /** What the table looked like, without its elements, when full() had made it. */
   #listing: string | undefined;
-  #serviceCIDRs: readonly string[] = [];
 
-  /** `nodeIPs`: which address backends see host processes come from, at most one a family. */
-  constructor(options: CaptureOptions, nodeIPs: readonly string[], run: RunProgram = runProgram) {
+  constructor(options: CaptureOptions, run: RunProgram = runProgram) {
     this.#options = options;
     this.#families = familiesOf(options.families);
-    this.#nodeIPs = nodeIPs;
     this.#run = run;
   }
 
   /** Puts everything in the place of what is there, in one step; connections do not notice. */
   async full(set: CaptureSet): Promise<void> {
     this.#listing = undefined;
-    await this.#route(set.serviceCIDRs);
+    await this.#route();
     await this.#nft(["-f", "-"], rulesetFrom(set, this.#options));
     this.#listing = await this.#list();
   }
@@ -62,7 +58,6 @@ export class KernelCapture {
     const listing = this.#listing;
     this.#listing = undefined;
     const script = elementChanges(previous, next, this.#families);
-    if (previous.serviceCIDRs !== next.serviceCIDRs) await this.#route(next.serviceCIDRs);
     if (script !== "") await this.#nft(["-f", "-"], script);
     this.#listing = listing;
   }
@@ -74,7 +69,7 @@ export class KernelCapture {
   async verify(): Promise<boolean> {
     if (this.#listing === undefined) return false;
     for (const family of this.#families) {
-      const wanted = this.#wantedRouting(family, this.#serviceCIDRs);
+      const wanted = wantedRouting(this.#options);
       if (routingChanges(await this.#routing(family), wanted).length > 0) return false;
     }
     return (await this.#list()) === this.#listing;
@@ -120,16 +115,11 @@ export class KernelCapture {
     return removed;
   }
 
-  async #route(serviceCIDRs: readonly string[]): Promise<void> {
+  async #route(): Promise<void> {
     for (const family of this.#families) {
-      const wanted = this.#wantedRouting(family, serviceCIDRs);
+      const wanted = wantedRouting(this.#options);
       await this.#changeRouting(family, await this.#routing(family), wanted);
     }
-    this.#serviceCIDRs = serviceCIDRs;
-  }
-
-  #wantedRouting(family: Family, serviceCIDRs: readonly string[]): Routing {
-    return wantedRouting(family, serviceCIDRs, this.#nodeIPs, this.#options);
   }
 
   async #changeRouting(family: Family, present: Routing, wanted: Routing): Promise<void> {

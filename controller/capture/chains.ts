@@ -101,6 +101,8 @@ function hooks(options: CaptureOptions): string[] {
       "goto from_frontend",
     ]),
     ...chain("from_envoy", fromEnvoy(options)),
+    ...chain("from_host", fromHost(options)),
+    ...chain("turn_round", [`ct mark set ct mark or ${bit(options)} goto deliver`]),
     ...chain("upstream_zone", UPSTREAM_ZONE),
     ...chain("replies", replies(options)),
     ...chain("delivered", delivered(options)),
@@ -120,11 +122,7 @@ function fromFrontend(options: CaptureOptions): string[] {
   const inFamilies = (rule: (family: Family) => string) => families.map(rule);
   return [
     `${isFromEnvoy(options)} accept`,
-    ...inFamilies(
-      ({ header, suffix }) =>
-        `ct state new ${frontendOf(header)} @restricted_${suffix} ` +
-        `${frontendOf(header)} . ${header} saddr != @allowed_sources_${suffix} drop`,
-    ),
+    ...inFamilies((family) => `ct state new ${isKeptOut(family)} drop`),
     ...inFamilies(({ header, suffix }) => `${frontendOf(header)} vmap @frontends_${suffix}`),
     // How neighbours find each other is nobody's Service.
     ...families
@@ -158,14 +156,30 @@ function fromEnvoy({ families }: CaptureOptions): string[] {
 }
 
 /**
- * What leaves the node's own sockets. A host process's packets to a frontend turn round on lo, to
- * come by as everybody's; for IPv4 Service CIDRs a rule of routing does that, for other addresses
- * the mark. A connection that began so goes on so, whatever becomes of its frontend.
+ * What host processes begin to send to others. To a Service's address it turns round on lo, to come
+ * by as everybody's. What is no TCP is refused here where it will be: there the kernel would tell
+ * the sender from the Service's address, which the host does not have, and so not at all.
+ */
+function fromHost({ families }: CaptureOptions): string[] {
+  return familiesOf(families).flatMap((family) => {
+    const { header, suffix } = family;
+    return [
+      `ct state new ${isKeptOut(family)} drop`,
+      `meta l4proto udp ${header} daddr . udp dport vmap @host_udp_${suffix}`,
+      `meta l4proto != tcp ${header} daddr @cluster_ips_${suffix} goto verdict_refuse`,
+      `${frontendOf(header)} @external_${suffix} goto turn_round`,
+      `${header} daddr @cluster_ips_${suffix} goto turn_round`,
+      `${header} daddr @service_cidrs_${suffix} goto turn_round`,
+    ];
+  });
+}
+
+/**
+ * What leaves the node's own sockets. A connection of the host's that began by turning round goes
+ * on so, whatever becomes of its frontend; datagrams have no connections to go on.
  */
 function replies(options: CaptureOptions): string[] {
-  const families = familiesOf(options.families);
   const leaves = 'oif != "lo" ct direction original';
-  const mine = `ct mark set ct mark or ${bit(options)} goto deliver`;
   return [
     "type route hook output priority mangle; policy accept;",
     ...lateReplies(options),
@@ -173,13 +187,16 @@ function replies(options: CaptureOptions): string[] {
     "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
       `ct mark set ct mark or ${bit(options)}`,
     `ct direction original ct state new ${isFromEnvoy(options)} goto from_envoy`,
+    `${leaves} meta l4proto udp goto from_host`,
     `${leaves} ${isOurs(options)} fib saddr type local goto deliver`,
-    ...families.flatMap(({ header, suffix }) => [
-      `${leaves} ct state new ${frontendOf(header)} @external_${suffix} ${mine}`,
-      `${leaves} ct state new ${header} daddr @cluster_ips_${suffix} ${mine}`,
-      `${leaves} ct state new ${header} daddr @service_cidrs_${suffix} ${mine}`,
-    ]),
+    `${leaves} ct state new goto from_host`,
   ];
+}
+
+/** Whether it is for a frontend that is open to others only. */
+function isKeptOut({ header, suffix }: Family): string {
+  const source = `${frontendOf(header)} . ${header} saddr`;
+  return `${frontendOf(header)} @restricted_${suffix} ${source} != @allowed_sources_${suffix}`;
 }
 
 function delivered(options: CaptureOptions): string[] {

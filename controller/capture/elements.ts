@@ -2,6 +2,7 @@
 // that turn one capture set's elements into another's. Pure. For each family there are:
 //
 //    frontends_v4        (address . protocol . port) → goto verdict_keep | verdict_masquerade | …
+//    host_udp_v4         (address . port) of UDP frontends → goto verdict_refuse | turn_round
 //    cluster_ips_v4      addresses whose other ports, and pings, are refused
 //    service_cidrs_v4    prefixes whose other addresses are dropped
 //    own_backends_v4     (address . address) of local backends that may be picked for themselves
@@ -39,6 +40,12 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     kind: "map",
     attributes: (family) => [`type ${frontendType(family)} : verdict`],
     elements: ({ verdicts }, family) => frontendElements(verdicts, family),
+  },
+  {
+    name: "host_udp",
+    kind: "map",
+    attributes: ({ type }) => [`type ${type} . inet_service : verdict`],
+    elements: ({ verdicts }, family) => hostUdpElements(verdicts, family),
   },
   {
     name: "cluster_ips",
@@ -154,6 +161,17 @@ function frontendElements(verdicts: CaptureSet["verdicts"], family: Family): Ele
   for (const [key, verdict] of verdicts) {
     const element = frontendElement(key, family);
     if (element !== undefined) elements.set(element, `goto verdict_${verdict}`);
+  }
+  return elements;
+}
+
+function hostUdpElements(verdicts: CaptureSet["verdicts"], family: Family): Elements {
+  const elements = new Map<string, string>();
+  for (const [key, verdict] of verdicts) {
+    if (!key.endsWith("/UDP")) continue;
+    const element = frontendElement(key, family)?.replace(" . udp", "");
+    const chain = verdict === "refuse" ? "verdict_refuse" : "turn_round";
+    if (element !== undefined) elements.set(element, `goto ${chain}`);
   }
   return elements;
 }

@@ -1,22 +1,17 @@
-// Where captured packets and the host's own go → `ip` commands. Pure: reads what `ip -j` printed,
-// says which commands to run; apply.ts runs them.
+// Where captured packets go → `ip` commands. Pure: reads what `ip -j` printed, says which commands
+// to run; apply.ts runs them.
 //
-//    rule   packets with Portico's mark           → Portico's table
-//    rule   the host's own packets to a ServiceCIDR → Portico's table
-//    table  everything is local, on lo; the host's own packets get the node's address as source
+//    rule   packets with Portico's mark → Portico's table
+//    table  everything is local, on lo
 //
-// So captured packets are delivered to Envoy's sockets, and what a host process sends to a cluster
-// IP turns round on lo and comes by the same chains as a Pod's packet. A rule and not a route to
-// the ServiceCIDR in the table `local`: with that every address of the CIDR would be the host's own
-// for everybody, so that the node answers ARP for them, and host listeners on all addresses answer
-// on them whenever the nftables table is missing.
-//
-// In IPv6 the second rule would do just that to nftables: `fib daddr type local` asks the rules as
-// a process of the host would, and port mappings made with it (CNI portmap, Docker) would catch
-// Services. There the mark alone turns packets round (chains.ts), and their source is the one that
-// they would have had without.
+// So captured packets are delivered to Envoy's sockets, and what a host process sends to a Service
+// turns round on lo and comes by the same chains as a Pod's packet, from the source that it would
+// have had without. No route and no rule names a Service CIDR: its addresses would be the host's
+// own for somebody. A route in the table `local` makes the node answer ARP for them, and host
+// listeners on all addresses answer on them; a rule for the host's packets to them keeps the kernel
+// from saying a host process that its datagram was refused, and in IPv6 it makes them local to
+// nftables' `fib daddr type`, by which port mappings (CNI portmap, Docker) would catch Services.
 
-import { familyOf } from "../model/ip.ts";
 import type { Family } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 
@@ -39,24 +34,11 @@ export function showRoutes({ ipOption }: Family): string[] {
   return `-N -j ${ipOption} route show table all type local proto ${PROTOCOL}`.split(" ");
 }
 
-/**
- * `nodeIPs` holds what host processes are seen as by backends, for each family at most one; where
- * there is none the kernel takes the dialled address.
- */
-export function wantedRouting(
-  { family }: Family,
-  serviceCIDRs: readonly string[],
-  nodeIPs: readonly string[],
-  { markBit, routeTable, rulePriority }: CaptureOptions,
-): Routing {
+export function wantedRouting({ markBit, routeTable, rulePriority }: CaptureOptions): Routing {
   const bit = `0x${markBit.toString(16)}`;
-  const end = `table ${routeTable} priority ${rulePriority}`;
-  const nodeIP = nodeIPs.find((address) => familyOf(address) === family);
-  const source = nodeIP === undefined ? "" : ` src ${nodeIP}`;
-  const cidrs = family === "IPv4" ? serviceCIDRs.filter((cidr) => familyOf(cidr) === family) : [];
   return {
-    rules: [`fwmark ${bit}/${bit} ${end}`, ...cidrs.map((cidr) => `to ${cidr} iif lo ${end}`)],
-    routes: [`local default dev lo table ${routeTable}${source}`],
+    rules: [`fwmark ${bit}/${bit} table ${routeTable} priority ${rulePriority}`],
+    routes: [`local default dev lo table ${routeTable}`],
   };
 }
 

@@ -31,7 +31,7 @@ async function cleanUp({ runDir }: { runDir: string }): Promise<void> {
   try {
     // The rules first: as long as they hand connections over, somebody has to be there.
     const options = { ...DEFAULT_CAPTURE_OPTIONS, families: capturedFamilies() };
-    const { removed, problems } = await new KernelCapture(options, []).cleanup();
+    const { removed, problems } = await new KernelCapture(options).cleanup();
     removed.push(...(await removeEnvoy(runDir)));
     removed.push(...(await restoreEarlyDemux(runPaths(runDir).earlyDemux)));
     removed.push(...(await removeFiles(runDir)));

@@ -40,34 +40,28 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
   return [recordKey(frontendKey(address, port, protocol), list), entry];
 }
 
-/** The kernel; routes name the node's address, so that a new address means everything anew. */
+/** The kernel; its chains name Pods' addresses, so that others mean everything anew. */
 export class CaptureOfNode implements CaptureGateway {
   #options: CaptureOptions;
-  #nodeIPs: readonly string[] = [];
   #kernel: KernelCapture;
 
   constructor(options: CaptureOptions) {
     this.#options = options;
-    this.#kernel = new KernelCapture(options, []);
+    this.#kernel = new KernelCapture(options);
   }
 
-  /**
-   * `nodeIPs`: the addresses that backends see host processes come from; none while they are
-   * unknown. `localDetector`: how Pods of the node are told from other clients.
-   */
-  setNode(nodeIPs: readonly string[], localDetector: LocalDetector): void {
-    const isSame = sameData(localDetector, this.#options.localDetector);
-    if (isSame && sameData(nodeIPs, this.#nodeIPs)) return;
-    this.#nodeIPs = nodeIPs;
+  /** How Pods of the node are told from other clients. */
+  setLocalDetector(localDetector: LocalDetector): void {
+    if (sameData(localDetector, this.#options.localDetector)) return;
     this.#options = { ...this.#options, localDetector };
-    this.#kernel = new KernelCapture(this.#options, nodeIPs);
+    this.#kernel = new KernelCapture(this.#options);
   }
 
   full(set: CaptureSet): Promise<void> {
     return this.#kernel.full(set);
   }
 
-  /** A kernel that was made for a new address does everything anew. */
+  /** A kernel that was made for another detector does everything anew. */
   update(previous: CaptureSet, next: CaptureSet): Promise<void> {
     return this.#kernel.update(previous, next);
   }

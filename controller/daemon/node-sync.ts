@@ -187,7 +187,7 @@ export class NodeSync {
     this.#reconciler.markChanged(this.#target.apply(upserted, removed));
     this.#parts.problems.report("node view", problems);
     this.#parts.problems.report("table", this.#target.problems());
-    this.#capture.setNode(this.#follower.nodeIPs, this.#localDetector());
+    this.#capture.setLocalDetector(this.#localDetector());
     return { change, capture: this.#target.captureWithinLimits(capture) };
   }
 

@@ -45,11 +45,6 @@ export class NodeFollower {
     this.#node = this.#thisNode(undefined);
   }
 
-  /** The node's first address of each family; none while its object is unknown. */
-  get nodeIPs(): readonly string[] {
-    return this.#node.primaryAddresses;
-  }
-
   /** Where its node ports answer; none while its object is unknown. */
   get nodePortAddresses(): readonly string[] {
     return this.#node.nodePortAddresses;

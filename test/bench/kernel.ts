@@ -12,7 +12,7 @@ export const CAPTURE_PORTS = {
 
 /** nft and ip run in the node's namespace; what they do ends with it. */
 export function kernelOf(node: ClusterNode): KernelCapture {
-  return new KernelCapture(DEFAULT_CAPTURE_OPTIONS, node.addresses, (program, args, input) =>
+  return new KernelCapture(DEFAULT_CAPTURE_OPTIONS, (program, args, input) =>
     node.exec(program, args, { input, allowFailure: true }),
   );
 }

@@ -53,7 +53,12 @@ export const UDP_CASES: readonly ConnectionCase[] = [
     name: "UDP without endpoints is refused, from none to one and back",
     needs: ["udp"],
     objects: [service({ ports: DNS_PORTS })],
-    connections: [datagram("pod-a", DNS, "refused")],
+    connections: [
+      datagram("pod-a", DNS, "refused"),
+      datagram("host", DNS, "refused"),
+      datagram("pod-a", "10.96.0.10:54", "refused"),
+      datagram("host", "10.96.0.10:54", "refused"),
+    ],
     later: [
       {
         objects: [service({ ports: DNS_PORTS }), dnsSlice(["pod-b"])],

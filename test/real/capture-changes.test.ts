@@ -109,8 +109,9 @@ describe("changes", () => {
       const next = { ...lab.set, serviceCIDRs };
       await lab.capture.update(previous, next);
       previous = next;
-      const { stdout } = await lab.node.exec("ip", ["rule"]);
-      const seen = [...stdout.matchAll(/to (\S+) iif lo/g)].map(([, cidr]) => cidr).sort();
+      const args = ["list", "set", "inet", "portico", "service_cidrs_v4"];
+      const { stdout } = await lab.node.exec("nft", args);
+      const seen = [...stdout.matchAll(/\d+\.\d+\.\d+\.\d+\/\d+/g)].map(([cidr]) => cidr);
       expect(seen).toEqual(serviceCIDRs);
       expect(await lab.capture.verify()).toBe(true);
     }

@@ -90,7 +90,7 @@ export async function makeCaptureLab(): Promise<CaptureLab> {
 /** A KernelCapture whose programs run in a node's namespace. */
 export function captureOn(node: ClusterNode, own: Partial<CaptureOptions> = {}): KernelCapture {
   const options = { ...DEFAULT_CAPTURE_OPTIONS, ...own };
-  return new KernelCapture(options, node.addresses, (program, args, input) =>
+  return new KernelCapture(options, (program, args, input) =>
     node.exec(program, args, { input, allowFailure: true }),
   );
 }
@@ -189,7 +189,8 @@ body = struct.pack("!BBHHH", 128 if six else 8, 0, 0, os.getpid() & 0xffff, 1)
 family = socket.AF_INET6 if six else socket.AF_INET
 raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
 raw.settimeout(float(sys.argv[2]))
-raw.sendto(body[:2] + struct.pack("!H", checksum(body)) + body[4:], (sys.argv[1], 0))
+try: raw.sendto(body[:2] + struct.pack("!H", checksum(body)) + body[4:], (sys.argv[1], 0))
+except PermissionError: print("unreachable"); sys.exit() # refused before it left
 said = {129: "answered", 1: "unreachable"} if six else {0: "answered", 3: "unreachable"}
 try:
     while True:

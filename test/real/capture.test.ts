@@ -100,10 +100,12 @@ describe.each(FAMILIES)("in %s", (family) => {
       }
     });
 
-    it("refuses UDP from Pods", async () => {
+    it("refuses UDP, from Pods and from the host", async () => {
       const query = { ...shortly, protocol: "UDP" } as const;
-      expect(await pod.dialOnce(at.empty, 53, query)).toMatchObject({ outcome: "refused" });
-      expect(await pod.dialOnce(at.web, 53, query)).toMatchObject({ outcome: "refused" });
+      for (const dialer of [pod, host]) {
+        expect(await dialer.dialOnce(at.empty, 53, query)).toMatchObject({ outcome: "refused" });
+        expect(await dialer.dialOnce(at.web, 53, query)).toMatchObject({ outcome: "refused" });
+      }
     });
 
     it("whose backends are on other nodes only, with policy Local, drops", async () => {

@@ -8,7 +8,7 @@ import type { Table } from "../../controller/sync/plan.ts";
 import type { TableClient } from "../../controller/table/client.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
 import { textFromRecords } from "../../controller/wire/dump.ts";
-import { familyOfText } from "../cases/topology.ts";
+import { familyOfText, partsOf } from "../cases/topology.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
 /** Sorted lines, one for each frontend of the table and for each element of a kernel set. */
@@ -21,6 +21,11 @@ export function programmedFrom(table: Table, capture: CaptureSet): Programmed {
   return [
     ...[...table.values()].map(({ record }) => textFromRecords([decodeRecord(record)])),
     ...[...verdicts].map(([key, verdict]) => line("frontends", key, ` ${verdict}`)),
+    ...[...verdicts].flatMap(([key, verdict]) => {
+      if (!key.endsWith("/UDP")) return [];
+      const { address, port } = partsOf(key.replace("/UDP", ""));
+      return line("host_udp", address, ` ${port} ${verdict === "refuse" ? verdict : "turn_round"}`);
+    }),
     ...clusterIPs.map((address) => line("cluster_ips", address)),
     ...serviceCIDRs.map((cidr) => line("service_cidrs", cidr)),
     ...localEndpoints.map((address) => line("own_backends", address, ` ${address}`)),
