@@ -30,8 +30,12 @@ afterAll(async () => {
 it("is reached from outside its network namespace, and has its own address inside", async () => {
   expect(plane.server).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
   expect(plane.innerServer).toMatch(/^https:\/\/192\.0\.2\.1:\d+$/);
-  const { items } = await new Objects(plane.kubeConfig()).core.listServiceForAllNamespaces();
-  expect(items.map((service) => service.metadata?.name)).toEqual(["kubernetes"]);
+  const { core } = new Objects(plane.kubeConfig());
+  const names = async () => {
+    const { items } = await core.listServiceForAllNamespaces();
+    return items.map((service) => service.metadata?.name);
+  };
+  await expect.poll(names, SECONDS).toEqual(["kubernetes"]); // made soon after it is ready
   const prefix = ["netns", "exec", namespace, process.execPath, "-e"];
   const script = `fetch("${plane.innerServer}/version").then(async (r) => console.log(r.status))`;
   const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: "0" };
