@@ -318,3 +318,36 @@ it("deleted and made again, with another and with the same cluster IP", async ()
   const outcomes = await traffic.stop();
   expect(outcomes.filter((each) => !["answered", "refused", "timeout"].includes(each))).toEqual([]);
 });
+
+it.each(["Cluster", "Local"])(
+  "a rolling update behind externalTrafficPolicy %s",
+  async (policy) => {
+    const old = (["web-1", "web-3"] as const).map((name) => served.pod(name));
+    const spec = { type: "LoadBalancer", externalTrafficPolicy: policy };
+    const { address, nodePort } = await createWeb(spec);
+    const nodes = [served.addressOf("node-1"), served.addressOf("node-2")];
+    const doors = nodes.map((node) => ({ from: outside, address: node, port: nodePort }));
+    doors.push({ from: here, address, port: 80 });
+    const seenBy = (names: readonly string[], index: number) =>
+      policy === "Local" ? names.slice(index, index + 1) : names;
+    const untilSeen = async (names: readonly string[]) => {
+      for (const [index, node] of nodes.entries()) {
+        await untilAnsweredBy(seenBy(names, index), outside, node, nodePort);
+      }
+      await untilAnsweredBy(names, here, address);
+    };
+    await untilSeen(["web-1", "web-3"]);
+    await traffic.hold(...doors);
+    await traffic.stream(...doors);
+    for (const name of ["web-2", "web-4"] as const) {
+      await objects.createPod(served.pod(name, { ready: false }));
+      await objects.setPodReady(name, true);
+    }
+    for (const { name } of old) await objects.deletePod(name, 300);
+    await untilSeen(["web-2", "web-4"]);
+    for (const { name } of old) await objects.setPodReady(name, false);
+    for (const { name } of old) await objects.deletePod(name);
+    await untilSeen(["web-2", "web-4"]);
+    expect(await traffic.stop()).toEqual(["answered"]);
+  },
+);

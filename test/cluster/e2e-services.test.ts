@@ -1,6 +1,7 @@
 // What Kubernetes' own tests ask of a Service proxy (test/e2e/network/service.go), where it takes
 // the real controllers, or a proxy on each node, to ask it. test/checklist says which is which.
 
+import { once } from "node:events";
 import { NetworkingV1Api, type V1ServiceSpec } from "@kubernetes/client-node";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { eventually } from "../eventually.ts";
@@ -224,4 +225,84 @@ async function createSlice(name: string, portName: string, port: number, ip: str
       endpoints: [{ addresses: [ip], conditions: { ready: true } }],
     },
   });
+}
+
+it("large requests and answers pass", async () => {
+  await objects.createPod(served.pod("web-1"));
+  await objects.createPod(served.pod("web-3"));
+  const { address } = await createWeb();
+  await untilAnsweredBy(["web-1", "web-3"], here, address);
+  const large = "0123456789".repeat(100_000);
+  for (let tries = 0; tries < 6; tries += 1) {
+    const held = await here.open(address, 80);
+    expect((await held.echo(large, 5_000)) === large).toBe(true);
+    await held.close();
+  }
+});
+
+/**
+ * A server that echoes. To each client it first sends five segments that are far out of their
+ * connection's window, which conntrack calls INVALID: those that slip through untranslated would be
+ * answered by the client with a reset (kubernetes#74839).
+ */
+const OUT_OF_WINDOW = `
+import socket, struct
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+server = socket.create_server(("0.0.0.0", 7777))
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+print("listening", flush=True)
+while True:
+    client, (peer, port) = server.accept()
+    here = client.getsockname()[0]
+    for number in range(5):
+        sequence = 1234567 + number * 2**29
+        segment = struct.pack("!HHIIBBHHH", 7777, port, sequence, 7654321, 5 << 4, 0x18, 512, 0, 0)
+        segment += b"boom"
+        pseudo = socket.inet_aton(here) + socket.inet_aton(peer)
+        pseudo += struct.pack("!HH", 6, len(segment))
+        total = struct.pack("!H", checksum(pseudo + segment))
+        raw.sendto(segment[:16] + total + segment[18:], (peer, 0))
+    while True:
+        data = client.recv(65536)
+        if not data:
+            break
+        client.sendall(data)
+`;
+
+it("packets out of a connection's window do not reset it", async () => {
+  const pod = served.node("node-1").pod("web-1");
+  const server = pod.spawn("python3", ["-c", OUT_OF_WINDOW]);
+  server.stderr?.pipe(process.stderr);
+  await once(server.stdout as NodeJS.ReadableStream, "data");
+  const { address } = await createService("manual", { ports: [{ name: "http", port: 80 }] });
+  await createSlice("one", "http", 7777, pod.address);
+  const before = await invalidCount();
+  for (const client of [here, there, host]) {
+    await eventually("a connection", LAG_MS, async () => {
+      return client.open(address, 80).then(
+        async (held) => {
+          for (const text of ["boom?", "still there?"]) expect(await held.echo(text)).toBe(text);
+          await held.close();
+          return true;
+        },
+        () => false,
+      );
+    });
+  }
+  // Or nothing was tried.
+  expect((await invalidCount()) - before).toBeGreaterThanOrEqual(10);
+  server.kill();
+});
+
+/** On node-1, of all processors; the file has hexadecimal numbers under a line of names. */
+async function invalidCount(): Promise<number> {
+  const { stdout } = await served.node("node-1").exec("cat", ["/proc/net/stat/nf_conntrack"]);
+  const lines = stdout.trim().split("\n");
+  const [names = [], ...processors] = lines.map((line) => line.trim().split(/\s+/));
+  const column = names.indexOf("invalid");
+  return processors.reduce((sum, numbers) => sum + Number.parseInt(numbers[column] ?? "0", 16), 0);
 }

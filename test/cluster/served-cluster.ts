@@ -5,7 +5,7 @@
 //    node-2   client-2, web-3, web-4      Portico
 //    control  the control plane           none
 //
-// Web Pods and the two nodes (for Pods in the host network) listen on LISTENING_PORTS.
+// Web Pods and the two nodes (for Pods in the host network) listen on LISTENING_PORTS, TCP and UDP.
 
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
@@ -68,7 +68,8 @@ export class ServedCluster {
       const pods = podNames(name).filter((pod) => pod.startsWith("web"));
       return [node, ...pods.map((pod) => node.pod(pod))];
     });
-    await Promise.all(servers.map((server) => server.serve({ tcp: LISTENING_PORTS })));
+    const ports = { tcp: LISTENING_PORTS, udp: LISTENING_PORTS };
+    await Promise.all(servers.map((server) => server.serve(ports)));
     for (const name of NODES) {
       await admin.createNode({ name, addresses: [this.node(name).address] });
     }
