@@ -208,7 +208,7 @@ it("Pods in the host network answer datagrams", async () => {
   await untilSpread(["node-1", "node-2"], outside, near, nodePort);
 });
 
-it("without endpoints, or on an undefined port, datagrams are refused, the host's too", async () => {
+it("datagrams are refused without endpoints and on an undefined port, the host's too", async () => {
   const { address } = await createWeb();
   for (const from of [here, host]) {
     await untilSays("refused", from, address);
