@@ -4,7 +4,7 @@ import { expect, describe as group, it } from "vitest";
 import { describe, verdictOn } from "./compare.ts";
 import { INTENDED_DIFFERENCES } from "./intended-differences.ts";
 import type { Observation } from "./observe.ts";
-import { flow, type Probe, sequence } from "./state.ts";
+import { flow, type KubernetesObject, type Probe, sequence, service, slice } from "./state.ts";
 
 const PROBE: Probe = { kind: "spread", from: "client-1", to: "10.96.0.10:80", protocol: "TCP" };
 
@@ -61,6 +61,40 @@ group("intended differences", () => {
     expect(intended(seen, masqueraded)).toBe("host-network-source");
     expect(intended(["node-1:8080 sees outside"], ["node-1:8080 sees node-2"])).toBe("different");
     expect(intended(["pod-a:8080 sees outside"], ["pod-a:8080 sees node-1"])).toBe("different");
+  });
+});
+
+it("a connection that fails may be reset where kube-proxy's times out, not the other way", () => {
+  const half = ["pod-c:8080 sees client-1"];
+  expect(intended([...half, "timeout"], [...half, "reset"])).toBe("bypassing-reply");
+  expect(intended([...half, "timeout"], [...half, "reset", "timeout"])).toBe("bypassing-reply");
+  expect(intended([...half, "timeout"], half)).toBe("different");
+  expect(intended([...half, "reset"], [...half, "timeout"])).toBe("different");
+});
+
+group("intended differences of UDP", () => {
+  const ask = (kind: "flow" | "spread", objects: KubernetesObject[], ...seen: Observation[]) => {
+    const [kubeProxy = [], portico = []] = seen;
+    const dial = { from: "client-1", to: "10.96.0.10:80", protocol: "UDP" } as const;
+    const probe: Probe = kind === "flow" ? { kind, flow: "f", ...dial } : { kind, ...dial };
+    const found = verdictOn({ probe, objects, kubeProxy, portico }, INTENDED_DIFFERENCES);
+    return found.kind === "intended" ? found.id : found.kind;
+  };
+  const dead = [service(), slice(["pod-a"], { ports: [{ port: 7, protocol: "UDP" }] })];
+  const alive = [service(), slice(["pod-a"], { ports: [{ port: 8080, protocol: "UDP" }] })];
+  const answered = ["pod-a:8080 sees client-1"];
+
+  it("a refusing backend may keep silent, a Service without one may not", () => {
+    expect(ask("spread", dead, ["refused"], ["timeout"])).toBe("refusing-backend-udp");
+    expect(ask("spread", alive, ["refused"], ["timeout"])).toBe("different");
+    expect(ask("spread", [service()], ["refused"], ["timeout"])).toBe("different");
+  });
+
+  it("a flow may end with its Service or its last endpoint, and not before", () => {
+    expect(ask("flow", [service(), slice([])], answered, ["refused"])).toBe("udp-flow-ends");
+    expect(ask("flow", [slice(["pod-a"])], answered, ["timeout"])).toBe("udp-flow-ends");
+    expect(ask("flow", alive, answered, ["refused"])).toBe("different");
+    expect(ask("spread", [service(), slice([])], answered, ["refused"])).toBe("different");
   });
 });
 

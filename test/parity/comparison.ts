@@ -3,10 +3,18 @@
 
 import type { ApiWriter } from "./api-writer.ts";
 import { verdictOn } from "./compare.ts";
-import { INTENDED_DIFFERENCES } from "./intended-differences.ts";
+import { type Compared, INTENDED_DIFFERENCES } from "./intended-differences.ts";
+import { familyOf } from "./lab.ts";
 import { markObjects } from "./marker.ts";
 import { type Effort, type Observation, observe } from "./observe.ts";
-import type { KubernetesObject, Probe, State, Step } from "./state.ts";
+import {
+  dialsOf,
+  doorFrom,
+  type KubernetesObject,
+  type Probe,
+  type State,
+  type Step,
+} from "./state.ts";
 import { isCompared, type Tag } from "./tags.ts";
 import type { World } from "./world.ts";
 
@@ -16,6 +24,11 @@ const PROBES_AT_ONCE = 24;
 /** A packet that is lost is sent again after 1 s: the later looks see what comes of that. */
 const PATIENCE_MS = [500, 1_500, 2_500];
 
+/**
+ * A SYN over IPv6 that is refused by an ICMP error is only refused when it is sent again: within
+ * one machine the first error comes while connect() still holds the socket.
+ */
+const LEAST_IPV6_PATIENCE_MS = 1_500;
 const ENOUGH_DIFFERENCES = 4;
 
 /** What became of one probe. */
@@ -40,6 +53,13 @@ export interface StateReport {
 export interface Worlds {
   kubeProxy: World;
   portico: World;
+}
+
+interface Circumstances {
+  /** Of this step, and of all steps of the state. */
+  objects: readonly KubernetesObject[];
+  allObjects: readonly KubernetesObject[];
+  tries: number;
 }
 
 export class Comparison {
@@ -102,7 +122,7 @@ export class Comparison {
     const lane = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
         const [index, probe] = next;
-        const kubeProxy = await this.#runProbe(probe, { objects: allObjects, tries }, report);
+        const kubeProxy = await this.#runProbe(probe, { objects, allObjects, tries }, report);
         findings[index] = { step, probe, kubeProxy };
       }
     };
@@ -113,22 +133,22 @@ export class Comparison {
   /** Returns what kube-proxy did; all else goes into the report. */
   async #runProbe(
     probe: Probe,
-    { objects, tries }: { objects: readonly KubernetesObject[]; tries: number },
+    { objects, allObjects, tries }: Circumstances,
     report: StateReport,
   ): Promise<Observation> {
     const { kubeProxy, portico } = this.#worlds;
-    if (!isCompared(probe, objects, this.#compared)) {
-      return observe(kubeProxy, probe, effort(tries, 1));
+    if (!isCompared(probe, allObjects, this.#compared)) {
+      return observe(kubeProxy, probe, effort(probe, tries, 1));
     }
     report.comparedCount += 1;
     for (let look = 0; ; look++) {
       const [theirs, ours] = await Promise.all([
-        observe(kubeProxy, probe, effort(tries, look)),
-        observe(portico, probe, effort(tries, look)),
+        observe(kubeProxy, probe, effort(probe, tries, look)),
+        observe(portico, probe, effort(probe, tries, look)),
       ]);
       const compared = { probe, objects, kubeProxy: theirs, portico: ours };
       const verdict = verdictOn(compared, INTENDED_DIFFERENCES);
-      if (verdict.kind === "different" && look < lastLook(probe, report)) {
+      if (verdict.kind === "different" && look < lastLook(compared, report)) {
         if (look === 0) report.secondLooks.push(verdict.text);
         continue;
       }
@@ -163,16 +183,24 @@ function triesFor(objects: readonly KubernetesObject[]): number {
   return most <= 1 ? 3 : 6 * most + 3;
 }
 
-function effort(tries: number, look: number): Effort {
-  const timeoutMs = PATIENCE_MS[Math.min(look, PATIENCE_MS.length - 1)] ?? 0;
+function effort(probe: Probe, tries: number, look: number): Effort {
+  const isIPv6 = dialsOf(probe).some(({ to }) => familyOf(doorFrom(to).address) === "IPv6");
+  const patienceMs = PATIENCE_MS[Math.min(look, PATIENCE_MS.length - 1)] ?? 0;
+  const timeoutMs = Math.max(patienceMs, isIPv6 ? LEAST_IPV6_PATIENCE_MS : 0);
   return { tries: tries * (look === 0 ? 1 : 3), timeoutMs };
 }
 
 /**
- * The index of the last look. Those that take their time and let chance decide get one; and so do
- * all when the state has failed anyway, or a broken Portico would take hours.
+ * The index of the last look. Those that take their time and let chance decide get one; so does a
+ * sequence, as its first connections are made but once, unless one of them failed: by load, or in
+ * kube-proxy's world because its source port was that of a connection that was refused before, and
+ * that the kernel still remembers without translation. And all get one when the state has failed
+ * anyway, or a broken Portico would take hours.
  */
-function lastLook({ kind }: Probe, { differences }: StateReport): number {
-  const isOver = differences.length >= ENOUGH_DIFFERENCES;
-  return kind === "moves" || isOver ? 0 : PATIENCE_MS.length - 1;
+function lastLook({ probe, kubeProxy, portico }: Compared, { differences }: StateReport): number {
+  const hasFailed =
+    kubeProxy.some((text) => /timeout|refused/.test(text)) ||
+    portico.some((text) => text.includes("timeout"));
+  if (probe.kind === "moves" || (probe.kind === "sequence" && !hasFailed)) return 0;
+  return differences.length >= ENOUGH_DIFFERENCES ? 0 : PATIENCE_MS.length - 1;
 }

@@ -5,10 +5,12 @@
 // probes of a Service with it.
 
 import { Chance } from "./chance.ts";
-import { addressOf, BACKENDS, type Family, type NodeName } from "./lab.ts";
+import { addressOf, BACKENDS, type Family, NODES as NODE_FACTS, nameOfAddress } from "./lab.ts";
 import {
   CLIENTS,
+  type ClientList,
   door,
+  doorFrom,
   type Endpoint,
   type EndpointFacts,
   endpoint,
@@ -22,16 +24,18 @@ import {
   sequence,
   service,
   slice,
+  spread,
   TERMINATING,
   UNREADY,
 } from "./state.ts";
 import { isCompared, type Tag } from "./tags.ts";
 
 const ZONES = ["zone-a", "zone-b", "zone-c"];
-const NODES: readonly NodeName[] = ["node-1", "node-2", "node-3"];
+const NODES = NODE_FACTS.map(({ name }) => name);
 const RANGES = ["192.0.2.200/32", "192.0.2.0/24", "10.1.1.0/24", "10.1.0.0/16", "fd00:2::/64"];
 const PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name";
 const MOST_PROBES = 40;
+const CLIENTS_OF_A_DOOR = 4;
 const SEQUENCE_LENGTH = 5;
 
 interface Port {
@@ -91,7 +95,7 @@ function drawFamilies({ chance, may }: Draw): Family[] {
 }
 
 function addressing(families: readonly Family[], index: number): ServiceSpec {
-  const ips = { IPv4: `10.96.1.${index}`, IPv6: `fd00:96::1:${index}` };
+  const ips = { IPv4: `10.96.1.${index}`, IPv6: `fd00:96::1${index}` };
   return {
     clusterIPs: families.map((family) => ips[family]),
     ipFamilies: families,
@@ -177,18 +181,36 @@ function drawFacts(chance: Chance, hinting: string): EndpointFacts {
 }
 
 /** Of every front door, from some clients. */
-function drawProbes(draw: Draw, owner: KubernetesObject, ports: readonly Port[]): Probe[] {
-  const { chance } = draw;
-  const isSticky = owner.spec?.sessionAffinity === "ClientIP";
-  return ports.flatMap((port) =>
-    doorsOf(owner, port).flatMap((to) =>
-      chance.some(CLIENTS, 4).map((from): Probe => {
-        const { protocol } = port;
-        if (!isSticky) return { kind: "spread", from, to, protocol };
-        return sequence(from, Array(SEQUENCE_LENGTH).fill(to), { protocol });
-      }),
-    ),
-  );
+function drawProbes({ chance }: Draw, owner: KubernetesObject, ports: readonly Port[]): Probe[] {
+  if (owner.spec?.sessionAffinity === "ClientIP") {
+    return ports.flatMap((port) => drawSequences(chance, owner, port));
+  }
+  return ports.flatMap((port) => {
+    const doors = doorsOf(owner, port);
+    const clients = doors.map(() => chance.some(CLIENTS, CLIENTS_OF_A_DOOR));
+    return doors.flatMap((to, index) => spread([to], clients[index], port.protocol));
+  });
+}
+
+/** One of each client: at the same time, two would not know which of them is the first. */
+function drawSequences(chance: Chance, owner: KubernetesObject, port: Port): Probe[] {
+  const isLocal = owner.spec?.externalTrafficPolicy === "Local";
+  return CLIENTS.flatMap((from) => {
+    const to = chance.pick(doorsOf(owner, port));
+    if (isLocal && !clientsOf(to).includes(from)) return [];
+    return [sequence(from, Array(SEQUENCE_LENGTH).fill(to), { protocol: port.protocol })];
+  });
+}
+
+/**
+ * Of a node port with policy Local, Pods of other nodes reach some backends and others not (see
+ * intended-differences.ts, "bypassing-reply"): with affinity, chance decides between the two.
+ */
+function clientsOf(to: string): ClientList {
+  const dialled = nameOfAddress(doorFrom(to).address);
+  if (!NODES.some((node) => node === dialled)) return CLIENTS;
+  const pods = NODE_FACTS.filter(({ name }) => name !== dialled).flatMap((node) => node.pods);
+  return CLIENTS.filter((client) => !pods.some((pod) => pod === client));
 }
 
 function doorsOf({ spec = {}, status }: KubernetesObject, { port, nodePort }: Port): string[] {

@@ -1,8 +1,9 @@
 // Where Portico is meant to differ from kube-proxy. Nothing else may. README shows this list; each
 // entry has to say what a user sees and why it is so.
 
+import { LISTENING_PORTS } from "./lab.ts";
 import type { Observation } from "./observe.ts";
-import type { KubernetesObject, Probe } from "./state.ts";
+import { dialsOf, type KubernetesObject, type Probe } from "./state.ts";
 
 /** One probe, as both worlds answered it. */
 export interface Compared {
@@ -46,7 +47,64 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       return isSame(distinct(expected), portico);
     },
   },
+  {
+    id: "bypassing-reply",
+    reason:
+      "A Pod that dials another node's node port with externalTrafficPolicy Local: both keep its " +
+      "address, so a backend on a third node answers it directly, and the connection fails. " +
+      "Through kube-proxy it times out; Envoy learns of the failure and resets it.",
+    explains: ({ kubeProxy, portico }) =>
+      kubeProxy.includes("timeout") &&
+      isSame(distinct(portico.map(failedLate)), kubeProxy) &&
+      portico.some((text) => text === "reset"),
+  },
+  {
+    id: "refusing-backend-udp",
+    reason:
+      "A backend that refuses datagrams: through kube-proxy the client hears of it " +
+      "(ECONNREFUSED); through Portico it waits, because Envoy does not hand ICMP errors on.",
+    explains: ({ probe, objects, kubeProxy, portico }) =>
+      isUDP(probe) &&
+      hasDeadEndpoint(objects) &&
+      isSame(kubeProxy, ["refused"]) &&
+      isSame(portico, ["timeout"]),
+  },
+  {
+    id: "udp-flow-ends",
+    reason:
+      "A UDP flow whose Service is deleted, or loses its last endpoint: kube-proxy leaves it to " +
+      "the old backend as long as it is busy (of a Service without endpoints: on node ports " +
+      "only); Portico ends it everywhere, and answers it like a new one.",
+    explains: ({ probe, objects, kubeProxy, portico }) =>
+      isUDP(probe) &&
+      probe.kind === "flow" &&
+      hasNobody(objects) &&
+      kubeProxy.every((text) => text.includes(" sees ")) &&
+      (isSame(portico, ["refused"]) || isSame(portico, ["timeout"])),
+  },
 ];
+
+/** Whether some endpoint leads to a port that nobody in the lab listens on. */
+function hasDeadEndpoint(objects: readonly KubernetesObject[]): boolean {
+  return objects.some(
+    ({ kind, endpoints, ports }) =>
+      kind === "EndpointSlice" &&
+      endpoints.length > 0 &&
+      ports.some(({ port }: { port: number }) => !LISTENING_PORTS.includes(port)),
+  );
+}
+
+/** Whether there is nobody who could answer: no Service, or no endpoint of any. */
+function hasNobody(objects: readonly KubernetesObject[]): boolean {
+  const endpoints = objects.flatMap(({ kind, endpoints: listed }) =>
+    kind === "EndpointSlice" ? listed : [],
+  );
+  return endpoints.length === 0 || !objects.some(({ kind }) => kind === "Service");
+}
+
+function isUDP(probe: Probe): boolean {
+  return dialsOf(probe).every(({ protocol }) => protocol === "UDP");
+}
 
 /** "node-1:8080 sees outside" → "node-1:8080 sees node-1". */
 function seenByItsNode(text: string): string {
@@ -56,6 +114,10 @@ function seenByItsNode(text: string): string {
 /** What a refusal looks like once the client is connected: an end, or a reset if it wrote. */
 function refusedLate(text: string): string {
   return ["refused", "eof", "reset"].includes(text) ? "refused late" : text;
+}
+
+function failedLate(text: string): string {
+  return text === "reset" || text === "eof" ? "timeout" : text;
 }
 
 function distinct(texts: Observation): Observation {

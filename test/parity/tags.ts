@@ -21,7 +21,18 @@ export const TAGS = [
 export type Tag = (typeof TAGS)[number];
 
 /** What Portico is compared on. */
-export const COMPARED: readonly Tag[] = ["tcp4"];
+export const COMPARED: readonly Tag[] = [
+  "tcp4",
+  "udp",
+  "ipv6",
+  "affinity",
+  "policies",
+  "external",
+  "loadbalancer",
+  "masquerade",
+  "health",
+  "ports",
+];
 
 /** In the order of TAGS. */
 export function tagsOf(probe: Probe, objects: readonly KubernetesObject[]): readonly Tag[] {
