@@ -2,8 +2,9 @@ import { defineConfig } from "vitest/config";
 
 // unit: no process, no network. wasm: the built plugin in the fake host. real: Envoy, nftables and
 // namespaces. cluster: a real Kubernetes control plane. parity: the same, beside a running
-// kube-proxy. These own the machine's time. On CI a test of the real thing is tried once more before
-// it counts as failed, and reported as retried: the machine is shared, and late is not wrong.
+// kube-proxy. These own the machine's time. On CI a test of the real thing is tried once more
+// before it counts as failed, and reported as retried: the machine is shared, and late is not
+// wrong.
 const retry = process.env.CI ? 1 : 0;
 
 export default defineConfig({
