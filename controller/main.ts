@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --optimize-for-size
 // The command `portico`: which commands there are, and how an error reaches the person who typed.
-// The flags above halve the memory of a controller with 10,000 Services, for a little of its speed.
+// With the flags above, and bundled, a controller with 10,000 Services takes half the memory.
 
 import "./node-version.ts";
 import { Command } from "commander";
