@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 
 // unit: no process, no network. wasm: the built plugin in the fake host. real: Envoy, nftables and
-// namespaces. cluster: a real Kubernetes control plane. parity: the same, beside a running
-// kube-proxy. These own the machine's time. On CI a test of the real thing is tried once more
+// namespaces. cluster: a real Kubernetes control plane. compose: containers. page: the live page in
+// a browser. parity: the same states beside a running kube-proxy. All but the first two own the
+// machine's time. On CI a test of the real thing is tried once more
 // before it counts as failed, and reported as retried: the machine is shared, and late is not
 // wrong.
 const retry = process.env.CI ? 1 : 0;
@@ -35,12 +36,34 @@ export default defineConfig({
       {
         test: {
           name: "cluster",
-          include: ["test/cluster/*.test.ts"],
+          include: ["test/{cluster,kubernetes,migration}/*.test.ts"],
           globalSetup: "test/real/setup.ts",
           retry,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "compose",
+          include: ["test/compose/*.test.ts"],
+          globalSetup: "test/real/setup.ts",
+          retry,
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
+          name: "page",
+          include: ["test/page/*.test.ts"],
+          globalSetup: "test/real/setup.ts",
+          retry,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
         },
       },
       {

@@ -26,6 +26,7 @@ const ROOMS = [
   ["controller/wire"],
   ["controller/table", "controller/xds", "controller/capture", "controller/watch"],
   ["controller/sync", "controller/observe", "controller/health", "envoy"],
+  ["controller/explain", "controller/doctor", "controller/check", "controller/page"],
   ["controller/daemon"],
   ["controller/cli"],
 ];
