@@ -3,9 +3,8 @@ import { defineConfig } from "vitest/config";
 // unit: no process, no network. wasm: the built plugin in the fake host. real: Envoy, nftables and
 // namespaces. cluster: a real Kubernetes control plane. compose: containers. page: the live page in
 // a browser. parity: the same states beside a running kube-proxy. All but the first two own the
-// machine's time. On CI a test of the real thing is tried once more
-// before it counts as failed, and reported as retried: the machine is shared, and late is not
-// wrong.
+// machine's time. On CI a test of the real thing is tried once more before it counts as failed, and
+// reported as retried: the machine is shared, and late is not wrong.
 const retry = process.env.CI ? 1 : 0;
 
 export default defineConfig({

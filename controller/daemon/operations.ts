@@ -187,8 +187,8 @@ export class Operations implements SyncObserver {
 
   #localPolicyGaps(): LocalPolicyGap[] {
     const { state, options } = this.#parts;
-    const served = [...state.services].filter(([, { headlessLabel, serviceProxyName }]) => {
-      return !headlessLabel && serviceProxyName === options.serviceProxyName;
+    const served = [...state.services].filter(([, { serviceProxyName }]) => {
+      return serviceProxyName === options.serviceProxyName;
     });
     return served.flatMap(([key, service]) => {
       return localPolicyGaps(service, state.slicesOf(key), options.nodeName);

@@ -29,7 +29,7 @@ export function healthChecksFrom(
 ): HealthCheck[] {
   const { namespace, name, uid, healthCheckNodePort: port } = service;
   if (service.type !== "LoadBalancer" || service.externalTrafficPolicy !== "Local") return [];
-  if (service.headlessLabel || service.serviceProxyName !== serviceProxyName) return [];
+  if (service.serviceProxyName !== serviceProxyName) return [];
   if (port === 0) return [];
   const families = new Set(service.clusterIPs.map(familyOf));
   return [...families].map((family) => {

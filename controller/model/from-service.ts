@@ -46,7 +46,6 @@ export function serviceFromObject(json: unknown): Parsed<Service> {
     healthCheckNodePort:
       reader.port("spec.healthCheckNodePort", spec.healthCheckNodePort ?? 0, 0) ?? 0,
     serviceProxyName: label(labels, "service.kubernetes.io/service-proxy-name"),
-    headlessLabel: hasKey(labels, "service.kubernetes.io/headless"),
     selector: spec.selector ? textsOf(spec.selector) : undefined,
     publishNotReadyAddresses: spec.publishNotReadyAddresses === true,
     uid: textOf(reader.metadata.uid),

@@ -43,8 +43,6 @@ export interface Service {
   healthCheckNodePort: number;
   /** Value of the label service.kubernetes.io/service-proxy-name; undefined when it is not set. */
   serviceProxyName: string | undefined;
-  /** True when the label service.kubernetes.io/headless is set, to whatever value. */
-  headlessLabel: boolean;
   /** spec.selector; undefined when absent, which is not the same as empty. */
   selector: Record<string, string> | undefined;
   publishNotReadyAddresses: boolean;
@@ -79,7 +77,11 @@ export interface EndpointSlice {
   addressType: IPFamily;
   ports: EndpointPort[];
   endpoints: Endpoint[];
-  /** True when the slice carries the label service.kubernetes.io/headless. */
+  /**
+   * True when the slice carries the label service.kubernetes.io/headless, whatever its value. On a
+   * Service the label means nothing to a proxy: kube-proxy 1.37 filters slices alone by it
+   * (cmd/kube-proxy/app/server.go).
+   */
   headlessLabel: boolean;
   /** Milliseconds since 1970 of endpoints.kubernetes.io/last-change-trigger-time; 0 if absent. */
   lastChangeTriggerTime: number;

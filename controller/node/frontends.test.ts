@@ -248,12 +248,15 @@ describe("not served", () => {
     ["headless", { clusterIP: "None" }, {}],
     ["without a cluster IP", { clusterIP: "" }, {}],
     ["ExternalName", { type: "ExternalName", externalName: "example.org" }, {}],
-    ["with the headless label", {}, label("headless", "")],
     ["of another proxy", {}, label("service-proxy-name", "other")],
     ["of a proxy without a name", {}, label("service-proxy-name", "")],
   ])("%s", (_, spec, labels) => {
     const each = service(spec, labels);
     expect(serviceViewFrom(each, [slice([ready("10.1.2.10")])], NODE, undefined)).toBeUndefined();
+  });
+
+  test("the headless label on a Service is nothing to a proxy", () => {
+    expect(serviceViewFrom(service({}, label("headless", "")), [], NODE, undefined)).toBeDefined();
   });
 
   test("another proxy's, seen by that proxy, which leaves the rest alone", () => {

@@ -23,8 +23,8 @@ interface BackendLists {
 
 /**
  * Undefined when the Service is not for us to serve: it has no cluster IP (headless, or none yet),
- * is an ExternalName, carries the label service.kubernetes.io/headless, or is for the proxy of
- * another name than `serviceProxyName` (undefined: for Services that name none).
+ * is an ExternalName, or is for the proxy of another name than `serviceProxyName` (undefined: for
+ * Services that name none).
  */
 export function serviceViewFrom(
   service: Service,
@@ -33,7 +33,7 @@ export function serviceViewFrom(
   serviceProxyName: string | undefined,
 ): ServiceView | undefined {
   if (service.type === "ExternalName" || service.clusterIPs.length === 0) return undefined;
-  if (service.headlessLabel || service.serviceProxyName !== serviceProxyName) return undefined;
+  if (service.serviceProxyName !== serviceProxyName) return undefined;
   const frontends = new Map<string, Frontend>();
   const problems: Problem[] = [];
   const object = `Service ${objectKey(service)}`;

@@ -33,7 +33,7 @@ export const LABEL_CASES: readonly ConnectionCase[] = [
     ],
   },
   {
-    name: "a Service with the headless label is not served, whatever its value",
+    name: "a Service with the headless label is served like others, whatever its value",
     objects: [
       service(NODE_PORT, HEADLESS),
       slice(["pod-b"]),
@@ -44,20 +44,9 @@ export const LABEL_CASES: readonly ConnectionCase[] = [
       slice(["pod-b"], { serviceName: "api" }),
     ],
     connections: [
-      connection("pod-a", WEB, "dropped"),
-      connection("pod-a", "10.96.0.11:80", "dropped"),
-      connection("outside", "192.0.2.1:30080", "untouched"),
-    ],
-  },
-  {
-    name: "the headless label on a Service comes and goes",
-    objects: [service({}, HEADLESS), slice(["pod-b"])],
-    connections: [connection("pod-a", WEB, "dropped")],
-    later: [
-      {
-        objects: [service(), slice(["pod-b"])],
-        connections: [connection("pod-a", WEB, keptBy(at("pod-b")))],
-      },
+      connection("pod-a", WEB, keptBy(at("pod-b"))),
+      connection("pod-a", "10.96.0.11:80", keptBy(at("pod-b"))),
+      connection("outside", "192.0.2.1:30080", masqueradedTo(at("pod-b"))),
     ],
   },
   {

@@ -42,12 +42,11 @@ export class NaivePicker implements CaseRunner {
     return this.#objects.filter((each) => each.kind === kind);
   }
 
-  /** With a virtual IP of the family, and without the labels that tell proxies to keep off. */
+  /** With a virtual IP of the family, and without the label that tells proxies to keep off. */
   #servedServices(address: string): Json[] {
     return this.#ofKind("Service").filter((service) => {
       const labels = Object.keys(service.metadata.labels ?? {});
       if (labels.includes("service.kubernetes.io/service-proxy-name")) return false;
-      if (labels.includes("service.kubernetes.io/headless")) return false;
       if (service.spec.type === "ExternalName") return false;
       return clusterIPs(service).some((ip) => isIPv6(ip) === isIPv6(address));
     });

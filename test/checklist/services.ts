@@ -221,12 +221,12 @@ const POLICIES: readonly Entry[] = [
   },
   {
     name: "should implement service.kubernetes.io/service-proxy-name",
-    covered: churn("the label %s comes and goes"),
+    covered: churn("the label service-proxy-name comes and goes"),
   },
   {
     name: "should implement service.kubernetes.io/headless",
     covered: [
-      ...churn("the label %s comes and goes"),
+      ...churn("the label headless comes and goes on a slice; on its Service it is nothing"),
       ...cases("a slice with the headless label does not count"),
     ],
   },

@@ -271,7 +271,7 @@ async function untilOneAnswers(from: Dialer, address: string, port: number): Pro
     .toBe(1);
 }
 
-it.each(["service-proxy-name", "headless"])("the label %s comes and goes", async (label) => {
+it("the label service-proxy-name comes and goes", async () => {
   const { address, nodePort } = await createWeb({ type: "NodePort" });
   const nodeAddress = served.addressOf("node-1");
   const doors = [
@@ -281,7 +281,7 @@ it.each(["service-proxy-name", "headless"])("the label %s comes and goes", async
   await traffic.hold(...doors);
   await traffic.stream(...doors);
   const labels = (value: string | null) => ({
-    metadata: { labels: { [`service.kubernetes.io/${label}`]: value } },
+    metadata: { labels: { "service.kubernetes.io/service-proxy-name": value } },
   });
   for (let round = 0; round < 2; round += 1) {
     await objects.patchService("web", labels("another"));
@@ -294,6 +294,26 @@ it.each(["service-proxy-name", "headless"])("the label %s comes and goes", async
   }
   const outcomes = await traffic.stop();
   expect(outcomes.filter((each) => !["answered", "refused", "timeout"].includes(each))).toEqual([]);
+});
+
+it("the label headless comes and goes on a slice; on its Service it is nothing", async () => {
+  const label = (value: string | null) => ({
+    metadata: { labels: { "service.kubernetes.io/headless": value } },
+  });
+  const { spec } = await objects.createService({ name: "web", spec: { ports: [HTTP] } });
+  const { address } = frontDoors(spec);
+  await objects.createSlice("web", 8080, [served.addressOf("web-1")]);
+  await untilAnsweredBy(["web-1"], here, address);
+  await traffic.hold({ from: here, address, port: 80 });
+  await objects.patchService("web", label(""));
+  for (let round = 0; round < 2; round += 1) {
+    await objects.patchSlice("web", label(""));
+    await untilOutcome("refused", here, address);
+    await traffic.echo();
+    await objects.patchSlice("web", label(null));
+    await untilAnsweredBy(["web-1"], here, address);
+  }
+  expect(await traffic.stop()).toEqual([]);
 });
 
 it("deleted and made again, with another and with the same cluster IP", async () => {

@@ -16,7 +16,6 @@ export const TAGS = [
   "health", // healthCheckNodePort
   "sctp",
   "ports", // connections between Pods, beside those through a Service, with the same addresses
-  "headless-label", // Services, and not only slices, with service.kubernetes.io/headless
 ] as const;
 export type Tag = (typeof TAGS)[number];
 

@@ -8,7 +8,6 @@ import {
   service,
   spread,
   state,
-  tagged,
 } from "../state.ts";
 import { NODE_PORT_SPEC, ON_NODE_1, WEB, WEB6 } from "./doors.ts";
 
@@ -80,10 +79,10 @@ export const CONTROLLER: readonly State[] = [
     })),
   },
   {
-    name: "the label headless comes and goes",
+    name: "the label headless on a Service comes and goes",
     steps: [{}, HEADLESS, {}].map((labels) => ({
       objects: labelled(labels),
-      probes: tagged(["headless-label"], spread([WEB, ON_NODE_1])),
+      probes: spread([WEB, ON_NODE_1]),
     })),
   },
 ];

@@ -10,7 +10,6 @@ import {
   spread,
   state,
   TERMINATING,
-  tagged,
   UNREADY,
 } from "../state.ts";
 import { NODE_PORT_SPEC, ON_NODE_1, WEB } from "./doors.ts";
@@ -138,7 +137,7 @@ export const SKIPPED: readonly State[] = [
   state(
     "a Service with the label headless",
     [labelled(HEADLESS, ""), slice(["pod-a"])],
-    tagged(["headless-label"], spread([WEB, ON_NODE_1])),
+    spread([WEB, ON_NODE_1]),
   ),
   state(
     "a slice with the label headless",
