@@ -2,7 +2,7 @@
 // kube-proxy pkg/proxy/topology.go CategorizeEndpoints (1.35), rule by rule; its union of both
 // lists is left out, since no rule is written per endpoint here. Ports and addresses play no part.
 
-import type { Endpoint } from "../model/types.ts";
+import type { Endpoint, TrafficPolicy } from "../model/types.ts";
 
 /** An endpoint and whether it runs on this node. */
 export interface Candidate {
@@ -24,24 +24,58 @@ export interface CategorizedEndpoints<C> {
   hasAnyEndpoints: boolean;
 }
 
-/** Usable are the ready ones; when there are none, the serving ones among the terminating. */
+/**
+ * Why a list leaves an endpoint out:
+ *
+ *    not-local     it does not run on this node
+ *    not-ready     it is not ready, and others are
+ *    not-serving   none is ready, so those that serve until they are gone count; it is none of them
+ *    node-hints    it is hinted for other nodes, and others for this one
+ *    zone-hints    it is hinted for other zones, and others for this node's
+ */
+export type LeftOutReason = "not-local" | "not-ready" | "not-serving" | "node-hints" | "zone-hints";
+
+/** Told of every step that may leave endpoints out, in their order: who was there, who stays. */
+type StepObserver<C> = (
+  list: TrafficPolicy,
+  reason: LeftOutReason,
+  before: readonly C[],
+  after: readonly C[],
+) => void;
+
+type Step<C> = (reason: LeftOutReason, before: readonly C[], after: readonly C[]) => void;
+
+/**
+ * Usable are the ready ones; when there are none, the serving ones among the terminating. With an
+ * observer it says why not the others: there is no other place that knows.
+ */
 export function categorizeEndpoints<C extends Candidate>(
   candidates: readonly C[],
   policies: PoliciesInUse,
   node: { name: string; zone: string },
+  observe?: StepObserver<C>,
 ): CategorizedEndpoints<C> {
-  const clusterEndpoints = policies.usesClusterEndpoints ? ofCluster(candidates, node) : [];
-  const localEndpoints = policies.usesLocalEndpoints
-    ? usable(candidates.filter((candidate) => candidate.local))
-    : [];
+  const step = (list: TrafficPolicy): Step<C> | undefined =>
+    observe && ((...seen) => observe(list, ...seen));
+  const { usesClusterEndpoints, usesLocalEndpoints } = policies;
+  const clusterEndpoints = usesClusterEndpoints ? ofCluster(candidates, node, step("Cluster")) : [];
+  const localEndpoints = usesLocalEndpoints ? ofLocal(candidates, step("Local")) : [];
   const hasAnyEndpoints =
     clusterEndpoints.length > 0 || localEndpoints.length > 0 || usable(candidates).length > 0;
   return { clusterEndpoints, localEndpoints, hasAnyEndpoints };
 }
 
-function usable<C extends Candidate>(candidates: readonly C[]): C[] {
+function ofLocal<C extends Candidate>(candidates: readonly C[], step?: Step<C>): C[] {
+  const local = candidates.filter((candidate) => candidate.local);
+  step?.("not-local", candidates, local);
+  return usable(local, step);
+}
+
+function usable<C extends Candidate>(candidates: readonly C[], step?: Step<C>): C[] {
   const ready = candidates.filter(isReady);
-  return ready.length > 0 ? ready : candidates.filter(isServingAndTerminating);
+  const kept = ready.length > 0 ? ready : candidates.filter(isServingAndTerminating);
+  step?.(ready.length > 0 ? "not-ready" : "not-serving", candidates, kept);
+  return kept;
 }
 
 function isReady({ endpoint }: Candidate): boolean {
@@ -56,12 +90,15 @@ function isServingAndTerminating({ endpoint }: Candidate): boolean {
 function ofCluster<C extends Candidate>(
   candidates: readonly C[],
   node: { name: string; zone: string },
+  step?: Step<C>,
 ): C[] {
-  const ready = candidates.filter(isReady);
-  if (ready.length === 0) return candidates.filter(isServingAndTerminating);
-  return (
-    hintedFor(ready, "nodeHints", node.name) ?? hintedFor(ready, "zoneHints", node.zone) ?? ready
-  );
+  const all = usable(candidates, step);
+  if (!all.every(isReady)) return all;
+  const forNode = hintedFor(all, "nodeHints", node.name);
+  if (forNode) step?.("node-hints", all, forNode);
+  const forZone = forNode ? undefined : hintedFor(all, "zoneHints", node.zone);
+  if (forZone) step?.("zone-hints", all, forZone);
+  return forNode ?? forZone ?? all;
 }
 
 /**

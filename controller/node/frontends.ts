@@ -3,7 +3,14 @@
 
 import { objectKey } from "../model/cluster-state.ts";
 import { familyOf } from "../model/ip.ts";
-import type { EndpointSlice, IPFamily, Problem, Service, ServicePort } from "../model/types.ts";
+import type {
+  EndpointSlice,
+  IPFamily,
+  Problem,
+  Service,
+  ServicePort,
+  TrafficPolicy,
+} from "../model/types.ts";
 import { CARRIED_FAMILIES, CARRIED_PROTOCOLS, FOREIGN_PROTOCOLS } from "./carried.ts";
 import { type CategorizedEndpoints, categorizeEndpoints } from "./categorize-endpoints.ts";
 import { type Door, doorsOf, policiesInUse } from "./doors.ts";
@@ -32,8 +39,7 @@ export function serviceViewFrom(
   node: ThisNode,
   serviceProxyName: string | undefined,
 ): ServiceView | undefined {
-  if (service.type === "ExternalName" || service.clusterIPs.length === 0) return undefined;
-  if (service.serviceProxyName !== serviceProxyName) return undefined;
+  if (whyNotServed(service, serviceProxyName)) return undefined;
   const frontends = new Map<string, Frontend>();
   const problems: Problem[] = [];
   const object = `Service ${objectKey(service)}`;
@@ -53,6 +59,17 @@ export function serviceViewFrom(
     clusterIPs,
     problems,
   };
+}
+
+/** Why a Service is not for us to serve, as in serviceViewFrom; undefined when it is. */
+function whyNotServed(service: Service, serviceProxyName: string | undefined): string | undefined {
+  const { type, headless, clusterIPs, serviceProxyName: wanted } = service;
+  if (type === "ExternalName") return "it is an ExternalName, which is DNS alone";
+  if (headless) return "it is headless (clusterIP None): clients dial its Pods themselves";
+  if (clusterIPs.length === 0) return "it has no cluster IP yet";
+  if (wanted === serviceProxyName) return undefined;
+  if (wanted === undefined) return `this Portico serves only those of proxy ${serviceProxyName}`;
+  return `its label service.kubernetes.io/service-proxy-name leaves it to ${wanted}`;
 }
 
 /** Why a port is not served, or not on all of its doors. */
@@ -140,15 +157,25 @@ function frontendOf(
  * policy Local leaves even the host the local ones only (localnodeportproxy, KEP-6032).
  */
 function behind(
-  { side, trafficPolicy }: Door,
+  door: Door,
   lists: BackendLists,
 ): Pick<Frontend, "verdict" | "backends" | "localBackends"> {
   if (!lists.hasAnyEndpoints) return { verdict: "refuse", backends: [], localBackends: [] };
-  if (side === "external" && trafficPolicy === "Local") {
-    const verdict: Verdict = lists.Local.length > 0 ? "local" : "short-circuit";
-    return { verdict, backends: lists.Cluster, localBackends: lists.Local };
+  const { outside, others } = listsBehind(door);
+  const backends = lists[others];
+  if (outside !== others) {
+    const verdict: Verdict = lists[outside].length > 0 ? "local" : "short-circuit";
+    return { verdict, backends, localBackends: lists[outside] };
   }
-  const backends = lists[trafficPolicy];
-  const served: Verdict = side === "internal" ? "keep" : "masquerade";
+  const served: Verdict = door.side === "internal" ? "keep" : "masquerade";
   return { verdict: backends.length > 0 ? served : "drop", backends, localBackends: [] };
+}
+
+/** Whose list clients from outside get through a door, and whose Pods of this node and the host. */
+function listsBehind(door: Pick<Door, "side" | "trafficPolicy">): {
+  outside: TrafficPolicy;
+  others: TrafficPolicy;
+} {
+  const { side, trafficPolicy } = door;
+  return { outside: trafficPolicy, others: side === "external" ? "Cluster" : trafficPolicy };
 }

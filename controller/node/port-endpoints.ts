@@ -2,7 +2,13 @@
 // slices, and an endpoint may stand in several of them while it moves from one to another.
 
 import { compareAddresses } from "../model/ip.ts";
-import type { Endpoint, EndpointSlice, IPFamily, ServicePort } from "../model/types.ts";
+import type {
+  Endpoint,
+  EndpointPort,
+  EndpointSlice,
+  IPFamily,
+  ServicePort,
+} from "../model/types.ts";
 import type { Candidate } from "./categorize-endpoints.ts";
 
 /** An endpoint of one ServicePort. */
@@ -11,6 +17,12 @@ export interface PortEndpoint extends Candidate {
   /** The number behind the port's name in this endpoint's slice; it may differ between slices. */
   port: number;
 }
+
+/** Why none of a slice's endpoints is one of the ServicePort's. */
+export type SliceLeftOutReason = "other-family" | "headless-label" | "no-such-port";
+
+/** Told of the slices that do not count. */
+type SliceObserver = (reason: SliceLeftOutReason, slice: EndpointSlice) => void;
 
 /**
  * Sorted by (address bytes, port), each once. A slice's port belongs to the Service's port of the
@@ -21,12 +33,13 @@ export function portEndpoints(
   family: IPFamily,
   servicePort: ServicePort,
   nodeName: string,
+  leftOut?: SliceObserver,
 ): PortEndpoint[] {
   const all: PortEndpoint[] = [];
   for (const slice of slices) {
-    if (slice.addressType !== family || slice.headlessLabel) continue;
-    for (const { name, protocol, port } of slice.ports) {
-      if (name !== servicePort.name || protocol !== servicePort.protocol) continue;
+    const reason = whyLeftOut(slice, family, servicePort);
+    if (reason) leftOut?.(reason, slice);
+    for (const { port } of reason ? [] : portsOf(slice, servicePort)) {
       for (const endpoint of slice.endpoints) {
         const local = endpoint.nodeName !== "" && endpoint.nodeName === nodeName;
         all.push({ endpoint, port, local });
@@ -34,6 +47,22 @@ export function portEndpoints(
     }
   }
   return merged(all.sort(compare));
+}
+
+function whyLeftOut(
+  slice: EndpointSlice,
+  family: IPFamily,
+  servicePort: ServicePort,
+): SliceLeftOutReason | undefined {
+  if (slice.addressType !== family) return "other-family";
+  if (slice.headlessLabel) return "headless-label";
+  return portsOf(slice, servicePort).length === 0 ? "no-such-port" : undefined;
+}
+
+function portsOf(slice: EndpointSlice, servicePort: ServicePort): EndpointPort[] {
+  return slice.ports.filter(
+    ({ name, protocol }) => name === servicePort.name && protocol === servicePort.protocol,
+  );
 }
 
 function compare(a: PortEndpoint, b: PortEndpoint): number {
