@@ -16,7 +16,7 @@ import {
   showRules,
   wantedRouting,
 } from "./routes.ts";
-import { rulesetFrom } from "./ruleset.ts";
+import { recreation, replacement, rulesetFrom } from "./ruleset.ts";
 
 const NOTHING: Routing = { rules: [], routes: [] };
 
@@ -45,8 +45,19 @@ export class KernelCapture {
   async full(set: CaptureSet): Promise<void> {
     this.#listing = undefined;
     await this.#route();
-    await this.#nft(["-f", "-"], rulesetFrom(set, this.#options));
+    await this.#replaceTable(rulesetFrom(set, this.#options));
     this.#listing = await this.#list();
+  }
+
+  /** In a way that no packet notices; only over a table that others have bent, in the rough one. */
+  async #replaceTable(ruleset: string): Promise<void> {
+    const present = await this.#list();
+    try {
+      await this.#nft(["-f", "-"], replacement(ruleset, present));
+    } catch (error) {
+      if (!(error instanceof NftError) || error.code !== "refused" || present === "") throw error;
+      await this.#nft(["-f", "-"], recreation(ruleset));
+    }
   }
 
   /**

@@ -4,7 +4,7 @@ import type { CaptureSet, Verdict } from "../node/types.ts";
 import { elementChanges } from "./elements.ts";
 import { familiesOf } from "./families.ts";
 import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "./options.ts";
-import { rulesetFrom } from "./ruleset.ts";
+import { recreation, replacement, rulesetFrom } from "./ruleset.ts";
 
 const EMPTY = EMPTY_CAPTURE_SET;
 
@@ -75,6 +75,44 @@ describe("the whole table", () => {
     expect(() => rulesetFrom(set, DEFAULT_CAPTURE_OPTIONS)).toThrow("10.96.0.10");
     const udp = { ...EMPTY, udpAddresses: new Map([["10.96.0.10:80/TCP", {}]]) };
     expect(() => rulesetFrom(udp, DEFAULT_CAPTURE_OPTIONS)).toThrow("10.96.0.10:80/TCP");
+  });
+});
+
+describe("put in the place of what is there", () => {
+  const ruleset = rulesetFrom(SHOP, DEFAULT_CAPTURE_OPTIONS);
+  const count = (text: string, pattern: RegExp) => text.match(pattern)?.length ?? 0;
+
+  it("declares everything and then fills it, where there is nothing", () => {
+    const script = replacement(ruleset, "");
+    expect(script.endsWith(`}\n${ruleset}`)).toBe(true);
+    const skeleton = script.slice(0, -ruleset.length);
+    expect(count(skeleton, /^ {2}(chain|set|map) /gm)).toBe(
+      count(ruleset, /^ {2}(chain|set|map) /gm),
+    );
+    expect(count(skeleton, / hook /g)).toBe(count(ruleset, / hook /g));
+    expect(skeleton).not.toMatch(/elements|flush|delete/);
+  });
+
+  it("empties every chain and set that is there, and deletes none that is wanted", () => {
+    const script = replacement(ruleset, ruleset);
+    expect(script).toContain("\nflush table inet portico\n");
+    expect(count(script, /^flush (set|map) /gm)).toBe(count(ruleset, /^ {2}(set|map) /gm));
+    expect(script).not.toContain("delete");
+  });
+
+  it("deletes what is there alone, maps before the chains they lead to", () => {
+    const old = "table inet portico {\n\tchain of_old {\n\t}\n\tmap old_map {\n\t}\n}\n";
+    const deletions = replacement(ruleset, old).match(/^(flush|delete) .*old.*$/gm);
+    expect(deletions).toEqual([
+      "flush map inet portico old_map",
+      "delete map inet portico old_map",
+      "delete chain inet portico of_old",
+    ]);
+  });
+
+  it("or makes it all anew", () => {
+    const start = "table inet portico\ndelete table inet portico\ntable inet portico {\n";
+    expect(recreation(ruleset).startsWith(start)).toBe(true);
   });
 });
 
