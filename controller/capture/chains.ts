@@ -220,8 +220,9 @@ function frontendOf(header: Family["header"]): string {
   return `${header} daddr . meta l4proto . th dport`;
 }
 
-function capturePorts({ keepPort, masqueradePort, localPort }: CaptureOptions): string {
-  return `{ ${keepPort}, ${masqueradePort}, ${localPort} }`;
+function capturePorts(options: CaptureOptions): string {
+  const { keepPort, masqueradePort, localPort, otherCapturePorts } = options;
+  return `{ ${[keepPort, masqueradePort, localPort, ...otherCapturePorts].join(", ")} }`;
 }
 
 /** A connection of Envoy's with somebody else's address as its source, or one that it answers. */

@@ -88,8 +88,7 @@ const ELEMENT_SETS: readonly ElementSet[] = [
   },
   ...UDP_ELEMENTS.map(({ name, kind, type, elements }): ElementSet => {
     const attributes = (family: Family) => [`type ${type(family)}`];
-    const of = ({ udpAddresses }: CaptureSet, family: Family) => elements(udpAddresses, family);
-    return { name, kind, attributes, elements: of };
+    return { name, kind, attributes, elements };
   }),
 ];
 

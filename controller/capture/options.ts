@@ -26,6 +26,8 @@ export interface CaptureOptions {
   masqueradePort: number;
   /** For connections that go to local backends only, and keep their source address. */
   localPort: number;
+  /** Capture ports of another Envoy on this node, which nobody dials directly either. */
+  otherCapturePorts: readonly number[];
   /** Where all of Envoy's UDP listeners are, each at an address of its own. */
   udpPort: number;
   /** The node's ip_local_port_range, both included: what Envoy asks UDP backends from. */
@@ -45,6 +47,7 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   keepPort: 15401,
   masqueradePort: 15402,
   localPort: 15403,
+  otherCapturePorts: [],
   udpPort: 15404,
   localPorts: { first: 32768, last: 60999 },
   masqueradeAll: false,

@@ -37,6 +37,7 @@ const SHOP: CaptureSet = {
     ["203.0.113.9:53/UDP", { keep: "240.0.0.2", local: "240.0.0.3", masquerade: "240.0.0.4" }],
     ["[fd00:96::a]:53/UDP", { keep: "fd70::1" }],
   ]),
+  formerUdpAddresses: new Map([["10.96.0.12:53/UDP", { keep: "240.0.0.9" }]]),
 };
 
 const FAMILIES = familiesOf(["IPv4", "IPv6"]);
@@ -179,6 +180,7 @@ describe("changes of elements", () => {
         ["203.0.113.9:53/UDP", { masquerade: "240.0.0.4" }],
         ["203.0.113.9:54/UDP", { keep: "240.0.0.5" }],
       ]),
+      formerUdpAddresses: new Map([["203.0.113.9:53/UDP", { keep: "240.0.0.2" }]]),
     };
     await expect(elementChanges(SHOP, next, FAMILIES)).toMatchFileSnapshot("golden/changes.nft");
   });

@@ -89,15 +89,14 @@ export interface UdpElements {
   kind: "set" | "map";
   type: (family: Family) => string;
   /** Key → what a map has for it; undefined in a set. */
-  elements: (
-    addresses: CaptureSet["udpAddresses"],
-    family: Family,
-  ) => Map<string, string | undefined>;
+  elements: (set: UdpOfCaptureSet, family: Family) => Map<string, string | undefined>;
 }
+
+type UdpOfCaptureSet = Pick<CaptureSet, "udpAddresses" | "formerUdpAddresses">;
 
 /**
  *    udp_keep_v4 …      (address . port) of a frontend → where its listener of the kind is bound
- *    udp_sources_v4     where a listener is bound → its frontend's address
+ *    udp_sources_v4     where a listener is bound, a former Envoy's too → its frontend's address
  *    udp_ports_v4       the same → its frontend's port
  *    udp_frontends_v4   (address . port) of all of these frontends
  */
@@ -107,8 +106,8 @@ export const UDP_ELEMENTS: readonly UdpElements[] = [
       name: `udp_${kind}`,
       kind: "map",
       type: ({ type }) => `${type} . inet_service : ${type}`,
-      elements: (addresses, family) =>
-        collect(addresses, family, ({ address, port }, bound) => {
+      elements: ({ udpAddresses }, family) =>
+        collect(udpAddresses, family, ({ address, port }, bound) => {
           const to = bound[kind];
           return to === undefined ? [] : [[`${address} . ${port}`, to]];
         }),
@@ -118,8 +117,8 @@ export const UDP_ELEMENTS: readonly UdpElements[] = [
     name: "udp_sources",
     kind: "map",
     type: ({ type }) => `${type} : ${type}`,
-    elements: (addresses, family) =>
-      collect(addresses, family, ({ address }, bound) =>
+    elements: (set, family) =>
+      collect(allIn(set), family, ({ address }, bound) =>
         Object.values(bound).map((from) => [from, address]),
       ),
   },
@@ -127,8 +126,8 @@ export const UDP_ELEMENTS: readonly UdpElements[] = [
     name: "udp_ports",
     kind: "map",
     type: ({ type }) => `${type} : inet_service`,
-    elements: (addresses, family) =>
-      collect(addresses, family, ({ port }, bound) =>
+    elements: (set, family) =>
+      collect(allIn(set), family, ({ port }, bound) =>
         Object.values(bound).map((from) => [from, port]),
       ),
   },
@@ -136,16 +135,20 @@ export const UDP_ELEMENTS: readonly UdpElements[] = [
     name: "udp_frontends",
     kind: "set",
     type: ({ type }) => `${type} . inet_service`,
-    elements: (addresses, family) =>
-      collect(addresses, family, ({ address, port }) => [[`${address} . ${port}`, undefined]]),
+    elements: ({ udpAddresses }, family) =>
+      collect(udpAddresses, family, ({ address, port }) => [[`${address} . ${port}`, undefined]]),
   },
 ];
 
 const FRONTEND_KEY = /^\[?(?<address>[^\]]+?)\]?:(?<port>\d+)\/UDP$/;
 
+function allIn(set: UdpOfCaptureSet): Iterable<readonly [string, UdpAddresses]> {
+  return [...set.formerUdpAddresses, ...set.udpAddresses];
+}
+
 /** Of the frontends of one family: what `each` makes of one, put together. */
 function collect(
-  addresses: CaptureSet["udpAddresses"],
+  addresses: Iterable<readonly [string, UdpAddresses]>,
   { family }: Family,
   each: (
     frontend: { address: string; port: string },

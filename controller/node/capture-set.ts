@@ -16,6 +16,7 @@ export const EMPTY_CAPTURE_SET: CaptureSet = {
   allowedSources: new Map(),
   externalFrontends: [],
   udpAddresses: new Map(),
+  formerUdpAddresses: new Map(),
 };
 
 /**
@@ -38,6 +39,7 @@ export function captureSetFrom(
     externalFrontends: view.externalFrontends(),
     // Who makes the listeners knows their addresses.
     udpAddresses: previous.udpAddresses,
+    formerUdpAddresses: previous.formerUdpAddresses,
   };
   const keys = Object.keys(next) as (keyof CaptureSet)[];
   return keys.every((key) => next[key] === previous[key]) ? previous : next;

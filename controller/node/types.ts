@@ -91,4 +91,6 @@ export interface CaptureSet {
   externalFrontends: readonly FrontendKey[];
   /** Of UDP frontends that Envoy has listeners for. */
   udpAddresses: ReadonlyMap<FrontendKey, UdpAddresses>;
+  /** Of an Envoy that gets nothing new any more: what it still answers has to find its way. */
+  formerUdpAddresses: ReadonlyMap<FrontendKey, UdpAddresses>;
 }

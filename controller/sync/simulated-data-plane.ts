@@ -56,7 +56,7 @@ export function captureOf(state: Plain): CaptureSet {
       Object.entries(state).map(([key, count]) => [key, count ? "keep" : "refuse"] as const),
     ),
     ...{ clusterIPs: [], serviceCIDRs: [], localEndpoints: [], allowedSources: new Map() },
-    ...{ externalFrontends: [], udpAddresses: new Map() },
+    ...{ externalFrontends: [], udpAddresses: new Map(), formerUdpAddresses: new Map() },
   };
 }
 
