@@ -73,7 +73,13 @@ function endpoint(address: string, record: ReturnType<typeof recordOf>): Endpoin
     zone: textOf(record.zone),
     zoneHints: hintNames(hints.forZones),
     nodeHints: hintNames(hints.forNodes),
+    podName: podName(record.targetRef),
   };
+}
+
+function podName(targetRef: unknown): string | undefined {
+  const { kind, name } = recordOf(targetRef);
+  return kind === "Pod" ? textOf(name) || undefined : undefined;
 }
 
 function hintNames(hints: unknown): readonly string[] {

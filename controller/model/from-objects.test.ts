@@ -168,6 +168,13 @@ describe("endpointSliceFromObject", () => {
     ]);
   });
 
+  test("names the Pod behind an endpoint, and nothing else that may be there", () => {
+    const refs = [{ kind: "Pod", name: "web-0" }, { kind: "Machine", name: "m-1" }, undefined];
+    const endpoints = refs.map((targetRef) => ({ addresses: ["10.1.1.1"], targetRef }));
+    const names = slice({ endpoints }).value?.endpoints.map(({ podName }) => podName);
+    expect(names).toEqual(["web-0", undefined, undefined]);
+  });
+
   test("takes over node, zone, hints, trigger time and headless label", () => {
     const parsed = endpointSliceFromObject({
       metadata: {

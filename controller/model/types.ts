@@ -67,6 +67,8 @@ export interface Endpoint {
   zone: string;
   zoneHints: readonly string[];
   nodeHints: readonly string[];
+  /** Of the Pod behind it, which is in the slice's namespace; absent when that is not said. */
+  podName?: string | undefined;
 }
 
 export interface EndpointSlice {

@@ -34,36 +34,37 @@ test("a slice as the controller would make it", () => {
   expect(
     slices({ ports: [{ name: "http", port: 80, targetPort: "http" }] }, [pod("a", "10.1.1.10")]),
   ).toMatchInlineSnapshot(`
-      [
-        {
-          "addressType": "IPv4",
-          "endpoints": [
-            {
-              "address": "10.1.1.10",
-              "nodeHints": [],
-              "nodeName": "node-1",
-              "ready": true,
-              "serving": true,
-              "terminating": false,
-              "zone": "zone-a",
-              "zoneHints": [],
-            },
-          ],
-          "headlessLabel": false,
-          "lastChangeTriggerTime": 0,
-          "name": "web-from-pods-1",
-          "namespace": "shop",
-          "ports": [
-            {
-              "name": "http",
-              "port": 8080,
-              "protocol": "TCP",
-            },
-          ],
-          "serviceName": "web",
-        },
-      ]
-    `);
+    [
+      {
+        "addressType": "IPv4",
+        "endpoints": [
+          {
+            "address": "10.1.1.10",
+            "nodeHints": [],
+            "nodeName": "node-1",
+            "podName": "a",
+            "ready": true,
+            "serving": true,
+            "terminating": false,
+            "zone": "zone-a",
+            "zoneHints": [],
+          },
+        ],
+        "headlessLabel": false,
+        "lastChangeTriggerTime": 0,
+        "name": "web-from-pods-1",
+        "namespace": "shop",
+        "ports": [
+          {
+            "name": "http",
+            "port": 8080,
+            "protocol": "TCP",
+          },
+        ],
+        "serviceName": "web",
+      },
+    ]
+  `);
 });
 
 describe("which Pods", () => {
@@ -122,7 +123,7 @@ describe("conditions", () => {
     ["deleted and not Ready", deleted(pod("a", "10.1.1.10", ready("False"))), false, false, true],
   ])("%s", (_, each, isReady, serving, terminating) => {
     expect(slices({}, [each])[0]?.endpoints).toMatchObject([
-      { ready: isReady, serving, terminating },
+      { ready: isReady, serving, terminating, podName: "a" },
     ]);
     expect(slices({ publishNotReadyAddresses: true }, [each])[0]?.endpoints).toMatchObject([
       { ready: true, serving, terminating },

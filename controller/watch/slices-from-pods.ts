@@ -127,6 +127,7 @@ function endpointOf(
     zone: zone ?? "",
     zoneHints: [],
     nodeHints: [],
+    podName: pod.name,
   };
 }
 
