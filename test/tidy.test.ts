@@ -89,4 +89,4 @@ it("keeps the product apart from its tests, and the plugin apart from both", () 
 it("exports nothing that nobody uses, and depends on nothing it does not need", () => {
   const knip = join(root, "node_modules/.bin/knip");
   expect(() => execFileSync(knip, [], { cwd: root, encoding: "utf8" })).not.toThrow();
-});
+}, 120_000);
