@@ -4,6 +4,7 @@
 
 import "./node-version.ts";
 import { Command } from "commander";
+import { bootstrapCommand } from "./cli/bootstrap.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
@@ -20,6 +21,7 @@ const program = new Command("portico")
   .addCommand(runCommand())
   .addCommand(servicesCommand())
   .addCommand(pluginCommand())
+  .addCommand(bootstrapCommand())
   .addCommand(cleanupCommand())
   .addCommand(versionCommand())
   .showHelpAfterError("(`portico help COMMAND` tells more)");

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +28,15 @@ it("listens for its own user only", async () => {
   const server = createServer();
   await listenOnUnixSocket(server, path);
   expect(statSync(path).mode & 0o777).toBe(0o600);
+  server.close();
+});
+
+it("listens for the group that may write into the directory, and never for others", async () => {
+  chmodSync(directory, 0o777);
+  const path = join(directory, "a.sock");
+  const server = createServer();
+  await listenOnUnixSocket(server, path);
+  expect(statSync(path).mode & 0o777).toBe(0o660);
   server.close();
 });
 

@@ -1,8 +1,9 @@
 // Listening on Unix sockets: what a killed predecessor left behind does not stop us, a living
-// owner does.
+// owner does. And who may use them.
 
-import { chmod, unlink } from "node:fs/promises";
+import { chmod, stat, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
+import { dirname } from "node:path";
 
 /** Somebody else holds the socket; the process cannot start. */
 export class SocketInUseError extends Error {
@@ -11,8 +12,19 @@ export class SocketInUseError extends Error {
 }
 
 /**
- * Makes `server` listen on `path`, mode 0600. A file there that nobody answers on is removed
- * first; a living owner gives SocketInUseError, and the file stays.
+ * Mode for a socket in this directory: for its owner, and for the group that may write into the
+ * directory, which could put a socket of its own in its place anyway. So two containers that run
+ * as different users share a directory of their common group, and a directory of mode 0700 keeps
+ * everybody else out.
+ */
+export async function socketModeIn(directory: string): Promise<number> {
+  const { mode } = await stat(directory);
+  return 0o600 | (mode & 0o060);
+}
+
+/**
+ * Makes `server` listen on `path`, with the mode of socketModeIn. A file there that nobody answers
+ * on is removed first; a living owner gives SocketInUseError, and the file stays.
  */
 export async function listenOnUnixSocket(server: Server, path: string): Promise<void> {
   if (await isAnswering(path)) {
@@ -22,7 +34,7 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
   }
   await unlink(path).catch(ignoreMissing);
   await listen(server, path);
-  await chmod(path, 0o600);
+  await chmod(path, await socketModeIn(dirname(path)));
 }
 
 export function isAnswering(path: string): Promise<boolean> {

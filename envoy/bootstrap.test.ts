@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { bootstrap } from "./bootstrap.ts";
 
-const options = { runDirectory: "/run/portico", nodeId: "node-a", maxConnections: 9000 };
+const options = {
+  runDirectory: "/run/portico",
+  nodeId: "node-a",
+  maxConnections: 9000,
+  socketMode: 0o600,
+};
 
 test("the bootstrap of a node", async () => {
   const text = `${JSON.stringify(bootstrap(options), undefined, 2)}\n`;

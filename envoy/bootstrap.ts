@@ -14,22 +14,25 @@ export interface BootstrapOptions {
   nodeId: string;
   /** Most connections at a time; one more is closed as soon as it is accepted. */
   maxConnections: number;
+  /** Of Envoy's own sockets (socketModeIn of controller/unix-socket.ts). */
+  socketMode: number;
 }
 
 export const ADMIN_SOCKET = "admin.sock";
 export const TABLE_SOCKET = "table.sock";
 export const XDS_SOCKET = "xds.sock";
 
-const OWNER_ONLY = 0o600;
 const XDS_CLUSTER = "xds";
 const RESOURCE_MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors";
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 
-export function bootstrap({ runDirectory, nodeId, maxConnections }: BootstrapOptions): object {
+export function bootstrap(options: BootstrapOptions): object {
+  const { runDirectory, nodeId, maxConnections, socketMode } = options;
+  const pipe = (name: string) => ({ pipe: { path: join(runDirectory, name), mode: socketMode } });
   return {
     node: { id: nodeId, cluster: "portico" },
     admin: {
-      address: pipe(join(runDirectory, ADMIN_SOCKET)),
+      address: pipe(ADMIN_SOCKET),
       ignore_global_conn_limit: true,
     },
     dynamic_resources: {
@@ -39,7 +42,7 @@ export function bootstrap({ runDirectory, nodeId, maxConnections }: BootstrapOpt
     },
     static_resources: {
       clusters: [xdsCluster(join(runDirectory, XDS_SOCKET))],
-      listeners: [tableListener(join(runDirectory, TABLE_SOCKET))],
+      listeners: [tableListener(pipe(TABLE_SOCKET))],
     },
     overload_manager: { resource_monitors: [connectionLimit(maxConnections)] },
     // Statistics are made ready when somebody asks, not every five seconds.
@@ -104,10 +107,10 @@ function xdsCluster(socket: string): object {
 }
 
 /** The table's protocol: every request is answered by the plugin, none by the router behind it. */
-function tableListener(socket: string): object {
+function tableListener(address: object): object {
   return {
     name: "table",
-    address: pipe(socket),
+    address,
     ignore_global_conn_limit: true,
     // A frame is buffered whole before the plugin reads it.
     per_connection_buffer_limit_bytes: MAX_FRAME_BYTES * 2,
@@ -136,8 +139,4 @@ function tableHttp(): object {
       },
     ],
   };
-}
-
-function pipe(path: string): object {
-  return { pipe: { path, mode: OWNER_ONLY } };
 }

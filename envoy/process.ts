@@ -6,7 +6,9 @@ import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { socketModeIn } from "../controller/unix-socket.ts";
 import { ADMIN_SOCKET, bootstrap, TABLE_SOCKET } from "./bootstrap.ts";
+import { connectionsFor } from "./connection-limit.ts";
 
 export interface EnvoyOptions {
   /** Exists already. */
@@ -44,18 +46,20 @@ const START = [
 ].join("\n");
 
 /**
- * Envoy's own sockets and files (about 80), and a twentieth for connections to backends that it
- * still ends after their client is gone.
- */
-const RESERVED_DESCRIPTORS = 200;
-const RESERVED_SHARE = 1 / 20;
-const DESCRIPTORS_PER_CONNECTION = 2;
-
-/**
  * A listener that changes keeps its connections this long: as long as an idle one may live. Envoy's
  * default ends them after ten minutes.
  */
 const DRAIN_SECONDS = 24 * 60 * 60;
+
+/** For every Envoy of Portico's, whoever starts it. */
+export const ENVOY_FLAGS: readonly string[] = [
+  // Several Envoys of a machine would meet in the shared memory of hot restart.
+  "--disable-hot-restart",
+  ...["--log-level", "warn"],
+  // It warns of a field of every UDP listener that is "work in progress", each time one is made.
+  ...["--component-log-level", "misc:error"],
+  ...["--drain-time-s", String(DRAIN_SECONDS)],
+];
 
 const STOP_GRACE_MS = 5_000;
 const STOP_POLL_MS = 20;
@@ -78,7 +82,8 @@ export async function isEnvoyOf(runDirectory: string, pid: number): Promise<bool
 export async function startEnvoy(options: EnvoyOptions): Promise<number> {
   const { runDirectory, nodeId, launcher = [] } = options;
   const maxConnections = await connectionLimit();
-  const configuration = bootstrap({ runDirectory, nodeId, maxConnections });
+  const socketMode = await socketModeIn(runDirectory);
+  const configuration = bootstrap({ runDirectory, nodeId, maxConnections, socketMode });
   const file = join(runDirectory, CONFIGURATION_FILE);
   const text = `${JSON.stringify(configuration, undefined, 2)}\n`;
   await writeFile(file, text, { mode: 0o600 }).catch((error: Error) => {
@@ -100,12 +105,8 @@ function commandOf(options: EnvoyOptions, configurationFile: string): string[] {
   const { binary, concurrency } = options;
   return [
     ...[binary, "-c", configurationFile],
-    // Several Envoys of a machine would meet in the shared memory of hot restart.
-    "--disable-hot-restart",
-    ...["--log-level", "warn", "--log-format", "[%l][%n] %v"],
-    // It warns of a field of every UDP listener that is "work in progress", each time one is made.
-    ...["--component-log-level", "misc:error"],
-    ...["--drain-time-s", String(DRAIN_SECONDS)],
+    ...ENVOY_FLAGS,
+    ...["--log-format", "[%l][%n] %v"],
     ...(concurrency === undefined ? [] : ["--concurrency", String(concurrency)]),
   ];
 }
@@ -137,9 +138,7 @@ async function connectionLimit(): Promise<number> {
   const script = `${RAISE_DESCRIPTOR_LIMIT}\nulimit -n`;
   const { stdout } = await promisify(execFile)("/bin/sh", ["-c", script]);
   const descriptors = stdout.trim() === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(stdout);
-  const reserved = Math.max(RESERVED_DESCRIPTORS, descriptors * RESERVED_SHARE);
-  const connections = Math.floor((descriptors - reserved) / DESCRIPTORS_PER_CONNECTION);
-  return Math.max(connections, 1);
+  return connectionsFor(descriptors);
 }
 
 /**

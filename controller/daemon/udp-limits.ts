@@ -4,6 +4,7 @@
 // of descriptors, Envoy ends itself (1.40: an assertion when a flow gets no socket).
 
 import { readFileSync } from "node:fs";
+import { hardDescriptorLimit } from "../../envoy/connection-limit.ts";
 
 const PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range";
 const LIMITS = "/proc/self/limits";
@@ -25,15 +26,9 @@ export function localPorts(file = PORT_RANGE): PortRange {
   return { first, last };
 }
 
-/** Most flows of one cluster. */
+/** Most flows of one cluster. The limits are this process's, which Envoy has too. */
 export function udpFlowLimit({ first, last }: PortRange, limitsFile = LIMITS): number {
   const ports = (last - first + 1) * (1 - RESERVED_PORTS);
   const descriptors = hardDescriptorLimit(readFileSync(limitsFile, "utf8")) * SHARE_OF_DESCRIPTORS;
   return Math.max(1, Math.floor(Math.min(ports, descriptors)));
-}
-
-/** Of this process, which an Envoy that it starts has too. */
-function hardDescriptorLimit(limits: string): number {
-  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(limits)?.[1];
-  return hard === "unlimited" ? Number.POSITIVE_INFINITY : Number(hard);
 }

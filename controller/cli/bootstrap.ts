@@ -1,0 +1,65 @@
+// portico bootstrap: Envoy's bootstrap, for an Envoy that somebody else starts, such as a container
+// beside the controller's. The same that `portico run --with-envoy` gives its own.
+
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { bootstrap } from "../../envoy/bootstrap.ts";
+import { connectionsFor, hardDescriptorLimit } from "../../envoy/connection-limit.ts";
+import { ENVOY_FLAGS } from "../../envoy/process.ts";
+import { DEFAULT_RUN_DIR, defaultNodeName, integerBetween, runPaths } from "../config.ts";
+import { socketModeIn } from "../unix-socket.ts";
+
+interface Flags {
+  runDir: string;
+  nodeName: string;
+  maxConnections?: number;
+  output?: string;
+}
+
+const MOST_CONNECTIONS = 2 ** 31 - 1;
+
+export function bootstrapCommand(): Command {
+  return new Command("bootstrap")
+    .description(
+      "print the bootstrap of an Envoy that you start yourself, beside a `portico run` without " +
+        "--with-envoy and with the same --run-dir, in the same network namespace:\n" +
+        `envoy -c FILE ${ENVOY_FLAGS.join(" ")}\n` +
+        "It needs CAP_NET_ADMIN. As another user than the controller, it needs a group in common " +
+        "with it that may write into the run directory: the sockets are for that group then.",
+    )
+    .option("--run-dir <dir>", "folder of the sockets, which exists already", DEFAULT_RUN_DIR)
+    .option("--node-name <name>", "name of this node's Node object", defaultNodeName())
+    .option(
+      "--max-connections <n>",
+      "one more is closed at once (default: what the descriptors suffice for that this process " +
+        "may open)",
+      integerBetween(1, MOST_CONNECTIONS),
+    )
+    .option("--output <file>", "write it there, in one step, instead of printing it")
+    .action(writeBootstrap);
+}
+
+async function writeBootstrap(flags: Flags): Promise<void> {
+  const runDirectory = resolve(flags.runDir);
+  runPaths(runDirectory);
+  const socketMode = await socketModeIn(runDirectory).catch((error: Error) => {
+    throw new Error(`${error.message}; make the run directory first, or give another --run-dir`);
+  });
+  const maxConnections = flags.maxConnections ?? (await connectionsOfThisProcess());
+  const options = { runDirectory, nodeId: flags.nodeName, maxConnections, socketMode };
+  const text = `${JSON.stringify(bootstrap(options), undefined, 2)}\n`;
+  if (flags.output === undefined) process.stdout.write(text);
+  else await replaceFile(resolve(flags.output), text);
+}
+
+async function connectionsOfThisProcess(): Promise<number> {
+  const limits = await readFile("/proc/self/limits", "utf8");
+  return Math.min(connectionsFor(hardDescriptorLimit(limits)), MOST_CONNECTIONS);
+}
+
+/** Nobody reads half of it. It holds no secret, and its reader may be another user. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o644 });
+  await rename(`${file}.new`, file);
+}
