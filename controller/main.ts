@@ -9,6 +9,7 @@ import { cleanupCommand } from "./cli/cleanup.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
+import { tableCommand } from "./cli/table.ts";
 import { versionCommand } from "./cli/version.ts";
 import { WatchFailure } from "./watch/list-watch-failure.ts";
 
@@ -22,6 +23,7 @@ const program = new Command("portico")
   .addCommand(servicesCommand())
   .addCommand(pluginCommand())
   .addCommand(bootstrapCommand())
+  .addCommand(tableCommand())
   .addCommand(cleanupCommand())
   .addCommand(versionCommand())
   .showHelpAfterError("(`portico help COMMAND` tells more)");

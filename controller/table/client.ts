@@ -3,7 +3,7 @@
 // no table of its own; what to push is the reconciler's business.
 
 import { Agent } from "node:http";
-import { BUCKET_COUNT } from "../../plugin/wire/layout.ts";
+import { BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
 import { ask, type HttpAnswer, type HttpTarget } from "./http.ts";
@@ -86,6 +86,26 @@ export class TableClient {
   }
 
   /**
+   * For a socket that somebody named: rejects with "unreachable" when what answers there is no
+   * table, and with "refused" when it is one of another wire version.
+   */
+  async expectOurWireVersion(): Promise<void> {
+    const text = (await this.#ask("/v1/version")).toString("utf8");
+    const wireVersion = wireVersionIn(text);
+    if (wireVersion === WIRE_VERSION) return;
+    const { socketPath } = this.#target;
+    if (wireVersion === undefined) {
+      const shown = text.slice(0, 60).trim();
+      throw new TableError("unreachable", `${socketPath} answers, but is no table: "${shown}"`);
+    }
+    throw new TableError(
+      "refused",
+      `the plugin behind ${socketPath} speaks wire version ${wireVersion}, this portico ` +
+        `${WIRE_VERSION}: take portico.wasm and the command portico from one release`,
+    );
+  }
+
+  /**
    * Changes the table of version `base`; resolves with its new version once all is applied. A
    * delta that is split (Delta's order kept, upserts first) may have been applied in part when it
    * rejects; the next version() tells.
@@ -135,6 +155,16 @@ export class TableClient {
       first = page.firstBucket + page.bucketCount;
     }
     return { version, records };
+  }
+}
+
+/** Undefined when it is not what a table answers. */
+function wireVersionIn(text: string): number | undefined {
+  try {
+    const { wireVersion } = JSON.parse(text) as Partial<TableVersion>;
+    return typeof wireVersion === "number" ? wireVersion : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -170,7 +170,7 @@ function problemsOf({ read, lastGood }: KnownFile): Problem[] {
 }
 
 /** Sorted, so that which of two definitions counts does not depend on the file system. */
-async function manifestNames(directory: string): Promise<string[]> {
+export async function manifestNames(directory: string): Promise<string[]> {
   const names = await readdir(directory);
   return names.filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name)).sort();
 }
