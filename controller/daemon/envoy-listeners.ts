@@ -60,12 +60,18 @@ export class EnvoyListeners {
     this.#inherited = inherited;
   }
 
-  /** Those of the Envoys that are connected now. */
+  /**
+   * Those of the Envoys that are connected now. Throws when there is none: one that served for an
+   * earlier controller is about to connect, and has not acknowledged what the kernel relies on.
+   */
   now(): Listeners {
-    const connections = this.#xds.connections();
+    const connections = this.#xds.connections().filter((each) => each.asksForListeners);
+    if (connections.length === 0) {
+      throw new TableError("unreachable", "no Envoy has connected to ask for its listeners yet");
+    }
     const waiting = connections.filter(({ admitted }) => !admitted).map(({ id }) => id);
     return {
-      active: connections.length > 0 && waiting.length === 0,
+      active: waiting.length === 0,
       inherited: this.#publisher.hasSetListeners ? undefined : this.#inherited,
       add: async (udp) => {
         await this.#serve();

@@ -51,9 +51,9 @@ export interface CaptureGateway {
   isPresent(): Promise<boolean>;
 }
 
-/** The Envoys that are connected at one moment, and their listeners and clusters. */
+/** The Envoys that are connected at one moment, at least one, and their listeners and clusters. */
 export interface Listeners {
-  /** Whether all have some, from us or from an earlier controller; false when there is no Envoy. */
+  /** Whether all have some, from us or from an earlier controller. */
   active: boolean;
   /**
    * Names of the UDP listeners that they have from an earlier controller; undefined once they were
@@ -71,7 +71,10 @@ export interface Listeners {
 
 export interface Gateways {
   table: TableGateway;
-  /** Asked before the table is looked at: an Envoy that restarts later is not one of them. */
+  /**
+   * Asked before the table is looked at: an Envoy that restarts later is not one of them. Throws
+   * when none is connected, and nothing is programmed then.
+   */
   listeners: () => Listeners;
   capture: CaptureGateway;
 }

@@ -73,6 +73,11 @@ export class XdsConnection {
     return this.#nodeId;
   }
 
+  /** Whether it has asked for listeners: only then it is known which it has. */
+  get asksForListeners(): boolean {
+    return this.#subscriptions.has(LISTENER_TYPE);
+  }
+
   /** Whether it came without listeners: its table has to be filled before it is admitted. */
   get fresh(): boolean {
     return this.#fresh;

@@ -87,7 +87,7 @@ export class XdsServer {
     await unlink(this.#options.socketPath).catch(() => {});
   }
 
-  /** The Envoys that have asked for listeners. */
+  /** The Envoys that are connected, those that have not asked for listeners yet too. */
   connections(): readonly XdsConnection[] {
     return [...this.#streams.keys()];
   }

@@ -1,0 +1,12 @@
+import { expect, it } from "vitest";
+import { XdsServer } from "../xds/server.ts";
+import { EnvoyListeners } from "./envoy-listeners.ts";
+
+const LOG = { info: () => {}, warn: () => {} };
+
+it("takes no silence for an acknowledgement: without an Envoy nothing is programmed", () => {
+  const xds = new XdsServer({ socketPath: "/nowhere/xds.sock", log: LOG });
+  const ports = { keep: 15401, masquerade: 15402, local: 15403 };
+  const listeners = new EnvoyListeners(xds, ports, async () => {});
+  expect(() => listeners.now()).toThrow("no Envoy has connected to ask for its listeners yet");
+});
