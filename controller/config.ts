@@ -39,6 +39,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   /** Serve the Services whose label service.kubernetes.io/service-proxy-name says this. */
   serviceProxyName: string | undefined;
   minSyncPeriodMs: number;
+  /** How long a Service may be without endpoints before an Event says so. */
+  eventGraceMs: number;
 }
 
 /** sun_path of unix(7), without its terminating NUL. */

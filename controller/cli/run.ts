@@ -43,6 +43,7 @@ interface Flags extends ProxyFlags {
   rulePriority: number;
   minSyncPeriod: number;
   syncPeriod: number;
+  eventGrace: number;
   logLevel: LogLevel;
 }
 
@@ -173,6 +174,14 @@ function addSyncOptions(command: Command): void {
       ),
     )
     .addOption(
+      withDefault(
+        "--event-grace <duration>",
+        "how long a Service may be without endpoints before an Event tells its owner",
+        durationMs,
+        "1m",
+      ),
+    )
+    .addOption(
       new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
     );
 }
@@ -209,6 +218,7 @@ function optionsFromFlags(
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),
     syncPeriodMs: either("syncPeriod", flags.syncPeriod, syncPeriodMs),
+    eventGraceMs: flags.eventGrace,
   };
 }
 

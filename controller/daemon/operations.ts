@@ -23,6 +23,7 @@ import type { Log } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { metricsRoutes } from "../observe/metrics-routes.ts";
 import type { Figures } from "../observe/present-metrics.ts";
+import { ServiceEvents } from "../observe/service-events.ts";
 import type { SyncObserver } from "./node-sync.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
@@ -46,6 +47,7 @@ export class Operations implements SyncObserver {
   readonly #parts: OperationsParts;
   readonly #health: ProxyHealth;
   readonly #events: EventRecorder;
+  readonly #serviceEvents: ServiceEvents;
   readonly #checks: ServiceHealthFollower;
   readonly #checkServer: ServiceHealthServer;
   readonly #endpoints: HttpEndpoint[];
@@ -60,8 +62,15 @@ export class Operations implements SyncObserver {
       sink: loadKubeConfig && new KubernetesEvents(loadKubeConfig, options.nodeName),
       log,
       clock: wallClock,
-      random: Math.random,
       counted: (outcome) => this.counted.events.inc({ outcome }),
+    });
+    this.#serviceEvents = new ServiceEvents({
+      state,
+      isServed: ({ serviceProxyName: name }) => name === options.serviceProxyName,
+      graceMs: options.eventGraceMs,
+      clock: systemClock,
+      random: Math.random,
+      record: (event) => this.#events.record(event),
     });
     this.#checks = new ServiceHealthFollower(state, options);
     this.#checkServer = new ServiceHealthServer({
@@ -86,6 +95,7 @@ export class Operations implements SyncObserver {
   }
 
   async stop(): Promise<void> {
+    this.#serviceEvents.stop();
     this.#events.stop();
     this.#checkServer.close();
     for (const endpoint of this.#endpoints) await endpoint.stop();
@@ -96,8 +106,10 @@ export class Operations implements SyncObserver {
     for (const object of [before, after]) {
       if (object === undefined) continue;
       const { namespace, name, serviceName } = object as EndpointSlice & Service;
-      if (kind === "Service") this.#checks.markChanged(`${namespace}/${name}`);
-      if (kind === "EndpointSlice") this.#checks.markChanged(`${namespace}/${serviceName}`);
+      if (kind !== "Service" && kind !== "EndpointSlice") continue;
+      const service = `${namespace}/${kind === "Service" ? name : serviceName}`;
+      this.#checks.markChanged(service);
+      this.#serviceEvents.markChanged(service);
     }
   }
 
@@ -123,6 +135,7 @@ export class Operations implements SyncObserver {
 
   began(): void {
     this.#metrics.sync.began();
+    this.#serviceEvents.update();
   }
 
   succeeded(durationSeconds: number, full: boolean): void {

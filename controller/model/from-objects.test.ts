@@ -272,7 +272,11 @@ test("serviceCIDRFromObject", () => {
   });
   expect(parsed.value).toEqual({ name: "kubernetes", cidrs: ["10.96.0.0/16", "fd00:96::/112"] });
   expect(parsed.problems).toEqual([
-    { object: "ServiceCIDR kubernetes", message: 'spec.cidrs: "10.96/16" is not valid' },
+    {
+      object: "ServiceCIDR kubernetes",
+      message: 'spec.cidrs: "10.96/16" is not valid',
+      reason: "AddressRefused",
+    },
   ]);
 });
 

@@ -81,8 +81,8 @@ export class ObjectReader {
     if (this.name === "") this.problem("metadata.name is missing; give the object a name");
   }
 
-  problem(message: string): void {
-    this.problems.push({ object: this.object, message });
+  problem(message: string, reason?: string): void {
+    this.problems.push({ object: this.object, message, ...(reason && { reason }) });
   }
 
   /** One of `known`; the first of them when absent. */
@@ -114,7 +114,7 @@ export class ObjectReader {
     for (const value of values) {
       const text = parse(textOf(value).trim());
       if (text !== undefined) texts.push(text);
-      else this.problem(`${field}: ${shown(value)} is not valid`);
+      else this.problem(`${field}: ${shown(value)} is not valid`, "AddressRefused");
     }
     return texts;
   }

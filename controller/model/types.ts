@@ -120,4 +120,6 @@ export interface Problem {
   object: string;
   /** What is wrong, with the value, and what to do about it. */
   message: string;
+  /** In one word of CamelCase, for the Event; absent: no better word than ServiceProxyProblem. */
+  reason?: string;
 }

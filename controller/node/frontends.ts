@@ -45,7 +45,7 @@ export function serviceViewFrom(
   const object = `Service ${objectKey(service)}`;
   for (const port of service.ports) {
     const shortfall = shortfallOf(port, node);
-    if (shortfall !== undefined) problems.push({ object, message: shortfall });
+    if (shortfall !== undefined) problems.push({ object, ...shortfall });
     if (!CARRIED_PROTOCOLS.includes(port.protocol)) continue;
     for (const frontend of frontendsOfPort(service, port, slices, node)) {
       if (!frontends.has(frontend.key)) frontends.set(frontend.key, frontend);
@@ -73,18 +73,19 @@ function whyNotServed(service: Service, serviceProxyName: string | undefined): s
 }
 
 /** Why a port is not served, or not on all of its doors. */
-function shortfallOf(port: ServicePort, node: ThisNode): string | undefined {
+function shortfallOf(port: ServicePort, node: ThisNode): Omit<Problem, "object"> | undefined {
   const { protocol } = port;
   if (!CARRIED_PROTOCOLS.includes(protocol)) {
     const name = port.name === "" ? "" : ` (${port.name})`;
     const when = FOREIGN_PROTOCOLS.includes(protocol) ? "not carried" : "not carried yet";
-    return `${when}: ${protocol} port ${port.port}${name}`;
+    const message = `${when}: ${protocol} port ${port.port}${name}`;
+    return { message, reason: "ProtocolNotCarried" };
   }
   if (port.nodePort === 0 || node.nodePortAddresses.length > 0) return undefined;
-  return (
+  const message =
     `node port ${port.nodePort} is not served: Node ${node.name} is unknown or has no address ` +
-    "for it; look at its status.addresses, and at nodePortAddresses"
-  );
+    "for it; look at its status.addresses, and at nodePortAddresses";
+  return { message };
 }
 
 function* frontendsOfPort(

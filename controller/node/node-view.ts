@@ -163,5 +163,6 @@ function lostProblem(loser: Frontend, winner: Frontend | undefined): Problem {
   return {
     object: `Service ${serviceOf(loser)}`,
     message: `${loser.key} is served for ${holder}; give one of them another address or port`,
+    reason: "AddressConflict",
   };
 }

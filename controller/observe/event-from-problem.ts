@@ -16,7 +16,7 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
  * with an empty text.
  */
 export function eventFromProblem(
-  { object, message }: Problem,
+  { object, message, reason = "ServiceProxyProblem" }: Problem,
   uidOf: (kind: string, key: ObjectKey) => string,
 ): EventNote | undefined {
   const [kind = "", key = ""] = object.split(" ", 2);
@@ -27,7 +27,7 @@ export function eventFromProblem(
   return {
     subject: { apiVersion, kind, namespace, name, uid: uidOf(kind, key) },
     type: "Warning",
-    reason: "ServiceProxyProblem",
+    reason,
     action: "Sync",
     note: message,
   };

@@ -95,6 +95,20 @@ it("creates again what the API server has forgotten", async () => {
   });
 });
 
+it("leaves an Event that another node wrote alone, and counts on its own", async () => {
+  const events = new KubernetesEvents(kubeConfig, "node-1");
+  const isThere = { status: 409, body: { kind: "Status", message: "already exists" } };
+  answers = [isThere];
+  expect(await events.write(SERIES)).toEqual({ outcome: "shared" });
+  expect(asked.map(({ line }) => line)).toEqual([`POST ${EVENTS}`]);
+  await events.write({ ...SERIES, objectName: "web.2" });
+  await events.write({ ...SERIES, objectName: "web.2", count: 3 });
+  answers = [isThere, { status: 200, body: {} }];
+  expect(await events.write({ ...SERIES, objectName: "web.2" })).toEqual({ outcome: "written" });
+  expect(asked.at(-1)?.line).toBe(`PATCH ${EVENTS}/web.2`);
+  expect(asked.at(-1)?.body.series).toMatchObject({ count: 4 });
+});
+
 it("tells what would be refused again from what may pass", async () => {
   const events = new KubernetesEvents(kubeConfig, "node-1");
   const outcomeOf = async (status: number) => {
@@ -103,7 +117,7 @@ it("tells what would be refused again from what may pass", async () => {
   };
   const outcomes = [];
   for (const status of [401, 403, 409, 422, 429, 500, 503]) outcomes.push(await outcomeOf(status));
-  expect(outcomes.join(" ")).toBe("again refused refused refused again again again");
+  expect(outcomes.join(" ")).toBe("again refused shared refused again again again");
   answers = [{ status: 403, body: { kind: "Status", message: "events is forbidden" } }];
   expect(await events.write(SERIES)).toEqual({
     outcome: "refused",
@@ -166,6 +180,8 @@ it("makes Events of problems with objects of the cluster, and of no others", () 
     action: "Sync",
     note: "bad",
   });
+  const refused = { object: "Service shop/web", message: "bad", reason: "AddressRefused" };
+  expect(eventFromProblem(refused, uidOf)?.reason).toBe("AddressRefused");
   expect(event("Node a")?.subject).toMatchObject({ namespace: "", name: "a" });
   expect(event("EndpointSlice shop/web-1")?.subject.apiVersion).toBe("discovery.k8s.io/v1");
   expect(event("File shop.yaml")).toBeUndefined();

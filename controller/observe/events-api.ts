@@ -17,11 +17,14 @@ const REPORTING_CONTROLLER = "portico";
 /** The API's limit for the text of an Event. */
 const MAX_NOTE_BYTES = 1_024;
 const PATIENCE_MS = 10_000;
+const MAX_OWN = 1_000;
 const RIGHTS_HINT = "give it create and patch on events of events.k8s.io, as kube-proxy has";
 
 export class KubernetesEvents implements EventSink {
   readonly #load: () => KubeConfig;
   readonly #nodeName: string;
+  /** Names of the Events that this process wrote, and their counts; the last one written last. */
+  readonly #own = new Map<string, number>();
   #api: EventsV1Api | undefined;
 
   /** `load` is called when it is needed, and again after credentials were not accepted. */
@@ -33,12 +36,38 @@ export class KubernetesEvents implements EventSink {
   async write(series: EventSeries): Promise<WriteOutcome> {
     try {
       this.#api ??= this.#load().makeApiClient(EventsV1Api);
-      if (series.count === 1) await this.#create(this.#api, series);
-      else await this.#patch(this.#api, series);
-      return { outcome: "written" };
+      if (series.count === 1) return await this.#createOrShare(this.#api, series);
+      await this.#patch(this.#api, series);
+      return this.#wrote(series);
     } catch (error) {
       return this.#outcomeOf(error);
     }
+  }
+
+  /**
+   * An Event that is there already was written for the same by another node, by an earlier process
+   * or by this one. Only its author counts on, so that a cluster's nodes do not all patch it.
+   */
+  async #createOrShare(api: EventsV1Api, series: EventSeries): Promise<WriteOutcome> {
+    try {
+      await this.#create(api, series);
+      return this.#wrote(series);
+    } catch (error) {
+      if (!(error instanceof ApiException && error.code === 409)) throw error;
+      const before = this.#own.get(series.objectName);
+      if (before === undefined) return { outcome: "shared" };
+      const again = { ...series, count: before + 1 };
+      await this.#patch(api, again);
+      return this.#wrote(again);
+    }
+  }
+
+  #wrote({ objectName, count }: EventSeries): WriteOutcome {
+    this.#own.delete(objectName);
+    this.#own.set(objectName, count);
+    const [oldest] = this.#own.keys();
+    if (this.#own.size > MAX_OWN && oldest !== undefined) this.#own.delete(oldest);
+    return { outcome: "written" };
   }
 
   async #create(api: EventsV1Api, series: EventSeries): Promise<void> {

@@ -45,7 +45,10 @@ class Written implements EventSink {
   readonly lines: string[] = [];
   answers: WriteOutcome[] = [];
 
-  async write({ subject, note, count }: EventSeries): Promise<WriteOutcome> {
+  readonly names: string[] = [];
+
+  async write({ subject, note, count, objectName }: EventSeries): Promise<WriteOutcome> {
+    this.names.push(objectName);
     this.lines.push(`${subject.name}: ${note} ×${count}`);
     return this.answers.shift() ?? { outcome: "written" };
   }
@@ -54,12 +57,11 @@ class Written implements EventSink {
 function recorder(sink: EventSink | undefined) {
   const clock = steppedClock();
   const lines: string[] = [];
-  const counts = { written: 0, dropped: 0, failed: 0 };
+  const counts = { written: 0, shared: 0, dropped: 0, failed: 0 };
   const events = new EventRecorder({
     sink,
     clock,
     log: createLog("info", { write: (line) => lines.push(line) }),
-    random: () => 0.5,
     counted: (outcome) => {
       counts[outcome] += 1;
     },
@@ -94,7 +96,7 @@ it("writes a thing once, and its count when it repeats", async () => {
   await settled();
   expect(sink.lines.slice(2)).toEqual(["web: port taken ×12"]);
   expect(lines).toHaveLength(1);
-  expect(counts).toEqual({ written: 1, dropped: 0, failed: 0 });
+  expect(counts).toEqual({ written: 1, shared: 0, dropped: 0, failed: 0 });
 });
 
 it("takes what comes back after a while for news", async () => {
@@ -115,6 +117,39 @@ it("tells two things about one object apart", async () => {
   events.record(note("one", "api"));
   await settled();
   expect(sink.lines).toEqual(["web: one ×1", "web: two ×1", "api: one ×1"]);
+});
+
+it("gives what is the same on all nodes one name, and other things others", async () => {
+  const one = new Written();
+  const other = new Written();
+  for (const sink of [one, other]) {
+    const { events } = recorder(sink);
+    const { subject } = note("one");
+    events.record(note("one"));
+    events.record(note("two"));
+    events.record({ ...note("one"), subject: { ...subject, uid: "8" } });
+    events.record(note("one", "w".repeat(300)));
+    await settled();
+  }
+  expect(one.names).toEqual(other.names);
+  expect(new Set(one.names).size).toBe(4);
+  for (const name of one.names) expect(name).toMatch(/^(web|w{236})\.[0-9a-f]{16}$/);
+});
+
+it("leaves the count of a shared Event to its author, until that is forgotten", async () => {
+  const sink = new Written();
+  const { clock, events, counts } = recorder(sink);
+  sink.answers = [{ outcome: "shared" }];
+  for (let minute = 0; minute < 59; minute++) {
+    events.record(note("port taken"));
+    await clock.pass(MINUTE_MS);
+  }
+  expect(sink.lines).toEqual(["web: port taken ×1"]);
+  expect(counts).toEqual({ written: 0, shared: 1, dropped: 0, failed: 0 });
+  await clock.pass(MINUTE_MS);
+  events.record(note("port taken"));
+  await settled();
+  expect(sink.lines).toEqual(["web: port taken ×1", "web: port taken ×1"]);
 });
 
 it("drops what one object has too much of, and lets the others go on", async () => {
@@ -156,12 +191,12 @@ it("tries again what the API server could not take, and gives up at last", async
   expect(sink.lines).toHaveLength(1);
   await clock.pass(10_000);
   expect(sink.lines).toHaveLength(2);
-  expect(counts).toEqual({ written: 1, dropped: 0, failed: 0 });
+  expect(counts).toEqual({ written: 1, shared: 0, dropped: 0, failed: 0 });
   sink.answers = Array.from({ length: 20 }, () => ({ outcome: "again", reason: "unreachable" }));
   events.record(note("another"));
   for (let attempt = 0; attempt < 20; attempt++) await clock.pass(10_000);
   expect(sink.lines).toHaveLength(2 + 12);
-  expect(counts).toEqual({ written: 1, dropped: 0, failed: 1 });
+  expect(counts).toEqual({ written: 1, shared: 0, dropped: 0, failed: 1 });
 });
 
 it("does not try again what was refused, and says why", async () => {

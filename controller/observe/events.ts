@@ -1,7 +1,9 @@
 // What people should see with `kubectl describe` → Kubernetes Events: one for each different thing,
-// counted when it repeats, within a rate, written beside everything else. Nothing here throws or
-// makes the caller wait. Without an API server (manifests) Events only go to the log.
+// whichever nodes see it, counted when it repeats, within a rate, written beside everything else.
+// Nothing here throws or makes the caller wait. Without an API server (manifests) Events only go to
+// the log.
 
+import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { EventRates } from "./event-rates.ts";
 import type { Log } from "./log.ts";
@@ -28,7 +30,7 @@ export interface EventNote {
 
 /** A note and how often it came. */
 export interface EventSeries extends EventNote {
-  /** Of the Event object. */
+  /** Of the Event object: the same on every node that has the same to say of an object. */
   objectName: string;
   /** Milliseconds since 1970. */
   firstSeen: number;
@@ -36,9 +38,13 @@ export interface EventSeries extends EventNote {
   count: number;
 }
 
-/** What became of one attempt: done; never to be tried again, because …; to be tried again. */
+/**
+ * What became of one attempt: done; there already, from another node or an earlier process; never
+ * to be tried again, because …; to be tried again.
+ */
 export type WriteOutcome =
   | { outcome: "written" }
+  | { outcome: "shared" }
   | { outcome: "refused"; reason: string }
   | { outcome: "again"; reason: string };
 
@@ -52,17 +58,19 @@ export interface EventRecorderOptions {
   sink: EventSink | undefined;
   log: Log;
   clock: Clock;
-  /** Numbers from 0 up to 1, for names that no other node gives. */
-  random: () => number;
   /** Told of every Event that is not merely a repetition. */
-  counted: (outcome: "written" | "dropped" | "failed") => void;
+  counted: (outcome: "written" | "shared" | "dropped" | "failed") => void;
 }
 
 /** A repetition after this long is news again; as client-go's finishTime. */
 const SERIES_END_MS = 360_000;
 /** The count of a series is written at its first repetition, and then at most this often. */
 const SERIES_WRITE_MS = 300_000;
+/** The API server forgets Events after this long (its --event-ttl): whoever wrote it is gone. */
+const SHARED_FOR_MS = 3_600_000;
 const MAX_SERIES = 1_000;
+/** Of an object's name in Kubernetes. */
+const MAX_NAME = 253;
 /** As client-go's event broadcaster. */
 const MAX_ATTEMPTS = 12;
 const RETRY_MS = 10_000;
@@ -71,6 +79,8 @@ interface Kept {
   series: EventSeries;
   /** Undefined before the first time. */
   queuedAt: number | undefined;
+  /** The Event is another's, who counts its repetitions. */
+  isShared: boolean;
 }
 
 export class EventRecorder {
@@ -94,14 +104,14 @@ export class EventRecorder {
     const kept = this.#kept.get(key);
     this.#kept.delete(key);
     this.#forget(now);
-    if (kept && now - kept.series.lastSeen < SERIES_END_MS) {
+    if (kept && !hasEnded(kept, now)) {
       this.#kept.set(key, kept);
       this.#repeat(kept, now);
       return;
     }
-    const objectName = eventName(event.subject.name, now, this.#options.random());
+    const objectName = eventName(event.subject.name, key);
     const series = { ...event, objectName, firstSeen: now, lastSeen: now, count: 1 };
-    this.#kept.set(key, { series, queuedAt: undefined });
+    this.#kept.set(key, { series, queuedAt: undefined, isShared: false });
     this.#log(event);
     if (!this.#options.sink) return;
     if (this.#rates.allow(subjectText(event.subject))) this.#enqueue(key, now);
@@ -119,7 +129,7 @@ export class EventRecorder {
     kept.series.count += 1;
     kept.series.lastSeen = now;
     // One that was dropped is not written later either.
-    if (kept.queuedAt === undefined) return;
+    if (kept.queuedAt === undefined || kept.isShared) return;
     const isFirst = kept.series.count === 2;
     if (isFirst || now - kept.queuedAt >= SERIES_WRITE_MS) {
       this.#enqueue(identity(kept.series), now);
@@ -148,8 +158,9 @@ export class EventRecorder {
     for (let attempt = 1; sink && !this.#stopped; attempt++) {
       const isNew = series.count === 1;
       const result = await sink.write(series).catch(failed);
-      if (result.outcome === "written") {
-        if (isNew) counted("written");
+      if (result.outcome === "written" || result.outcome === "shared") {
+        this.#share(series, result.outcome === "shared");
+        if (isNew) counted(result.outcome);
         return;
       }
       if (result.outcome === "refused" || attempt === MAX_ATTEMPTS) {
@@ -160,6 +171,11 @@ export class EventRecorder {
       }
       await this.#wait(RETRY_MS);
     }
+  }
+
+  #share(series: EventSeries, isShared: boolean): void {
+    const kept = this.#kept.get(identity(series));
+    if (kept?.series === series) kept.isShared = isShared;
   }
 
   #wait(milliseconds: number): Promise<void> {
@@ -190,6 +206,11 @@ function failed(error: unknown): WriteOutcome {
   return { outcome: "again", reason: error instanceof Error ? error.message : String(error) };
 }
 
+function hasEnded({ series, isShared }: Kept, now: number): boolean {
+  if (now - series.lastSeen >= SERIES_END_MS) return true;
+  return isShared && now - series.firstSeen >= SHARED_FOR_MS;
+}
+
 /** The note too: two things wrong with one object are two Events. */
 function identity({ subject, type, reason, action, note }: EventNote): string {
   return [subjectText(subject), subject.uid, type, reason, action, note].join("\0");
@@ -199,8 +220,11 @@ function subjectText({ kind, namespace, name }: EventSubject): string {
   return namespace === "" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
-/** As client-go names them: the object, and the time in nanoseconds as hexadecimal digits. */
-function eventName(objectName: string, milliseconds: number, random: number): string {
-  const nanoseconds = BigInt(milliseconds) * 1_000_000n + BigInt(Math.floor(random * 1_000_000));
-  return `${objectName}.${nanoseconds.toString(16)}`;
+/**
+ * The object, and a hash of what makes the note different from others, its uid among that: what all
+ * nodes see of an object is one Event, and what only one can see names the node in its note.
+ */
+function eventName(objectName: string, key: string): string {
+  const hash = createHash("sha256").update(key).digest("hex").slice(0, 16);
+  return `${objectName.slice(0, MAX_NAME - hash.length - 1)}.${hash}`;
 }

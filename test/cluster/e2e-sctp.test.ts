@@ -79,7 +79,7 @@ it("an SCTP port is told in an Event and a metric; the other ports are served", 
   const found = async () => {
     const { items } = await events.listNamespacedEvent({ namespace: objects.namespace });
     const ours = items.filter(({ regarding }) => regarding?.uid === uid);
-    return ours.find(({ reason }) => reason === "ServiceProxyProblem");
+    return ours.find(({ reason }) => reason === "ProtocolNotCarried");
   };
   await eventually("an Event", LAG_MS, async () => (await found()) !== undefined);
   expect(await found()).toMatchObject({ type: "Warning", note: message });

@@ -40,6 +40,23 @@ it("is let write an Event, and its count", async () => {
   });
 });
 
+it("shares an Event that another node wrote, whose author counts when it comes again", async () => {
+  const [one, other] = ["node-1", "node-2"].map(
+    (node) => new KubernetesEvents(() => plane.kubeConfig("proxy"), node),
+  );
+  const series = { ...SERIES, objectName: "web.shared" };
+  expect(await one?.write(series)).toEqual({ outcome: "written" });
+  expect(await other?.write(series)).toEqual({ outcome: "shared" });
+  const again = { ...series, lastSeen: Date.UTC(2026, 0, 1, 0, 9) };
+  expect(await one?.write(again)).toEqual({ outcome: "written" });
+  const api = plane.kubeConfig().makeApiClient(EventsV1Api);
+  const event = await api.readNamespacedEvent({ namespace: "default", name: "web.shared" });
+  expect(event).toMatchObject({
+    reportingInstance: "portico-node-1",
+    series: { count: 2, lastObservedTime: "2026-01-01T00:09:00.000000Z" },
+  });
+});
+
 it("writes Events on Nodes too, and over what the API server has forgotten", async () => {
   const events = new KubernetesEvents(() => plane.kubeConfig("proxy"), "node-1");
   const subject = { apiVersion: "v1", kind: "Node", namespace: "", name: "node-1", uid: "" };

@@ -44,7 +44,8 @@ export class ServedCluster {
     this.#porticos = porticos;
   }
 
-  static async start(): Promise<ServedCluster> {
+  /** `flags` are more for both Porticos. */
+  static async start(flags: readonly string[] = []): Promise<ServedCluster> {
     const podsOf = (node: NodeName) =>
       Object.fromEntries(podNames(node).map((pod) => [pod, "auto" as const]));
     const nodes = NODES.map((name) => ({ name, pods: podsOf(name) }));
@@ -57,11 +58,11 @@ export class ServedCluster {
       return new PorticoProcess(cluster.node(name), kubeconfig);
     });
     const served = new ServedCluster(cluster, plane, porticos);
-    await served.#start();
+    await served.#start(flags);
     return served;
   }
 
-  async #start(): Promise<void> {
+  async #start(more: readonly string[]): Promise<void> {
     const admin = new Objects(this.plane.kubeConfig());
     const servers = NODES.flatMap((name) => {
       const node = this.node(name);
@@ -73,7 +74,7 @@ export class ServedCluster {
     for (const name of NODES) {
       await admin.createNode({ name, addresses: [this.node(name).address] });
     }
-    const flags = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.1.0.0/16"];
+    const flags = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.1.0.0/16", ...more];
     await Promise.all(this.#porticos.map((portico) => portico.start(flags)));
     await Promise.all(this.#porticos.map((portico) => portico.synced()));
   }

@@ -1,0 +1,122 @@
+// Conditions of Services, as they come and go → an Event for each that lasts. A new Service waits
+// for its Pods and a rolling update for its next ones, so a condition is told only when it has
+// been there for a grace time, and one that ended is forgotten. Reads the state, changes nothing.
+
+import type { Clock } from "../clock.ts";
+import type { ClusterState } from "../model/cluster-state.ts";
+import type { ObjectKey, Service } from "../model/types.ts";
+import type { EventNote } from "./events.ts";
+import { type ServiceCondition, serviceConditions } from "./service-conditions.ts";
+
+export interface ServiceEventsOptions {
+  state: ClusterState;
+  /** Whether this proxy serves it. */
+  isServed: (service: Service) => boolean;
+  /** A condition is told between this long and twice this long after it came. */
+  graceMs: number;
+  clock: Clock;
+  /** Numbers from 0 up to 1: not all nodes are to tell at the same time. */
+  random: () => number;
+  record: (event: EventNote) => void;
+}
+
+/** Told this many at once, and then none for the pace: the recorder drops what is too much. */
+const AT_ONCE = 10;
+const PACE_MS = 10_000;
+
+interface Standing {
+  condition: ServiceCondition;
+  dueAt: number;
+  isTold: boolean;
+}
+
+export class ServiceEvents {
+  readonly #options: ServiceEventsOptions;
+  readonly #changed = new Set<ObjectKey>();
+  /** The Services that have conditions; of each by its message. */
+  readonly #standing = new Map<ObjectKey, Map<string, Standing>>();
+  #cancelTimer: (() => void) | undefined;
+  /** Nothing is told before. */
+  #pacedUntil = 0;
+  #stopped = false;
+
+  constructor(options: ServiceEventsOptions) {
+    this.#options = options;
+  }
+
+  markChanged(service: ObjectKey): void {
+    this.#changed.add(service);
+  }
+
+  /** Looks at what changed. Call it only when all kinds are synced. */
+  update(): void {
+    for (const key of this.#changed) this.#look(key);
+    this.#changed.clear();
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTimer?.();
+  }
+
+  #look(key: ObjectKey): void {
+    const { state, isServed, clock, graceMs, random } = this.#options;
+    const service = state.services.get(key);
+    const conditions =
+      service && isServed(service) ? serviceConditions(service, state.slicesOf(key)) : [];
+    const before = this.#standing.get(key);
+    const now = new Map<string, Standing>();
+    for (const condition of conditions) {
+      const dueAt = clock.now() + graceMs * (1 + random());
+      const standing = before?.get(condition.message);
+      now.set(condition.message, standing ?? { condition, dueAt, isTold: false });
+    }
+    if (now.size > 0) this.#standing.set(key, now);
+    else this.#standing.delete(key);
+  }
+
+  /** For the first that is due and not told. */
+  #schedule(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    let next = Number.POSITIVE_INFINITY;
+    for (const [, { dueAt }] of this.#untold()) next = Math.min(next, dueAt);
+    if (this.#stopped || next === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#options;
+    const delayMs = Math.max(next, this.#pacedUntil) - clock.now();
+    this.#cancelTimer = clock.after(Math.max(delayMs, 0), () => this.#tellDue());
+  }
+
+  *#untold(): Generator<[ObjectKey, Standing]> {
+    for (const [key, all] of this.#standing) {
+      for (const standing of all.values()) if (!standing.isTold) yield [key, standing];
+    }
+  }
+
+  #tellDue(): void {
+    const { clock, state, record } = this.#options;
+    const now = clock.now();
+    let room = AT_ONCE;
+    for (const [key, standing] of this.#untold()) {
+      if (standing.dueAt > now || room === 0) continue;
+      room -= 1;
+      standing.isTold = true;
+      const service = state.services.get(key);
+      if (service) record(noteFrom(service, standing.condition));
+    }
+    this.#pacedUntil = room === 0 ? now + PACE_MS : 0;
+    this.#schedule();
+  }
+}
+
+function noteFrom({ namespace, name, uid }: Service, condition: ServiceCondition): EventNote {
+  const { reason, message } = condition;
+  return {
+    subject: { apiVersion: "v1", kind: "Service", namespace, name, uid },
+    type: "Warning",
+    reason,
+    action: "Sync",
+    note: message,
+  };
+}
