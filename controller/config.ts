@@ -24,6 +24,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   runDir: string;
   /** The plugin to start with, unless another was loaded by `portico plugin load` since. */
   pluginFile: string;
+  /** A plugin that is loaded when this file appears or changes; undefined: none is followed. */
+  followedPlugin: string | undefined;
   /** Recompile and reload when a plugin source is saved. */
   watchPlugin: boolean;
   withEnvoy: boolean;
@@ -34,6 +36,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   markBit: number;
   routeTable: number;
   rulePriority: number;
+  /** Where the sysctl net.ipv4.tcp_early_demux is set. */
+  earlyDemuxFile: string;
   /** Used besides the ServiceCIDR objects; canonical. */
   serviceCIDRs: string[];
   /** Serve the Services whose label service.kubernetes.io/service-proxy-name says this. */

@@ -45,3 +45,10 @@ it("is named when it cannot be set, and nothing is recorded", async () => {
   expect(problems).toEqual([expect.stringMatching(/^net.ipv4.tcp_early_demux .* set it to 0$/)]);
   expect(existsSync(record)).toBe(false);
 });
+
+it("has a record that may be an empty file, as one that is mounted is at first", async () => {
+  writeFileSync(record, "");
+  expect(await restoreEarlyDemux(record, file)).toEqual([]);
+  await disableEarlyDemux(record, file);
+  expect(readFileSync(record, "utf8")).toBe("1");
+});

@@ -11,13 +11,13 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 
 const SETTING = "net.ipv4.tcp_early_demux";
-const FILE = "/proc/sys/net/ipv4/tcp_early_demux";
+export const EARLY_DEMUX_FILE = "/proc/sys/net/ipv4/tcp_early_demux";
 
 /**
- * Puts it off, and what it was into `record`. When that cannot be done: a sentence that says what
- * happens and what to do; none when all is well.
+ * Puts it off, and what it was into `record`, where nothing or an empty file is before. When that
+ * cannot be done: a sentence that says what happens and what to do; none when all is well.
  */
-export async function disableEarlyDemux(record: string, file = FILE): Promise<string[]> {
+export async function disableEarlyDemux(record: string, file: string): Promise<string[]> {
   try {
     const before = (await readFile(file, "utf8")).trim();
     if (before === "0") return [];
@@ -25,7 +25,7 @@ export async function disableEarlyDemux(record: string, file = FILE): Promise<st
     await writeFile(file, "0");
     return [];
   } catch (error) {
-    await rm(record, { force: true });
+    await forget(record);
     const { message } = error as Error;
     return [
       `${SETTING} cannot be set (${message}): a Pod's own connection to an endpoint breaks when ` +
@@ -35,11 +35,16 @@ export async function disableEarlyDemux(record: string, file = FILE): Promise<st
 }
 
 /** Puts it back to what it was, unless somebody else did; returns what was undone, for people. */
-export async function restoreEarlyDemux(record: string, file = FILE): Promise<string[]> {
-  const before = await readFile(record, "utf8").catch(() => undefined);
-  if (before === undefined) return [];
+export async function restoreEarlyDemux(record: string, file: string): Promise<string[]> {
+  const before = await readFile(record, "utf8").catch(() => "");
+  if (before === "") return [];
   const isOurs = (await readFile(file, "utf8")).trim() === "0";
   if (isOurs) await writeFile(file, before);
-  await rm(record);
+  await forget(record);
   return isOurs ? [`${SETTING} = 0, which was ${before}`] : [];
+}
+
+/** A record that is mounted into a container cannot be removed, but be empty. */
+async function forget(record: string): Promise<void> {
+  await rm(record, { force: true }).catch(() => writeFile(record, ""));
 }

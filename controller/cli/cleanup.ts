@@ -10,6 +10,7 @@ import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
 import { lockNode } from "../daemon/node-lock.ts";
+import { earlyDemuxOption } from "./early-demux-option.ts";
 
 /** All that Portico and its Envoy put into a run directory. */
 const RUN_FILES = /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control)\.sock$/;
@@ -23,17 +24,23 @@ export function cleanupCommand(): Command {
         "node unless something else serves them; connections through Envoy end.",
     )
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
+    .addOption(earlyDemuxOption())
     .action(cleanUp);
 }
 
-async function cleanUp({ runDir }: { runDir: string }): Promise<void> {
+interface Flags {
+  runDir: string;
+  tcpEarlyDemuxFile: string;
+}
+
+async function cleanUp({ runDir, tcpEarlyDemuxFile }: Flags): Promise<void> {
   const unlock = await lockNode(`pid ${process.pid}, portico cleanup`);
   try {
     // The rules first: as long as they hand connections over, somebody has to be there.
     const options = { ...DEFAULT_CAPTURE_OPTIONS, families: capturedFamilies() };
     const { removed, problems } = await new KernelCapture(options).cleanup();
     removed.push(...(await removeEnvoy(runDir)));
-    removed.push(...(await restoreEarlyDemux(runPaths(runDir).earlyDemux)));
+    removed.push(...(await restoreEarlyDemux(runPaths(runDir).earlyDemux, tcpEarlyDemuxFile)));
     removed.push(...(await removeFiles(runDir)));
     for (const each of removed) process.stdout.write(`removed ${each}\n`);
     if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join("\n"));

@@ -23,6 +23,7 @@ import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import { earlyDemuxOption } from "./early-demux-option.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
 interface Flags extends ProxyFlags {
@@ -34,6 +35,7 @@ interface Flags extends ProxyFlags {
   withEnvoy: boolean;
   envoyConcurrency: number;
   plugin: string;
+  followPlugin?: string;
   watchPlugin: boolean;
   serviceCidr?: string[];
   serviceProxyName?: string;
@@ -41,6 +43,7 @@ interface Flags extends ProxyFlags {
   markBit: number;
   routeTable: number;
   rulePriority: number;
+  tcpEarlyDemuxFile: string;
   minSyncPeriod: number;
   syncPeriod: number;
   eventGrace: number;
@@ -131,6 +134,11 @@ function addEnvoyOptions(command: Command): void {
       0,
     )
     .option("--plugin <file>", "the plugin to start with", shippedPlugin())
+    .option(
+      "--follow-plugin <file>",
+      "load this plugin whenever the file appears or changes, such as that of a mounted " +
+        "ConfigMap; while there is none, the one to start with serves",
+    )
     .option("--watch-plugin", "for development: recompile and reload on saving a source", false);
 }
 
@@ -152,7 +160,8 @@ function addKernelOptions(command: Command): void {
       routeTableFromText,
       4100,
     )
-    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100);
+    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100)
+    .addOption(earlyDemuxOption());
 }
 
 function addSyncOptions(command: Command): void {
@@ -207,6 +216,7 @@ function optionsFromFlags(
     runDir: resolve(flags.runDir),
     logLevel: either("logLevel", flags.logLevel, logLevel),
     pluginFile: resolve(flags.plugin),
+    followedPlugin: flags.followPlugin && resolve(flags.followPlugin),
     watchPlugin: flags.watchPlugin,
     withEnvoy: flags.withEnvoy,
     envoyConcurrency: flags.envoyConcurrency,
@@ -214,6 +224,7 @@ function optionsFromFlags(
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
+    earlyDemuxFile: resolve(flags.tcpEarlyDemuxFile),
     serviceCIDRs: flags.serviceCidr ?? [],
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),

@@ -23,13 +23,15 @@ export class ActivePlugin {
     this.#log = log;
   }
 
-  /** Begins with the plugin loaded last, or with the shipped one when that does not pass. */
-  async begin(): Promise<void> {
-    const loaded = await this.#store.loaded();
-    if (loaded) {
+  /**
+   * Begins with `first`, else with the plugin loaded last, else with the shipped one: the first of
+   * them that passes.
+   */
+  async begin(first?: StoredPlugin): Promise<void> {
+    for (const candidate of [first, await this.#store.loaded()]) {
+      if (!candidate) continue;
       try {
-        await this.#beginWith(loaded);
-        return;
+        return await this.#beginWith(candidate);
       } catch (error) {
         this.#reject(error);
       }

@@ -21,6 +21,7 @@ import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { lockNode } from "./node-lock.ts";
 import { NodeSync } from "./node-sync.ts";
 import { Operations } from "./operations.ts";
+import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
 import { createSource, describeSource, kubeConfigLoader } from "./source.ts";
@@ -87,6 +88,12 @@ function assemble(options: RunOptions, log: Log) {
     new PluginStore(options.pluginFile, paths.loadedPlugin),
     log,
   );
+  const pluginFile = followedPlugin(options, {
+    plugin,
+    isEnvoyConnected: () => xds.connections().length > 0,
+    loaded: (note) => operations.pluginLoaded(note),
+    report: (found) => problems.report("plugin", found),
+  });
   const source = createSource(options, {
     state,
     problems,
@@ -109,7 +116,20 @@ function assemble(options: RunOptions, log: Log) {
     loadPlugin: (wasm, from) => plugin.load(wasm, from),
     resetPlugin: () => plugin.reset(),
   };
-  return { problems, table, xds, operations, sync, plugin, source, handlers };
+  return { problems, table, xds, operations, sync, plugin, pluginFile, source, handlers };
+}
+
+function followedPlugin(
+  { followedPlugin: path, nodeName }: RunOptions,
+  parts: Pick<PluginFileOptions, "plugin" | "isEnvoyConnected" | "loaded"> & {
+    report: (found: Problem[]) => void;
+  },
+): PluginFile | undefined {
+  if (path === undefined) return undefined;
+  const refused = (message: string | undefined) => {
+    parts.report(message === undefined ? [] : [{ object: `Node ${nodeName}`, message }]);
+  };
+  return new PluginFile({ ...parts, path, clock: systemClock, refused });
 }
 
 type Ending = () => unknown;
@@ -132,14 +152,14 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
 /** `atEnd` is told what ends the parts that began; the last is to end first. */
 async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]) => void) {
   const parts = assemble(options, log);
-  const { problems, table, xds, operations, sync, plugin, source, handlers } = parts;
+  const { problems, table, xds, operations, sync, plugin, pluginFile, source, handlers } = parts;
   atEnd(
     () => table.close(),
     () => operations.stop(),
   );
   await operations.start();
   problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
-  await plugin.begin();
+  await plugin.begin(await pluginFile?.first());
   await xds.start();
   atEnd(
     () => xds.stop(),
@@ -151,15 +171,17 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   atEnd(() => envoy?.release());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
+  pluginFile?.start();
   atEnd(
     () => source.stop(),
     () => sources?.stop(),
+    () => pluginFile?.stop(),
   );
   await source.start();
 }
 
-async function kernelProblems({ runDir }: RunOptions): Promise<string[]> {
-  const early = await disableEarlyDemux(runPaths(runDir).earlyDemux);
+async function kernelProblems({ runDir, earlyDemuxFile }: RunOptions): Promise<string[]> {
+  const early = await disableEarlyDemux(runPaths(runDir).earlyDemux, earlyDemuxFile);
   return [...(await kernelSettingProblems()), ...early];
 }
 
