@@ -7,6 +7,7 @@ import { proxyConfigurationOf, type RunOptions, runPaths } from "../config.ts";
 import { kubeProxyConfiguration } from "../config-file-write.ts";
 import { isNodeEligible, ProxyHealth } from "../health/proxy-health.ts";
 import { proxyHealthRoutes } from "../health/proxy-health-routes.ts";
+import { readinessAnswer } from "../health/readiness.ts";
 import type { HealthCheck } from "../health/service-health.ts";
 import { ServiceHealthFollower } from "../health/service-health-follower.ts";
 import { ServiceHealthServer } from "../health/service-health-server.ts";
@@ -51,6 +52,7 @@ export class Operations implements SyncObserver {
   readonly #checks: ServiceHealthFollower;
   readonly #checkServer: ServiceHealthServer;
   readonly #endpoints: HttpEndpoint[];
+  #hasProgrammed = false;
 
   constructor(parts: OperationsParts) {
     this.#parts = parts;
@@ -120,6 +122,18 @@ export class Operations implements SyncObserver {
     else this.#parts.log.warn({ object: problem.object }, problem.message);
   }
 
+  /** From the file that is followed: nobody on this node asked for it, so people are told. */
+  pluginLoaded(note: string): void {
+    const name = this.#parts.options.nodeName;
+    this.#events.record({
+      subject: { apiVersion: "v1", kind: "Node", namespace: "", name, uid: name },
+      type: "Normal",
+      reason: "PluginLoaded",
+      action: "LoadPlugin",
+      note,
+    });
+  }
+
   xdsReplied(type: string, refusal: string | undefined): void {
     (refusal === undefined ? this.counted.xdsAcks : this.counted.xdsNacks).inc({ type });
   }
@@ -139,6 +153,7 @@ export class Operations implements SyncObserver {
   }
 
   succeeded(durationSeconds: number, full: boolean): void {
+    this.#hasProgrammed = true;
     this.#metrics.sync.succeeded(durationSeconds, full);
     this.#health.updated();
     this.#checkServer.serve(this.#checks.checks(), this.#parts.nodePortAddresses());
@@ -163,11 +178,16 @@ export class Operations implements SyncObserver {
   }
 
   #healthRoutes(): Record<string, Route> {
-    return proxyHealthRoutes({
+    const routes = proxyHealthRoutes({
       health: this.#health,
       isNodeEligible: () => this.#isNodeEligible(),
       answered: (path, status) => this.#metrics.healthAnswered(path, status),
     });
+    const readiness = () => {
+      const [hasProgrammed, isHealthy] = [this.#hasProgrammed, this.#health.isHealthy()];
+      return readinessAnswer({ ...this.#parts.figures(), hasProgrammed, isHealthy });
+    };
+    return { ...routes, "/readyz": readiness };
   }
 
   /** kube-proxy does not answer before it knows its Node. */

@@ -1,0 +1,27 @@
+import { expect, it } from "vitest";
+import { readinessAnswer } from "./readiness.ts";
+
+const READY = {
+  watches: [{ kind: "Service", synced: true }],
+  envoysConnected: 1,
+  hasProgrammed: true,
+  isHealthy: true,
+};
+
+it("is ready when everything was programmed and an Envoy is there to serve it", () => {
+  expect(readinessAnswer(READY)).toMatchObject({
+    status: 200,
+    body: '{"ready":true,"missing":[]}',
+  });
+});
+
+it.each([
+  [{ watches: [{ kind: "Node", synced: false }] }, "a first list of Node"],
+  [{ envoysConnected: 0 }, "an Envoy that connects to xds.sock"],
+  [{ hasProgrammed: false }, "a first sync that succeeds"],
+  [{ isHealthy: false }, "changes that have waited for too long"],
+])("says what is missing: %o", (fact, missing) => {
+  const { status, body } = readinessAnswer({ ...READY, ...fact });
+  expect(status).toBe(503);
+  expect(JSON.parse(body)).toEqual({ ready: false, missing: [missing] });
+});
