@@ -12,6 +12,7 @@ import { KubernetesApi, kubeConfigFromFile, kubeConfigInCluster } from "../watch
 import type { WatchStatus } from "../watch/list-watch.ts";
 import type { WatchSink } from "../watch/list-watch-intake.ts";
 import { ManifestsSource } from "../watch/manifests.ts";
+import { serviceAddressProblem } from "../watch/service-address.ts";
 import type { SourceStatus } from "./control-api.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
@@ -67,8 +68,10 @@ function notifyingSink(state: ClusterState, onChange: () => void): WatchSink {
 }
 
 function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surroundings): Source {
-  const { serviceProxyName, nodeName } = options;
+  const { serviceProxyName, nodeName, source } = options;
   const { problems, log, clock } = surroundings;
+  const message = source.kind === "in-cluster" && serviceAddressProblem(process.env);
+  if (message) problems.report("api-server", [{ object: "This node", message }]);
   const load = kubeConfigLoader(options) ?? kubeConfigInCluster;
   const watches = new KubernetesSource({
     api: new KubernetesApi(load, `portico/${PORTICO_VERSION}`),

@@ -119,7 +119,7 @@ const UNREACHABLE: Record<string, [text: string, hint: string]> = {
 };
 
 /** In a Pod the address is that of a Service, which nobody serves before Portico does. */
-const ADDRESS_HINT =
+export const ADDRESS_HINT =
   "In a cluster, give Portico the API server's own address (KUBERNETES_SERVICE_HOST and " +
   "KUBERNETES_SERVICE_PORT, or --kubeconfig), not that of the Service kubernetes.";
 

@@ -4,6 +4,7 @@
 import type { Clock } from "../clock.ts";
 import { type JsonRecord, recordOf, textOf } from "../model/json.ts";
 import {
+  ADDRESS_HINT,
   type Asked,
   type FailureCode,
   failureFromStatus,
@@ -105,7 +106,8 @@ export class Requests {
 
   #silence(code: FailureCode, does: string): WatchFailure {
     const message = `${this.#api.server} ${does} within ${ANSWER_LIMIT_MS / 1_000} s.`;
-    return new WatchFailure(code, message, "Is it overloaded, or a firewall between?");
+    const hint = "Is it overloaded, or a firewall between?";
+    return new WatchFailure(code, message, code === "cut" ? hint : `${hint} ${ADDRESS_HINT}`);
   }
 }
 
