@@ -8,10 +8,15 @@ const RESERVED_DESCRIPTORS = 200;
 const RESERVED_SHARE = 1 / 20;
 const DESCRIPTORS_PER_CONNECTION = 2;
 
-/** At least 1. */
+/** Nobody has as many; what Envoy's configuration can say. */
+const MOST_CONNECTIONS = 2 ** 31 - 1;
+
+/** From 1 to MOST_CONNECTIONS; the descriptors may be Infinity. */
 export function connectionsFor(descriptors: number): number {
-  const reserved = Math.max(RESERVED_DESCRIPTORS, descriptors * RESERVED_SHARE);
-  return Math.max(1, Math.floor((descriptors - reserved) / DESCRIPTORS_PER_CONNECTION));
+  const available = Math.min(descriptors, 4 * MOST_CONNECTIONS);
+  const reserved = Math.max(RESERVED_DESCRIPTORS, available * RESERVED_SHARE);
+  const connections = Math.floor((available - reserved) / DESCRIPTORS_PER_CONNECTION);
+  return Math.min(Math.max(1, connections), MOST_CONNECTIONS);
 }
 
 /**

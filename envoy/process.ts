@@ -2,13 +2,14 @@
 // Keeping one alive is supervise.ts's.
 
 import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { socketModeIn } from "../controller/unix-socket.ts";
 import { ADMIN_SOCKET, bootstrap, TABLE_SOCKET } from "./bootstrap.ts";
-import { connectionsFor } from "./connection-limit.ts";
+import { connectionsFor, hardDescriptorLimit } from "./connection-limit.ts";
 
 export interface EnvoyOptions {
   /** Exists already. */
@@ -37,6 +38,9 @@ const RAISE_DESCRIPTOR_LIMIT = [
   'if [ "$hard" != unlimited ] && [ "$hard" -lt 1048576 ]; then ulimit -n 1048576 2>/dev/null; fi',
   'ulimit -S -n "$(ulimit -H -n)"',
 ].join("\n");
+
+/** An image may have none; see startEnvoy. */
+const SHELL = "/bin/sh";
 
 /** The pid file stands before Envoy runs, so that no Envoy is ever without one. */
 const START = [
@@ -78,7 +82,11 @@ export async function isEnvoyOf(runDirectory: string, pid: number): Promise<bool
   return commandLine.split("\0").includes(join(runDirectory, CONFIGURATION_FILE));
 }
 
-/** Starts an Envoy that lives on when this process is killed; its log goes to LOG_FILE. */
+/**
+ * Starts an Envoy that lives on when this process is killed; its log goes to LOG_FILE. In an image
+ * without a shell this process writes the pid file itself, a moment after: there it is the
+ * container's first process, and were it killed in between, Envoy would end with the container.
+ */
 export async function startEnvoy(options: EnvoyOptions): Promise<number> {
   const { runDirectory, nodeId, launcher = [] } = options;
   const maxConnections = await connectionLimit();
@@ -90,12 +98,15 @@ export async function startEnvoy(options: EnvoyOptions): Promise<number> {
     // The system names no file when its disk is full.
     throw new Error(`cannot start Envoy: ${file}: ${error.message}`);
   });
-  const shell = ["/bin/sh", "-c", START, "envoy", join(runDirectory, PID_FILE)];
+  const pidFile = join(runDirectory, PID_FILE);
+  const shell = existsSync(SHELL) ? [SHELL, "-c", START, "envoy", pidFile] : [];
   const command = [...launcher, ...shell, ...commandOf(options, file)];
   // Not a pipe to us: Envoy must be able to write when we are gone.
   const log = await open(join(runDirectory, LOG_FILE), "a", 0o600);
   try {
-    return await spawnDetached(command, log.fd, options.onExit);
+    const pid = await spawnDetached(command, log.fd, options.onExit);
+    if (shell.length === 0) await writeFile(pidFile, `${pid}\n`);
+    return pid;
   } finally {
     await log.close();
   }
@@ -135,8 +146,11 @@ function spawnDetached(
 
 /** Connections that the descriptors of an Envoy started by us suffice for. */
 async function connectionLimit(): Promise<number> {
+  if (!existsSync(SHELL)) {
+    return connectionsFor(hardDescriptorLimit(await readFile("/proc/self/limits", "utf8")));
+  }
   const script = `${RAISE_DESCRIPTOR_LIMIT}\nulimit -n`;
-  const { stdout } = await promisify(execFile)("/bin/sh", ["-c", script]);
+  const { stdout } = await promisify(execFile)(SHELL, ["-c", script]);
   const descriptors = stdout.trim() === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(stdout);
   return connectionsFor(descriptors);
 }
