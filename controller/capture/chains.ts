@@ -5,6 +5,7 @@ import type { UdpListenerKind, Verdict } from "../node/types.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
+import { AFTER_FILTERS, IS_TRANSLATED, untranslated } from "./other-proxies.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 import { UPSTREAM_ZONE } from "./upstream-zone.ts";
 
@@ -94,17 +95,20 @@ function hooks(options: CaptureOptions): string[] {
       "type filter hook prerouting priority mangle; policy accept;",
       `ct direction reply ${isOurs(options)} goto deliver`,
       "ct direction reply accept",
+      `${IS_TRANSLATED} accept`,
       "tcp flags & (fin | syn | rst | ack) == syn goto from_frontend",
       "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver",
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
       "ct state related socket transparent 1 socket wildcard 0 goto deliver",
       "goto from_frontend",
     ]),
+    ...chain("untranslated", untranslated(options)),
     ...chain("from_envoy", fromEnvoy(options)),
     ...chain("from_host", fromHost(options)),
     ...chain("turn_round", [`ct mark set ct mark or ${bit(options)} goto deliver`]),
     ...chain("upstream_zone", UPSTREAM_ZONE),
     ...chain("replies", replies(options)),
+    ...chain("host", host(options)),
     ...chain("delivered", delivered(options)),
     ...chain("hairpin", [
       "type nat hook postrouting priority srcnat; policy accept;",
@@ -174,12 +178,8 @@ function fromHost({ families }: CaptureOptions): string[] {
   });
 }
 
-/**
- * What leaves the node's own sockets. A connection of the host's that began by turning round goes
- * on so, whatever becomes of its frontend; datagrams have no connections to go on.
- */
+/** What leaves Envoy's sockets. */
 function replies(options: CaptureOptions): string[] {
-  const leaves = 'oif != "lo" ct direction original';
   return [
     "type route hook output priority mangle; policy accept;",
     ...lateReplies(options),
@@ -187,6 +187,18 @@ function replies(options: CaptureOptions): string[] {
     "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
       `ct mark set ct mark or ${bit(options)}`,
     `ct direction original ct state new ${isFromEnvoy(options)} goto from_envoy`,
+  ];
+}
+
+/**
+ * What leaves the sockets of others. A connection of the host's that began by turning round goes
+ * on so, whatever becomes of its frontend; datagrams have no connections to go on.
+ */
+function host(options: CaptureOptions): string[] {
+  const leaves = 'oif != "lo" ct direction original';
+  return [
+    `type route hook output priority ${AFTER_FILTERS}; policy accept;`,
+    `${isFromEnvoy(options)} accept`,
     `${leaves} meta l4proto udp goto from_host`,
     `${leaves} ${isOurs(options)} fib saddr type local goto deliver`,
     `${leaves} ct state new goto from_host`,
