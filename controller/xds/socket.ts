@@ -1,12 +1,13 @@
-// A gRPC server bound to a Unix socket that is its owner's only.
+// A gRPC server bound to a Unix socket, which the same may use as those of ../unix-socket.ts.
 
 import { chmod, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { type Server, ServerCredentials } from "@grpc/grpc-js";
-import { isAnswering, SocketInUseError } from "../unix-socket.ts";
+import { isAnswering, SocketInUseError, socketModeIn } from "../unix-socket.ts";
 
 /**
- * Binds, mode 0600. A socket file that nobody answers on is replaced; a living owner gives
- * SocketInUseError, and the file stays.
+ * Binds, with the mode of socketModeIn. A socket file that nobody answers on is replaced; a living
+ * owner gives SocketInUseError, and the file stays.
  */
 export async function bindUnixSocket(server: Server, path: string): Promise<void> {
   if (await isAnswering(path)) {
@@ -16,7 +17,7 @@ export async function bindUnixSocket(server: Server, path: string): Promise<void
   }
   await unlink(path).catch(() => {});
   await bind(server, path);
-  await chmod(path, 0o600);
+  await chmod(path, await socketModeIn(dirname(path)));
 }
 
 /** The file is nobody else's from the start: chmod alone would come a moment late. */
