@@ -6,7 +6,7 @@ import { Agent, request } from "node:https";
 import { isDeepStrictEqual } from "node:util";
 import { type ControlPlane, USERS } from "../cluster/control-plane.ts";
 import { eventually } from "../eventually.ts";
-import { addressesOf, familyOf, NODES } from "./lab.ts";
+import { addressesOf, familyOf, NODES, podCIDRsOf } from "./lab.ts";
 import type { KubernetesObject } from "./state.ts";
 
 const NAMESPACE = "parity";
@@ -44,7 +44,9 @@ export class ApiWriter {
           "topology.kubernetes.io/zone": zone,
           "kubernetes.io/hostname": name,
         };
-        const node = { apiVersion: "v1", kind: "Node", metadata: { name, labels } };
+        const podCIDRs = podCIDRsOf(name);
+        const spec = { podCIDR: podCIDRs[0], podCIDRs };
+        const node = { apiVersion: "v1", kind: "Node", metadata: { name, labels }, spec };
         await this.#patch(`/api/v1/nodes/${name}`, node, APPLY);
         const addresses = addressesOf(name).map((address) => ({ type: "InternalIP", address }));
         const status = { addresses, conditions: [{ type: "Ready", status: "True" }] };

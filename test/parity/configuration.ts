@@ -2,8 +2,18 @@
 
 import { CLUSTER_CIDRS } from "./lab.ts";
 
+/** Settled states are waited for, and kube-proxy's own period is a second. */
+export const NFTABLES = { minSyncPeriod: "10ms" };
+
+/** Fields of a KubeProxyConfiguration, in the place of those that are said below. */
+export type ConfigurationChanges = Readonly<Record<string, unknown>>;
+
 /** As the text of a file. */
-export function configurationOf(nodeName: string, kubeconfig: string): string {
+export function configurationOf(
+  nodeName: string,
+  kubeconfig: string,
+  changes: ConfigurationChanges,
+): string {
   return JSON.stringify({
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
     kind: "KubeProxyConfiguration",
@@ -14,7 +24,7 @@ export function configurationOf(nodeName: string, kubeconfig: string): string {
     clusterCIDR: CLUSTER_CIDRS.join(","),
     healthzBindAddress: "127.0.0.1:10256",
     metricsBindAddress: "127.0.0.1:10249",
-    nftables: { minSyncPeriod: "10ms" },
+    nftables: NFTABLES,
     // Nothing to write into /proc/sys, which a container may not.
     conntrack: {
       maxPerCore: 0,
@@ -24,5 +34,6 @@ export function configurationOf(nodeName: string, kubeconfig: string): string {
       udpTimeout: "0s",
       udpStreamTimeout: "0s",
     },
+    ...changes,
   });
 }

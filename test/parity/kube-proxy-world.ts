@@ -8,7 +8,7 @@ import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
 import { configurationOf } from "./configuration.ts";
 import type { Family } from "./lab.ts";
 import { markOf, nftTexts } from "./marker.ts";
-import { type ApiAccess, World } from "./world.ts";
+import { type Surroundings, World } from "./world.ts";
 
 const NFT_FAMILIES: Record<Family, string> = { IPv4: "ip", IPv6: "ip6" };
 
@@ -28,11 +28,11 @@ export class KubeProxyWorld extends World {
     return new KubeProxyWorld(await World.lab(), program);
   }
 
-  async startProxies({ kubeconfig, leadInto }: ApiAccess): Promise<void> {
+  async startProxies({ kubeconfig, leadInto, configuration }: Surroundings): Promise<void> {
     for (const node of this.servedNodes()) {
       await leadInto(node);
       const config = join(this.#directory, `${node.label}.json`);
-      writeFileSync(config, configurationOf(node.label, kubeconfig));
+      writeFileSync(config, configurationOf(node.label, kubeconfig, configuration));
       const enter = ["nsenter", `--net=/run/netns/${node.name}`, "--"];
       const command = [...enter, this.#program, "--config", config];
       const log = join(this.#directory, `${node.label}.log`);

@@ -66,6 +66,12 @@ export function addressesOf(who: PodName | NodeName | "outside"): readonly strin
   return podNumber < 0 ? nodeAddresses(number, true) : podAddresses(number, podNumber, true);
 }
 
+/** What its Node object says its Pods' addresses are from; IPv4, then IPv6. */
+export function podCIDRsOf(node: NodeName): string[] {
+  const number = NODES.findIndex(({ name }) => name === node) + 1;
+  return [`10.1.${number}.0/24`, `fd00:1:${number.toString(16)}::/64`];
+}
+
 export function addressOf(who: PodName | NodeName | "outside", family: Family = "IPv4"): string {
   return addressesOf(who).find((address) => familyOf(address) === family) as string;
 }

@@ -6,25 +6,18 @@
 // PARITY_TAGS=tcp4,udp compares on other abilities than those that are switched on; "all": on all.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildControlPlane } from "../cluster/build.ts";
-import { ControlPlane } from "../cluster/control-plane.ts";
-import { ApiWriter } from "./api-writer.ts";
-import { Comparison, type StateReport } from "./comparison.ts";
+import { BothWorlds } from "./both-worlds.ts";
+import type { StateReport } from "./comparison.ts";
 import { generateState } from "./generate.ts";
-import { KubeProxyWorld } from "./kube-proxy-world.ts";
-import { SERVICE_CIDRS } from "./lab.ts";
-import { PorticoWorld } from "./portico-world.ts";
 import type { State } from "./state.ts";
 import { GROUPS } from "./states/groups.ts";
 import { COMPARED, TAGS, type Tag } from "./tags.ts";
 import { Totals } from "./totals.ts";
 import { truthOf } from "./truth.ts";
-import { WayToApi } from "./way-to-api.ts";
 
 const FIRST_SEED = Number(process.env.PARITY_SEED ?? 1);
 
-let comparison: Comparison;
-const closers: (() => Promise<void> | void)[] = [];
+let both: BothWorlds;
 const handWritten = new Totals();
 const generated = new Totals();
 
@@ -36,30 +29,11 @@ const ALL_STATES = Object.values(GROUPS).flat().length;
 const SEEDS = Array.from({ length: 120 }, (_, index) => FIRST_SEED + index);
 
 beforeAll(async () => {
-  const programs = await buildControlPlane((line) => console.error(line));
-  const serviceClusterIPRange = SERVICE_CIDRS.join(",");
-  const plane = await ControlPlane.start({ serviceClusterIPRange });
-  closers.push(() => plane.stop());
-  const writer = new ApiWriter(plane);
-  closers.push(() => writer.close());
-  const way = await WayToApi.open(Number(new URL(plane.server).port));
-  closers.push(() => way.close());
-  const kubeProxy = await KubeProxyWorld.make(programs["kube-proxy"]);
-  closers.push(() => kubeProxy.close());
-  const portico = await PorticoWorld.make();
-  closers.push(() => portico.close());
-  await writer.writeBase();
-  const kubeconfig = plane.kubeconfigFile("proxy");
-  for (const world of [kubeProxy, portico]) {
-    await world.startAgents();
-    await world.startProxies({ kubeconfig, leadInto: (namespace) => way.leadInto(namespace) });
-  }
-  comparison = new Comparison({ kubeProxy, portico }, writer, comparedTags());
-  await comparison.settle();
+  both = await BothWorlds.open(comparedTags());
 }, 900_000); // the first run builds Kubernetes
 
 afterAll(async () => {
-  for (const close of closers.reverse()) await close();
+  await both?.close();
   console.log(`hand-written: ${handWritten}\ngenerated: ${generated}`);
   const again = [...handWritten.secondLooks, ...generated.secondLooks];
   if (process.env.PARITY_VERBOSE) console.log(`looked at again:\n${again.join("\n")}`);
@@ -72,7 +46,7 @@ function comparedTags(): readonly Tag[] {
 }
 
 async function run(state: State, totals: Totals): Promise<StateReport> {
-  const report = await comparison.run(state);
+  const report = await both.comparison.run(state);
   totals.add(report);
   return report;
 }

@@ -10,7 +10,7 @@ import { RunningProgram } from "../cluster/program.ts";
 import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
 import { configurationOf } from "./configuration.ts";
 import { markOf } from "./marker.ts";
-import { type ApiAccess, World } from "./world.ts";
+import { type Surroundings, World } from "./world.ts";
 
 const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
 
@@ -35,14 +35,14 @@ export class PorticoWorld extends World {
     return new PorticoWorld(await World.lab());
   }
 
-  async startProxies({ kubeconfig, leadInto }: ApiAccess): Promise<void> {
+  async startProxies({ kubeconfig, leadInto, configuration }: Surroundings): Promise<void> {
     const envoy = await findEnvoy(process.env, console.log);
     for (const node of this.servedNodes()) {
       await leadInto(node);
       const runDirectory = join(this.#directory, node.label);
       const enter = ["nsenter", `--net=/run/netns/${node.name}`, "--", "env", `ENVOY=${envoy}`];
       const config = join(this.#directory, `${node.label}.json`);
-      writeFileSync(config, configurationOf(node.label, kubeconfig));
+      writeFileSync(config, configurationOf(node.label, kubeconfig, configuration));
       const flags = ["--config", config, "--with-envoy", "--run-dir", runDirectory];
       const run = [process.execPath, COMMAND, "run", ...flags];
       const log = join(this.#directory, `${node.label}.log`);

@@ -5,6 +5,7 @@ import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/clust
 import { ipBatch } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 import { Agent } from "./agent-client.ts";
+import type { ConfigurationChanges } from "./configuration.ts";
 import {
   addressOf,
   type ClientName,
@@ -18,10 +19,11 @@ import {
   SERVICE_CIDRS,
 } from "./lab.ts";
 
-/** Where the API server is, seen from the nodes, and what they may do there. */
-export interface ApiAccess {
+/** Where the API server is, seen from the nodes, and how the proxies are configured. */
+export interface Surroundings {
   kubeconfig: string;
   leadInto(namespace: Namespace): Promise<void>;
+  configuration: ConfigurationChanges;
 }
 
 export abstract class World {
@@ -55,7 +57,7 @@ export abstract class World {
   }
 
   /** Starts the proxies; resolves when they run, not when they serve. */
-  abstract startProxies(api: ApiAccess): Promise<void>;
+  abstract startProxies(surroundings: Surroundings): Promise<void>;
 
   /** Whether everything up to mark number `count` (marker.ts) is served, by every proxy. */
   abstract isSettled(count: number): Promise<boolean>;

@@ -1,0 +1,76 @@
+// kube-proxy's world and Portico's beside each other, one control plane for both, and who compares
+// them. What a test file opens once.
+
+import { buildControlPlane } from "../cluster/build.ts";
+import { ControlPlane } from "../cluster/control-plane.ts";
+import { ApiWriter } from "./api-writer.ts";
+import { Comparison } from "./comparison.ts";
+import type { ConfigurationChanges } from "./configuration.ts";
+import { KubeProxyWorld } from "./kube-proxy-world.ts";
+import { SERVICE_CIDRS } from "./lab.ts";
+import { PorticoWorld } from "./portico-world.ts";
+import type { Tag } from "./tags.ts";
+import { WayToApi } from "./way-to-api.ts";
+
+type Close = () => Promise<void> | void;
+
+export class BothWorlds {
+  readonly comparison: Comparison;
+  readonly #closers: readonly Close[];
+
+  private constructor(comparison: Comparison, closers: readonly Close[]) {
+    this.comparison = comparison;
+    this.#closers = closers;
+  }
+
+  /** Compares on the abilities `tags`; resolves when both serve. */
+  static async open(
+    tags: readonly Tag[],
+    configuration: ConfigurationChanges = {},
+  ): Promise<BothWorlds> {
+    const closers: Close[] = [];
+    try {
+      return new BothWorlds(await open(tags, configuration, closers), closers);
+    } catch (error) {
+      await closeAll(closers);
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return closeAll(this.#closers);
+  }
+}
+
+async function open(
+  tags: readonly Tag[],
+  configuration: ConfigurationChanges,
+  closers: Close[],
+): Promise<Comparison> {
+  const programs = await buildControlPlane((line) => console.error(line));
+  const serviceClusterIPRange = SERVICE_CIDRS.join(",");
+  const plane = await ControlPlane.start({ serviceClusterIPRange });
+  closers.push(() => plane.stop());
+  const writer = new ApiWriter(plane);
+  closers.push(() => writer.close());
+  const way = await WayToApi.open(Number(new URL(plane.server).port));
+  closers.push(() => way.close());
+  const kubeProxy = await KubeProxyWorld.make(programs["kube-proxy"]);
+  closers.push(() => kubeProxy.close());
+  const portico = await PorticoWorld.make();
+  closers.push(() => portico.close());
+  await writer.writeBase();
+  const kubeconfig = plane.kubeconfigFile("proxy");
+  const leadInto: WayToApi["leadInto"] = (namespace) => way.leadInto(namespace);
+  for (const world of [kubeProxy, portico]) {
+    await world.startAgents();
+    await world.startProxies({ kubeconfig, leadInto, configuration });
+  }
+  const comparison = new Comparison({ kubeProxy, portico }, writer, tags);
+  await comparison.settle();
+  return comparison;
+}
+
+async function closeAll(closers: readonly Close[]): Promise<void> {
+  for (const close of [...closers].reverse()) await close();
+}
