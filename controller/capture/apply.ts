@@ -8,6 +8,7 @@ import { codeFrom, NftError, RoutingError } from "./errors.ts";
 import { type Family, familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 import { type Printed, type RunProgram, runProgram } from "./program.ts";
+import { releaseFrom } from "./release.ts";
 import {
   type Routing,
   routingChanges,
@@ -89,6 +90,17 @@ export class KernelCapture {
   /** Whether there is a table of Portico's, from this process or an earlier one. */
   async isPresent(): Promise<boolean> {
     return (await this.#list()) !== "";
+  }
+
+  /**
+   * Captures nothing more, and leaves Envoy what it has. False when there is no table. The next
+   * full() captures again.
+   */
+  async release(): Promise<boolean> {
+    this.#listing = undefined;
+    const present = await this.#list();
+    if (present !== "") await this.#nft(["-f", "-"], releaseFrom(present));
+    return present !== "";
   }
 
   /**

@@ -14,7 +14,7 @@
 // translated. early-demux.ts is the other half for TCP.
 
 /** Anybody may use the same: it need only be another than the default, 0. */
-const ZONE = 4100;
+export const UPSTREAM_ZONE_NUMBER = 4100;
 
 /**
  * A sender is not recognised by its socket: resets, and what is said in TIME_WAIT, have none. For
@@ -22,5 +22,5 @@ const ZONE = 4100;
  */
 export const UPSTREAM_ZONE: readonly string[] = [
   "type filter hook output priority raw; policy accept;",
-  `meta l4proto { tcp, udp } fib saddr type != local ct original zone set ${ZONE}`,
+  `meta l4proto { tcp, udp } fib saddr type != local ct original zone set ${UPSTREAM_ZONE_NUMBER}`,
 ];

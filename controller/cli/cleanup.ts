@@ -8,8 +8,9 @@ import { KernelCapture } from "../capture/apply.ts";
 import { restoreEarlyDemux } from "../capture/early-demux.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
-import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
+import { DEFAULT_RUN_DIR, durationMs, runPaths } from "../config.ts";
 import { lockNode } from "../daemon/node-lock.ts";
+import { drained } from "./drain.ts";
 import { earlyDemuxOption } from "./early-demux-option.ts";
 
 /** All that Portico and its Envoy put into a run directory. */
@@ -21,24 +22,32 @@ export function cleanupCommand(): Command {
       "remove every kernel rule, route and set of Portico's from this node, end the Envoy that " +
         "it started, and empty its run directory.\n" +
         "Nothing else's is touched, and doing it twice is fine. Services stop working on this " +
-        "node unless something else serves them; connections through Envoy end.",
+        "node unless something else serves them; connections through Envoy end.\n" +
+        "With --drain, a proxy that stands ready (kube-proxy) gets all new connections at once, " +
+        "and those through Envoy have time to end: it is over when none is left and the kernel " +
+        "has forgotten the UDP flows (nf_conntrack_udp_timeout_stream, 120 s).",
     )
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
+    .option("--drain <duration>", "at most this long; 0s: do not wait", durationMs, 0)
     .addOption(earlyDemuxOption())
     .action(cleanUp);
 }
 
 interface Flags {
   runDir: string;
+  /** In milliseconds. */
+  drain: number;
   tcpEarlyDemuxFile: string;
 }
 
-async function cleanUp({ runDir, tcpEarlyDemuxFile }: Flags): Promise<void> {
+async function cleanUp({ runDir, drain, tcpEarlyDemuxFile }: Flags): Promise<void> {
   const unlock = await lockNode(`pid ${process.pid}, portico cleanup`);
   try {
-    // The rules first: as long as they hand connections over, somebody has to be there.
     const options = { ...DEFAULT_CAPTURE_OPTIONS, families: capturedFamilies() };
-    const { removed, problems } = await new KernelCapture(options).cleanup();
+    const capture = new KernelCapture(options);
+    if (drain > 0 && (await capture.release())) await drainEnvoy(runDir, drain);
+    // The rules first: as long as they hand connections over, somebody has to be there.
+    const { removed, problems } = await capture.cleanup();
     removed.push(...(await removeEnvoy(runDir)));
     removed.push(...(await restoreEarlyDemux(runPaths(runDir).earlyDemux, tcpEarlyDemuxFile)));
     removed.push(...(await removeFiles(runDir)));
@@ -48,6 +57,12 @@ async function cleanUp({ runDir, tcpEarlyDemuxFile }: Flags): Promise<void> {
   } finally {
     unlock();
   }
+}
+
+async function drainEnvoy(runDir: string, limitMs: number): Promise<void> {
+  const tell = (line: string) => void process.stdout.write(`${line}\n`);
+  tell("nothing is captured any more; waiting for what goes through Envoy");
+  await drained({ limitMs, adminSocket: runPaths(runDir).adminSocket, tell });
 }
 
 async function removeEnvoy(runDir: string): Promise<string[]> {

@@ -34,15 +34,19 @@ export async function preparePrerequisites(say: (line: string) => void): Promise
   await requireNamespaces();
 }
 
-async function preparePrograms(say: (line: string) => void): Promise<void> {
-  const missing = missingPrograms();
+/** The same for programs alone: each with the package that has it. */
+export async function preparePrograms(
+  say: (line: string) => void,
+  programs: Readonly<Record<string, string>> = PROGRAMS,
+): Promise<void> {
+  const missing = missingPrograms(programs);
   if (missing.length === 0) return;
-  const packages = packagesOf(missing);
-  if (!isRoot() || !isInstalled("apt-get")) throw howToInstall(missing, "");
+  const packages = packagesOf(missing, programs);
+  if (!isRoot() || !isInstalled("apt-get")) throw howToInstall(missing, packages, "");
   say(`demo: installing ${packages.join(" and ")} with apt-get`);
   const failure = await installPackages(packages);
-  const still = missingPrograms();
-  if (still.length > 0) throw howToInstall(still, failure);
+  const still = missingPrograms(programs);
+  if (still.length > 0) throw howToInstall(still, packagesOf(still, programs), failure);
 }
 
 /** Returns what apt-get said when it failed, or nothing. */
@@ -64,8 +68,12 @@ function aptGet(args: readonly string[]): Promise<CommandResult> {
   });
 }
 
-function howToInstall(missing: readonly string[], failure: string): MissingPrerequisite {
-  const packages = packagesOf(missing).join(" ");
+function howToInstall(
+  missing: readonly string[],
+  packageList: readonly string[],
+  failure: string,
+): MissingPrerequisite {
+  const packages = packageList.join(" ");
   const why = failure === "" ? "" : ` apt-get said: ${failure}.`;
   return new MissingPrerequisite(
     `${missing.join(", ")} missing on this machine.${why} ` +
@@ -73,12 +81,15 @@ function howToInstall(missing: readonly string[], failure: string): MissingPrere
   );
 }
 
-function missingPrograms(): string[] {
-  return Object.keys(PROGRAMS).filter((program) => !isInstalled(program));
+function missingPrograms(programs: Readonly<Record<string, string>>): string[] {
+  return Object.keys(programs).filter((program) => !isInstalled(program));
 }
 
-function packagesOf(programs: readonly string[]): string[] {
-  return [...new Set(programs.map((program) => PROGRAMS[program] ?? program))];
+function packagesOf(
+  missing: readonly string[],
+  programs: Readonly<Record<string, string>>,
+): string[] {
+  return [...new Set(missing.map((program) => programs[program] ?? program))];
 }
 
 /** Whether the program is on PATH. */

@@ -1,0 +1,40 @@
+// Portico's table as nft lists it → the script after which it captures nothing more, while all that
+// Envoy has goes on: connections are known by sockets and connection marks, not by the sets. Pure.
+//
+// Connection tracking remembers the datagrams that were captured, as flows that nobody translates.
+// A client that goes on from the same port would find its flow again and go to nobody, and so would
+// the next one that happens to use that port. So whatever comes for a UDP frontend is in a
+// conntrack zone of its own until the old flows are forgotten: there it is new, and kube-proxy's.
+
+import { TABLE } from "./elements.ts";
+import { UPSTREAM_ZONE_NUMBER } from "./upstream-zone.ts";
+
+/** What stays: how answers find their way, and who may be a backend of itself. */
+const KEPT = /^(udp|own_backends)_/;
+const UDP_FRONTENDS = /^udp_frontends_(v4|v6)$/;
+const HEADERS: Record<string, string> = { v4: "ip", v6: "ip6" };
+
+/** Running it twice is fine. */
+export function releaseFrom(listing: string): string {
+  const sets = [...listing.matchAll(/^\s*(set|map) (\S+) \{$/gm)].map(
+    ([, kind = "", name = ""]) => ({ kind, name }),
+  );
+  const released = sets.filter(({ name }) => !KEPT.test(name));
+  return [
+    ...released.map(({ kind, name }) => `flush ${kind} ${TABLE} ${name}`),
+    `add chain ${TABLE} released { type filter hook prerouting priority raw; policy accept; }`,
+    `flush chain ${TABLE} released`,
+    ...sets.flatMap(({ name }) => zoneRules(name)),
+    "",
+  ].join("\n");
+}
+
+function zoneRules(set: string): string[] {
+  const [, suffix = ""] = UDP_FRONTENDS.exec(set) ?? [];
+  const header = HEADERS[suffix];
+  if (header === undefined) return [];
+  const isForFrontend = `${header} daddr . udp dport @${set}`;
+  return [
+    `add rule ${TABLE} released ${isForFrontend} ct original zone set ${UPSTREAM_ZONE_NUMBER}`,
+  ];
+}

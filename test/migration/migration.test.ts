@@ -1,0 +1,185 @@
+// deploy/MIGRATION.md, run step by step under traffic: nothing is refused, nothing waits in vain, and
+// what is open stays open, but for what the page says ends.
+
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
+import { preparePrograms } from "../demo/prerequisites.ts";
+import { eventually } from "../eventually.ts";
+import type { HeldConnection } from "../namespaces/dialer.ts";
+import { MigratingNode, type Mode, WEB } from "./migrating-node.ts";
+import { Streams } from "./streams.ts";
+
+const LAG_MS = 60_000;
+/** Of each door, in each state of the node. */
+const TRIES = 20;
+/** Seconds; 120 by default, for which the drain would wait. */
+const UDP_TIMEOUT = 3;
+const UDP_TIMEOUTS = ["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"];
+const ANSWERED = ["answered"];
+
+describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and back", (mode) => {
+  let node: MigratingNode;
+  let streams: Streams;
+  const held = new Map<string, HeldConnection[]>();
+  let clusterIP: string;
+  let nodePort: number;
+
+  beforeAll(async () => {
+    await preparePrograms(console.log, { conntrack: "conntrack", iptables: "iptables" });
+    node = await MigratingNode.make(mode);
+    const emptyIP = await createServices();
+    await node.startUnit("kube-proxy");
+    const [pod, host, outside] = await dialers();
+    await eventually("kube-proxy serves", LAG_MS, async () => {
+      node.assertRunning("kube-proxy");
+      const dialed = [
+        await pod.dialOnce(clusterIP, 80),
+        await outside.dialOnce(node.node.address, nodePort),
+        await pod.dialOnce(clusterIP, 53, { protocol: "UDP" }),
+      ];
+      return dialed.every(({ outcome }) => outcome === "answered");
+    });
+    const udp = { address: clusterIP, port: 53, protocol: "UDP" } as const;
+    streams = new Streams({
+      "a Pod": { from: pod, address: clusterIP, port: 80 },
+      "a host process": { from: host, address: clusterIP, port: 80 },
+      "from outside": { from: outside, address: node.node.address, port: nodePort },
+      "a host process, node port": { from: host, address: node.node.address, port: nodePort },
+      "a Pod, UDP": { from: pod, ...udp },
+      "a host process, UDP": { from: host, ...udp },
+      "a Pod, UDP from one port": { from: pod, ...udp, localPort: 5_555 },
+      "a host process, UDP from one port": { from: host, ...udp, localPort: 5_556 },
+      "a host process, no endpoint": { from: host, address: emptyIP, port: 80 },
+    });
+  }, 900_000); // the first run builds Kubernetes
+
+  afterAll(async () => {
+    await streams?.stop();
+    await node?.close();
+  });
+
+  afterEach((context) => {
+    if (context.task.result?.state !== "fail") return;
+    console.log(node?.log("kube-proxy"), node?.log("portico"));
+  });
+
+  /** The cluster IP of a Service without endpoints. */
+  async function createServices(): Promise<string> {
+    const ports = [
+      { name: "http", port: 80, targetPort: 8080, protocol: "TCP" },
+      { name: "dns", port: 53, targetPort: 8080, protocol: "UDP" },
+    ];
+    const { objects } = node;
+    const web = await objects.createService({
+      name: "web",
+      spec: { type: "NodePort", selector: WEB, ports },
+    });
+    clusterIP = web.spec?.clusterIP ?? "";
+    nodePort = web.spec?.ports?.[0]?.nodePort ?? 0;
+    const selector = { app: "nobody" };
+    const empty = await objects.createService({
+      name: "empty",
+      spec: { selector, ports: [{ port: 80 }] },
+    });
+    return empty.spec?.clusterIP ?? "";
+  }
+
+  async function dialers() {
+    const { outside } = node;
+    const pod = await node.node.pod("client").dialer();
+    return [pod, await node.node.dialer(), await outside.dialer()] as const;
+  }
+
+  /** Opens a connection of each kind, to be held. */
+  async function hold(when: string): Promise<void> {
+    const [pod, host, outside] = await dialers();
+    held.set(when, [
+      await pod.open(clusterIP, 80),
+      await host.open(clusterIP, 80),
+      await outside.open(node.node.address, nodePort),
+    ]);
+  }
+
+  async function stillOpen(when: string): Promise<void> {
+    for (const connection of held.get(when) ?? []) {
+      expect(await connection.echo(`opened with ${when}`, LAG_MS)).toBe(`opened with ${when}`);
+    }
+  }
+
+  /** Every door has been tried often since the last call, and well. */
+  async function allIsWell(): Promise<void> {
+    await eventually("more traffic", LAG_MS, async () => streams.hasTried(TRIES));
+    const { "a host process, no endpoint": refused, ...others } = streams.outcomes();
+    expect(refused).toEqual(["refused"]);
+    expect(others).toEqual(Object.fromEntries(Object.keys(others).map((name) => [name, ANSWERED])));
+  }
+
+  async function porticoServes(): Promise<void> {
+    const { callController } = await import("../../controller/cli/control-client.ts");
+    await eventually("Portico in sync", LAG_MS, async () => {
+      node.assertRunning("portico");
+      const asked = callController<ControllerStatus>(node.controlSocket, "GET", "/v1/status");
+      const status = await asked.catch(() => undefined);
+      return status?.envoyConnected === true && status.lastSync?.error === "";
+    });
+  }
+
+  it("serves through kube-proxy to begin with", async () => {
+    await allIsWell();
+    await hold("kube-proxy");
+  });
+
+  it("starts Portico beside it", async () => {
+    await node.run("start");
+    await porticoServes();
+    await allIsWell();
+    await stillOpen("kube-proxy");
+    expect(await node.run("look")).toMatch(/default +web +http/);
+    await hold("both");
+  });
+
+  it("removes kube-proxy", async () => {
+    await node.run("remove");
+    await allIsWell();
+    await node.run("forget");
+    await allIsWell();
+    await stillOpen("kube-proxy");
+    await stillOpen("both");
+    await hold("Portico");
+  });
+
+  it("starts kube-proxy again", async () => {
+    await node.run("back");
+    await allIsWell();
+    await kubeProxyServes();
+    await allIsWell();
+    await stillOpen("Portico");
+  });
+
+  it("stops Portico, which lets its connections end", async () => {
+    for (const name of UDP_TIMEOUTS) {
+      const file = join("/proc/sys/net/netfilter", name);
+      await node.node.exec("sh", ["-c", `echo ${UDP_TIMEOUT} > ${file}`]);
+    }
+    const stopped = node.run("stop");
+    await allIsWell();
+    for (const when of ["kube-proxy", "both", "Portico"]) await stillOpen(when);
+    for (const each of [...held.values()].flat()) await each.close();
+    expect(await stopped).toContain("removed nft table inet portico");
+    expect(await stopped).not.toContain("the time is over");
+    await allIsWell();
+    const { stdout } = await node.node.exec("nft", ["list", "tables", "inet"]);
+    expect(stdout).toBe("");
+  });
+
+  /** Until it has written its rules: the host's connections are its own then. */
+  async function kubeProxyServes(): Promise<void> {
+    const lister = mode === "nftables" ? ["nft", "list", "ruleset"] : ["iptables-save"];
+    await eventually("kube-proxy's rules", LAG_MS, async () => {
+      node.assertRunning("kube-proxy");
+      const { stdout } = await node.node.exec(lister[0] ?? "", lister.slice(1));
+      return stdout.includes("default/web");
+    });
+  }
+});
