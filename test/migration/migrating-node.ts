@@ -82,8 +82,8 @@ export class MigratingNode {
     const programs = await buildControlPlane((line) => console.error(line));
     const bin = join(this.#directory, "bin");
     mkdirSync(bin);
-    const portico = `${process.execPath} ${CHECKOUT}/build/portico "$@" --run-dir ${this.#file("run")}`;
-    this.#script(join(bin, "portico"), portico);
+    const portico = `${process.execPath} ${CHECKOUT}/build/portico "$@"`;
+    this.#script(join(bin, "portico"), `${portico} --run-dir ${this.#file("run")}`);
     this.#script(join(bin, "kube-proxy"), `${programs["kube-proxy"]} "$@"`);
     const ENVOY = await findEnvoy(process.env, console.log);
     this.#environment = { ENVOY, PATH: `${bin}:${process.env.PATH}` };

@@ -1,5 +1,5 @@
-// deploy/MIGRATION.md, run step by step under traffic: nothing is refused, nothing waits in vain, and
-// what is open stays open, but for what the page says ends.
+// deploy/MIGRATION.md, run step by step under traffic: nothing is refused, nothing waits in vain,
+// and what is open stays open, but for what the page says ends.
 
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
