@@ -31,7 +31,11 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   withEnvoy: boolean;
   /** Worker threads of Envoy; 0: one per core. */
   envoyConcurrency: number;
+  /** An Envoy that does not answer for so long is killed; 0: never. */
+  envoyHungAfterMs: number;
   capturePorts: CapturePorts;
+  /** Of an Envoy that takes the place of another. */
+  secondCapturePorts: CapturePorts;
   /** Of the packet mark and of the connection mark: 0 to 31. */
   markBit: number;
   routeTable: number;
@@ -65,7 +69,6 @@ export function runPaths(runDir: string) {
   return {
     tableSocket: join(runDir, "table.sock"),
     adminSocket: join(runDir, "admin.sock"),
-    xdsSocket: join(runDir, "xds.sock"),
     controlSocket: join(runDir, "control.sock"),
     loadedPlugin: join(runDir, "plugin.wasm"),
     earlyDemux: join(runDir, "tcp_early_demux"),

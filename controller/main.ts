@@ -6,6 +6,7 @@ import "./node-version.ts";
 import { Command } from "commander";
 import { bootstrapCommand } from "./cli/bootstrap.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
+import { envoyCommand } from "./cli/envoy.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
@@ -22,6 +23,7 @@ const program = new Command("portico")
   .addCommand(runCommand())
   .addCommand(servicesCommand())
   .addCommand(pluginCommand())
+  .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())
   .addCommand(tableCommand())
   .addCommand(cleanupCommand())

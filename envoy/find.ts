@@ -125,7 +125,7 @@ function python(args: readonly string[], environment: Environment): Promise<void
   });
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+export async function isExecutable(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();

@@ -27,7 +27,7 @@ export interface EnvoyOptions {
 
 export const LOG_FILE = "envoy.log";
 const CONFIGURATION_FILE = "envoy.json";
-const PID_FILE = "envoy.pid";
+export const PID_FILE = "envoy.pid";
 
 /**
  * Every connection takes two descriptors. As many as the kernel gives without asking for more
@@ -78,8 +78,7 @@ export async function livingEnvoy(runDirectory: string): Promise<number | undefi
 
 /** A pid may have gone to somebody else; a dead child that nobody waited for has no cmdline. */
 export async function isEnvoyOf(runDirectory: string, pid: number): Promise<boolean> {
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return commandLine.split("\0").includes(join(runDirectory, CONFIGURATION_FILE));
+  return (await argumentsOf(pid)).includes(join(runDirectory, CONFIGURATION_FILE));
 }
 
 /**
@@ -88,12 +87,9 @@ export async function isEnvoyOf(runDirectory: string, pid: number): Promise<bool
  * container's first process, and were it killed in between, Envoy would end with the container.
  */
 export async function startEnvoy(options: EnvoyOptions): Promise<number> {
-  const { runDirectory, nodeId, launcher = [] } = options;
-  const maxConnections = await connectionLimit();
-  const socketMode = await socketModeIn(runDirectory);
-  const configuration = bootstrap({ runDirectory, nodeId, maxConnections, socketMode });
+  const { runDirectory, launcher = [] } = options;
   const file = join(runDirectory, CONFIGURATION_FILE);
-  const text = `${JSON.stringify(configuration, undefined, 2)}\n`;
+  const text = await configurationOf(options);
   await writeFile(file, text, { mode: 0o600 }).catch((error: Error) => {
     // The system names no file when its disk is full.
     throw new Error(`cannot start Envoy: ${file}: ${error.message}`);
@@ -110,6 +106,37 @@ export async function startEnvoy(options: EnvoyOptions): Promise<number> {
   } finally {
     await log.close();
   }
+}
+
+async function configurationOf({ runDirectory, nodeId }: EnvoyOptions): Promise<string> {
+  const maxConnections = await connectionLimit();
+  const socketMode = await socketModeIn(runDirectory);
+  const configuration = bootstrap({ runDirectory, nodeId, maxConnections, socketMode });
+  return `${JSON.stringify(configuration, undefined, 2)}\n`;
+}
+
+/**
+ * In what the living Envoy of this run directory was started otherwise than startEnvoy would do it
+ * now, its binary aside: for people, empty when in nothing.
+ */
+export async function startedOtherwise(options: EnvoyOptions, pid: number): Promise<string[]> {
+  const file = join(options.runDirectory, CONFIGURATION_FILE);
+  const [, ...present] = await argumentsOf(pid);
+  const [, ...wanted] = commandOf(options, file);
+  const configuration = await readFile(file, "utf8").catch(() => "");
+  const found: string[] = [];
+  if (present.join(" ") !== wanted.join(" ")) {
+    found.push(`its flags are ${present.join(" ")}, and would be ${wanted.join(" ")}`);
+  }
+  if (configuration !== (await configurationOf(options))) {
+    found.push(`its bootstrap, ${file}, is not what this version of Portico writes`);
+  }
+  return found;
+}
+
+async function argumentsOf(pid: number): Promise<string[]> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return commandLine.split("\0").slice(0, -1);
 }
 
 function commandOf(options: EnvoyOptions, configurationFile: string): string[] {
@@ -174,7 +201,8 @@ async function endProcess(runDirectory: string, pid: number): Promise<void> {
   }
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+/** Nothing when it is gone already. */
+export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {

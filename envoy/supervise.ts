@@ -1,8 +1,11 @@
-// Keeps one Envoy running: adopts the one that lives already, starts one when there is none or it
-// died, and passes its log on. It is not the parent of an Envoy it adopted, so it looks instead of
-// being told.
+// Keeps one Envoy running: adopts the one that lives already, starts one when there is none, or it
+// died or hangs, and passes its log on. It is not the parent of an Envoy it adopted, so it looks
+// instead of being told.
 
 import { join } from "node:path";
+import { serverInfo } from "./admin.ts";
+import { ADMIN_SOCKET } from "./bootstrap.ts";
+import { Liveness } from "./liveness.ts";
 import { LogFollower } from "./log-follower.ts";
 import {
   type EnvoyOptions,
@@ -10,8 +13,11 @@ import {
   isEnvoyOf,
   LOG_FILE,
   livingEnvoy,
+  signal,
   startEnvoy,
+  startedOtherwise,
 } from "./process.ts";
+import { envoyVersion, refuseOldEnvoy } from "./version.ts";
 
 export interface EnvoyLog {
   info(fields: object, message: string): void;
@@ -21,12 +27,19 @@ export interface EnvoyLog {
 
 export interface SupervisorOptions extends EnvoyOptions {
   log: EnvoyLog;
+  /** An Envoy that does not answer for so long is killed; 0: it is left alone. */
+  hungAfterMs: number;
   /** Envoy died and is started again. */
   onDeath?: () => void;
+  /** Envoy hangs, and is about to be killed. */
+  onHung?: () => void;
 }
 
 /** How often we look: a dead Envoy is noticed, and its log passed on, within this time. */
 const LOOK_INTERVAL_MS = 100;
+
+/** How often an Envoy that answers is asked whether it does. */
+const ASK_INTERVAL_MS = 5_000;
 
 /** Between two starts of an Envoy that dies young; the first start after a good run is at once. */
 const FIRST_DELAY_MS = 100;
@@ -37,7 +50,12 @@ const GOOD_RUN_MS = 10_000;
 export class EnvoySupervisor {
   readonly #options: SupervisorOptions;
   readonly #follower: LogFollower;
+  readonly #liveness: Liveness;
+  /** The version of the binary, once it is known. */
+  #version: string | undefined;
+  #outdated: readonly string[] = [];
   #pid: number | undefined;
+  #lastDeath: string | undefined;
   /** How the one that we started ended; an adopted one's end is not told us. */
   #ended = "unknown";
   #startedAt = 0;
@@ -49,6 +67,11 @@ export class EnvoySupervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#follower = new LogFollower(join(options.runDirectory, LOG_FILE));
+    this.#liveness = new Liveness({
+      adminSocket: join(options.runDirectory, ADMIN_SOCKET),
+      patienceMs: options.hungAfterMs,
+      intervalMs: Math.min(ASK_INTERVAL_MS, options.hungAfterMs),
+    });
   }
 
   /** Pid of the Envoy, undefined while there is none. */
@@ -56,19 +79,52 @@ export class EnvoySupervisor {
     return this.#pid;
   }
 
-  /** Resolves when an Envoy runs, which does not mean that it is configured. */
+  /** Of the binary; undefined when it does not say. */
+  get version(): string | undefined {
+    return this.#version;
+  }
+
+  /** How the last Envoy that died ended; undefined while none has. */
+  get lastDeath(): string | undefined {
+    return this.#lastDeath;
+  }
+
+  /** In what the Envoy that was adopted is not the one that would be started; for people. */
+  get outdated(): readonly string[] {
+    return this.#outdated;
+  }
+
+  /**
+   * Resolves when an Envoy runs, which does not mean that it is configured. Throws
+   * EnvoyTooOldError, also beside a living Envoy that will be in need of another.
+   */
   async start(): Promise<void> {
-    const { runDirectory, log } = this.#options;
+    const { runDirectory, binary } = this.#options;
     await this.#follower.skip();
+    this.#version = await envoyVersion(binary);
+    refuseOldEnvoy(this.#version, binary);
     this.#pid = await livingEnvoy(runDirectory);
     if (this.#pid === undefined) await this.#startOne();
-    else log.info({ pid: this.#pid }, "took over the Envoy that runs already");
+    else await this.#adopt(this.#pid);
     this.#lookLater();
+  }
+
+  async #adopt(pid: number): Promise<void> {
+    const { runDirectory, binary, log } = this.#options;
+    const info = await serverInfo(join(runDirectory, ADMIN_SOCKET)).catch(() => undefined);
+    const outdated = await startedOtherwise(this.#options, pid);
+    if (info && this.#version !== undefined && info.version !== this.#version) {
+      outdated.unshift(`it is Envoy ${info.version}, and ${binary} is ${this.#version}`);
+    }
+    this.#outdated = outdated;
+    const fields = { pid, version: info?.version };
+    log.info(fields, "took over the Envoy that runs already");
   }
 
   /** Stops supervising; Envoy goes on. */
   async release(): Promise<void> {
     this.#released = true;
+    this.#liveness.stop();
     clearTimeout(this.#timer);
     await this.#looking;
   }
@@ -88,7 +144,9 @@ export class EnvoySupervisor {
       this.#ended = how;
     };
     this.#pid = await startEnvoy({ ...this.#options, onExit });
-    this.#options.log.info({ pid: this.#pid }, "started Envoy");
+    this.#outdated = [];
+    this.#liveness.beginAnew();
+    this.#options.log.info({ pid: this.#pid, version: this.#version }, "started Envoy");
   }
 
   #lookLater(): void {
@@ -102,6 +160,7 @@ export class EnvoySupervisor {
 
   async #look(): Promise<void> {
     await this.#passOnLog();
+    if (this.#pid !== undefined && this.#liveness.isHung) this.#killHung(this.#pid);
     if (this.#pid !== undefined) await this.#noticeDeath(this.#pid);
     if (this.#pid !== undefined || this.#released) return;
     if (performance.now() - this.#startedAt < this.#delayMs) return;
@@ -111,9 +170,19 @@ export class EnvoySupervisor {
     });
   }
 
+  /** Its connections are lost, as they were: nobody reads them. */
+  #killHung(pid: number): void {
+    const { log, hungAfterMs, onHung } = this.#options;
+    log.error({ pid, silentForMs: hungAfterMs }, "Envoy hangs: it does not answer; killing it");
+    onHung?.();
+    this.#liveness.beginAnew();
+    signal(pid, "SIGKILL");
+  }
+
   async #noticeDeath(pid: number): Promise<void> {
     if (await isEnvoyOf(this.#options.runDirectory, pid)) return;
     this.#pid = undefined;
+    this.#lastDeath = this.#ended;
     this.#options.onDeath?.();
     const wasGood = performance.now() - this.#startedAt >= GOOD_RUN_MS;
     this.#delayMs = wasGood ? 0 : longerDelay(this.#delayMs);

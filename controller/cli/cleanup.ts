@@ -1,9 +1,10 @@
 // portico cleanup: this node as if Portico had never been there.
 
 import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
+import { emptySlot, SLOTS, slotDirectory } from "../../envoy/slots.ts";
 import { KernelCapture } from "../capture/apply.ts";
 import { restoreEarlyDemux } from "../capture/early-demux.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
@@ -66,9 +67,15 @@ async function drainEnvoy(runDir: string, limitMs: number): Promise<void> {
 }
 
 async function removeEnvoy(runDir: string): Promise<string[]> {
-  const pid = await livingEnvoy(runDir);
-  await endEnvoy(runDir);
-  return pid === undefined ? [] : [`Envoy (pid ${pid})`];
+  const removed: string[] = [];
+  for (const slot of SLOTS) {
+    const directory = slotDirectory(resolve(runDir), slot);
+    const pid = await livingEnvoy(directory);
+    await endEnvoy(directory);
+    await emptySlot(resolve(runDir), slot);
+    if (pid !== undefined) removed.push(`Envoy (pid ${pid})`);
+  }
+  return removed;
 }
 
 /** The folder itself stays when something else is in it. */

@@ -39,7 +39,9 @@ interface Flags extends ProxyFlags {
   watchPlugin: boolean;
   serviceCidr?: string[];
   serviceProxyName?: string;
+  envoyHungAfter: number;
   capturePorts: CapturePorts;
+  secondCapturePorts: CapturePorts;
   markBit: number;
   routeTable: number;
   rulePriority: number;
@@ -81,8 +83,18 @@ async function run(flags: Flags, command: Command): Promise<void> {
   await writeFile(flags.writeConfigTo, kubeProxyConfigurationYaml(written));
 }
 
+function refuseContradictions(options: RunOptions): void {
+  refusePeriods(options);
+  const ports = [options.capturePorts, options.secondCapturePorts].flatMap(Object.values);
+  const twice = ports.find((port, index) => ports.indexOf(port) < index);
+  if (twice === undefined) return;
+  throw new Error(
+    `port ${twice} is one of --capture-ports and of --second-capture-ports; give three others`,
+  );
+}
+
 /** As kube-proxy, which refuses the same of its file; a flag may contradict a file, too. */
-function refuseContradictions({ minSyncPeriodMs: least, syncPeriodMs: often }: RunOptions): void {
+function refusePeriods({ minSyncPeriodMs: least, syncPeriodMs: often }: RunOptions): void {
   if (least <= often) return;
   const periods = `${goDuration(least)} is longer than --sync-period ${goDuration(often)}`;
   throw new Error(`--min-sync-period ${periods}; give a shorter one`);
@@ -133,6 +145,14 @@ function addEnvoyOptions(command: Command): void {
       integerBetween(0, 1024),
       0,
     )
+    .addOption(
+      withDefault(
+        "--envoy-hung-after <duration>",
+        "kill and restart an Envoy whose admin interface gives no answer for so long; 0s: never",
+        durationMs,
+        "30s",
+      ),
+    )
     .option("--plugin <file>", "the plugin to start with", shippedPlugin())
     .option(
       "--follow-plugin <file>",
@@ -151,6 +171,15 @@ function addKernelOptions(command: Command): void {
           "only; the kernel rules refuse whoever dials them directly",
         capturePortsFromText,
         "15401,15402,15403",
+      ),
+    )
+    .addOption(
+      withDefault(
+        "--second-capture-ports <keep,masquerade,local>",
+        "the same of an Envoy that `portico envoy replace` starts beside the present one, to " +
+          "take its place; the next one has the first ports again",
+        capturePortsFromText,
+        "15411,15412,15413",
       ),
     )
     .option("--mark-bit <n>", "bit (0-31) of packet and conntrack marks", integerBetween(0, 31), 12)
@@ -220,7 +249,9 @@ function optionsFromFlags(
     watchPlugin: flags.watchPlugin,
     withEnvoy: flags.withEnvoy,
     envoyConcurrency: flags.envoyConcurrency,
+    envoyHungAfterMs: flags.envoyHungAfter,
     capturePorts: flags.capturePorts,
+    secondCapturePorts: flags.secondCapturePorts,
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,

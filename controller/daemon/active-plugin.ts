@@ -10,12 +10,14 @@ import { ControlRefusal } from "./control-server.ts";
 import type { PluginStore, StoredPlugin } from "./plugin-store.ts";
 
 export class ActivePlugin {
-  readonly #rollout: PluginRollout;
+  #rollout: PluginRollout;
   readonly #store: PluginStore;
   readonly #log: Log;
   #source = "";
   #activeSince = "";
   #lastRejection: PluginStatus["lastRejection"] = null;
+  /** One thing at a time happens to the plugin. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(rollout: PluginRollout, store: PluginStore, log: Log) {
     this.#rollout = rollout;
@@ -46,20 +48,38 @@ export class ActivePlugin {
    * Rejects with ControlRefusal; the present one serves on then, unless the message says that the
    * new one does and cannot be kept.
    */
-  async load(wasm: Uint8Array, source: string): Promise<PluginStatus> {
-    const plugin = { wasm, source };
-    await this.#load(plugin, false);
-    await this.#store.keep(plugin).catch(({ message }: Error) => {
-      throw new ControlRefusal(`it serves, but cannot be kept for the next start: ${message}`);
+  load(wasm: Uint8Array, source: string): Promise<PluginStatus> {
+    return this.#inTurn(async () => {
+      const plugin = { wasm, source };
+      await this.#load(plugin, false);
+      await this.#store.keep(plugin).catch(({ message }: Error) => {
+        throw new ControlRefusal(`it serves, but cannot be kept for the next start: ${message}`);
+      });
+      return this.status();
     });
-    return this.status();
   }
 
   /** Works without an Envoy, too: the loaded one may be why there is none. */
-  async reset(): Promise<PluginStatus> {
-    await this.#load(await this.#store.shipped(), true);
-    await this.#store.forget();
-    return this.status();
+  reset(): Promise<PluginStatus> {
+    return this.#inTurn(async () => {
+      await this.#load(await this.#store.shipped(), true);
+      await this.#store.forget();
+      return this.status();
+    });
+  }
+
+  /**
+   * Begins with the present plugin in another Envoy too, has `move` make that the one that gets
+   * what is new, and loads into that one from then on.
+   */
+  moveTo(rollout: PluginRollout, move: () => Promise<void>): Promise<void> {
+    return this.#inTurn(async () => {
+      const present = this.#rollout.current;
+      if (!present) throw new Error("ActivePlugin.moveTo before begin");
+      await rollout.begin(present.wasm);
+      await move();
+      this.#rollout = rollout;
+    });
   }
 
   status(): PluginStatus {
@@ -89,6 +109,12 @@ export class ActivePlugin {
     this.#source = source;
     this.#activeSince = new Date().toISOString();
     this.#log.info({ build: code.build, bytes: code.wasm.length, source }, "plugin in service");
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(act);
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   /** Returns the reason. */

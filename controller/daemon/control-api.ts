@@ -19,6 +19,46 @@ export interface PluginStatus {
   lastRejection: { build: string; reason: string; at: string } | null;
 }
 
+/**
+ * GET for the Envoys of this node; PUT to replace the one that serves (EnvoyReplacement, as JSON).
+ */
+export const ENVOY_PATH = "/v1/envoy";
+
+export interface EnvoyReplacement {
+  /** Path of a binary; absent: the one that the controller would start. */
+  binary?: string;
+  /** How long the present Envoy may go on with its connections. */
+  drainMs: number;
+  /** Whether an Envoy that goes on since an earlier replacement is ended now. */
+  endDraining: boolean;
+}
+
+export interface EnvoyStatus {
+  /** Whether the controller starts and supervises it. */
+  supervised: boolean;
+  /** The one that gets what is new; null while none answers. */
+  active: {
+    /** Folder of its sockets. */
+    directory: string;
+    /** null: it is not ours. */
+    pid: number | null;
+    version: string;
+    uptimeSeconds: number;
+    connections: number;
+    udpFlows: number;
+    /** In what it is not the one that the controller would start. */
+    outdated: readonly string[];
+  } | null;
+  /** The one that goes on with its connections until then (ISO 8601); null when there is none. */
+  draining: {
+    directory: string;
+    until: string;
+    /** null: it does not say. */
+    connections: number | null;
+    udpFlows: number | null;
+  } | null;
+}
+
 export interface SourceStatus {
   kind: string;
   synced: boolean;

@@ -7,6 +7,9 @@ import { callController } from "../cli/control-client.ts";
 import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
   type ControllerStatus,
+  ENVOY_PATH,
+  type EnvoyReplacement,
+  type EnvoyStatus,
   PLUGIN_PATH,
   type PluginStatus,
   STATUS_PATH,
@@ -34,9 +37,12 @@ const status: ControllerStatus = {
   problems: [],
 };
 
+const envoys: EnvoyStatus = { supervised: true, active: null, draining: null };
+
 let directory: string;
 let socket: string;
 let server: Server;
+const replaced: EnvoyReplacement[] = [];
 const loaded: { bytes: number; source: string }[] = [];
 
 beforeEach(async () => {
@@ -53,6 +59,11 @@ beforeEach(async () => {
     resetPlugin: async () => {
       throw new Error("disk full");
     },
+    envoyStatus: async () => envoys,
+    replaceEnvoy: async (how) => {
+      replaced.push(how);
+      return envoys;
+    },
   });
 });
 afterEach(() => {
@@ -63,6 +74,14 @@ afterEach(() => {
 it("gives the status of the controller and of its plugin", async () => {
   expect(await callController(socket, "GET", STATUS_PATH)).toEqual(status);
   expect(await callController(socket, "GET", PLUGIN_PATH)).toEqual(plugin);
+});
+
+it("has Envoy replaced as it was asked to", async () => {
+  expect(await callController(socket, "GET", ENVOY_PATH)).toEqual(envoys);
+  const how: EnvoyReplacement = { binary: "/opt/envoy", drainMs: 60_000, endDraining: false };
+  const body = Buffer.from(JSON.stringify(how));
+  expect(await callController(socket, "PUT", ENVOY_PATH, body)).toEqual(envoys);
+  expect(replaced).toEqual([how]);
 });
 
 it("takes a module with the name of its file", async () => {

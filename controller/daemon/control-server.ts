@@ -7,6 +7,9 @@ import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
   type ControlError,
   type ControllerStatus,
+  ENVOY_PATH,
+  type EnvoyReplacement,
+  type EnvoyStatus,
   PLUGIN_PATH,
   type PluginStatus,
   STATUS_PATH,
@@ -22,6 +25,9 @@ export interface ControlHandlers {
   /** Rejects with ControlRefusal when the module is not taken; the old one goes on then. */
   loadPlugin(wasm: Uint8Array, source: string): Promise<PluginStatus>;
   resetPlugin(): Promise<PluginStatus>;
+  envoyStatus(): Promise<EnvoyStatus>;
+  /** Rejects with ControlRefusal when the present one goes on. */
+  replaceEnvoy(how: EnvoyReplacement): Promise<EnvoyStatus>;
 }
 
 /** Listens on `path`; rejects with SocketInUseError when a living process does already. */
@@ -47,6 +53,10 @@ async function answer(request: IncomingMessage, handlers: ControlHandlers): Prom
       return handlers.loadPlugin(await readModule(request), url.searchParams.get("source") ?? "");
     case `DELETE ${PLUGIN_PATH}`:
       return handlers.resetPlugin();
+    case `GET ${ENVOY_PATH}`:
+      return handlers.envoyStatus();
+    case `PUT ${ENVOY_PATH}`:
+      return handlers.replaceEnvoy(await readReplacement(request));
     default:
       throw new ControlRefusal(`no ${request.method} ${url.pathname} here`);
   }
@@ -63,6 +73,11 @@ async function readModule(request: IncomingMessage): Promise<Uint8Array> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+async function readReplacement(request: IncomingMessage): Promise<EnvoyReplacement> {
+  const text = Buffer.concat(await request.toArray()).toString("utf8");
+  return JSON.parse(text) as EnvoyReplacement;
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

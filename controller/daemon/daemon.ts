@@ -2,8 +2,6 @@
 // business; what is synced when and in which order is sync's.
 
 import { mkdir } from "node:fs/promises";
-import { findEnvoy } from "../../envoy/find.ts";
-import { EnvoySupervisor } from "../../envoy/supervise.ts";
 import { disableEarlyDemux } from "../capture/early-demux.ts";
 import { kernelSettingProblems } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
@@ -13,11 +11,10 @@ import { ClusterState } from "../model/cluster-state.ts";
 import type { Problem } from "../model/types.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { Problems } from "../observe/problems.ts";
-import { TableClient } from "../table/client.ts";
-import { PluginRollout } from "../xds/plugin-rollout.ts";
-import { XdsServer } from "../xds/server.ts";
 import { ActivePlugin } from "./active-plugin.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
+import { type EnvoyPlace, EnvoyPlane } from "./envoy-plane.ts";
+import { Envoys, presentPlace } from "./envoys.ts";
 import { lockNode } from "./node-lock.ts";
 import { NodeSync } from "./node-sync.ts";
 import { Operations } from "./operations.ts";
@@ -48,20 +45,14 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 }
 
 /** The parts, connected; none has begun. */
-function assemble(options: RunOptions, log: Log) {
+function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   const paths = runPaths(options.runDir);
   const state = new ClusterState((...change) => operations.objectChanged(...change));
   const problems = new Problems({
     appeared: (problem) => operations.problemAppeared(problem),
     solved: ({ object, message }) => log.info({ object, solved: message }, "problem solved"),
   });
-  const table = new TableClient(paths.tableSocket);
-  const xds = new XdsServer({
-    socketPath: paths.xdsSocket,
-    log,
-    onConnect: () => sync.envoyConnected(),
-    onReply: (type, refusal) => operations.xdsReplied(type, refusal),
-  });
+  const isConnected = () => sync.plane.isConnected;
   const operations = new Operations({
     options,
     state,
@@ -70,27 +61,37 @@ function assemble(options: RunOptions, log: Log) {
     nodePortAddresses: () => sync.nodePortAddresses,
     figures: () => ({
       ...sync.figures(),
-      envoysConnected: xds.connections().length,
+      envoysConnected: sync.plane.xds.connections().length,
       pluginBuild: plugin.status().build,
       problems: problems.counts(),
       watches: source.status(),
     }),
   });
-  const sync = new NodeSync({
-    ...{ options, state, problems, log, table, xds },
-    observer: operations,
-    metrics: operations.counted,
-    serve: () => rollout.serve(),
+  const planeAt = (where: EnvoyPlace, isSecond: boolean) => {
+    const plane: EnvoyPlane = new EnvoyPlane({
+      ...{ options, place: where, log, isSecond },
+      metrics: operations.counted,
+      connected: () => sync.envoyConnected(plane),
+      replied: (type, refusal) => operations.xdsReplied(type, refusal),
+      records: () => sync.records(),
+    });
+    return plane;
+  };
+  const plane = planeAt(place, false);
+  const observer = operations;
+  const sync = new NodeSync({ options, state, problems, log, observer, plane });
+  const store = new PluginStore(options.pluginFile, paths.loadedPlugin);
+  const plugin = new ActivePlugin(plane.rollout, store, log);
+  const envoys = new Envoys({
+    ...{ options, log, sync, plugin },
+    makePlane: (where) => planeAt(where, true),
+    report: (found) => problems.report("Envoy", found),
+    died: () => operations.envoyDied(),
+    hung: () => operations.envoyHung(),
   });
-  const rollout = new PluginRollout({ xds, table, pushSnapshot: () => sync.pushSnapshot() });
-  const plugin = new ActivePlugin(
-    rollout,
-    new PluginStore(options.pluginFile, paths.loadedPlugin),
-    log,
-  );
   const pluginFile = followedPlugin(options, {
     plugin,
-    isEnvoyConnected: () => xds.connections().length > 0,
+    isEnvoyConnected: isConnected,
     loaded: (note) => operations.pluginLoaded(note),
     report: (found) => problems.report("plugin", found),
   });
@@ -108,15 +109,17 @@ function assemble(options: RunOptions, log: Log) {
       nodeName: options.nodeName,
       source: describeSource(options),
       watches: source.status(),
-      envoyConnected: xds.connections().length > 0,
+      envoyConnected: isConnected(),
       ...sync.status(),
       plugin: plugin.status(),
       problems: problems.list(),
     }),
     loadPlugin: (wasm, from) => plugin.load(wasm, from),
     resetPlugin: () => plugin.reset(),
+    envoyStatus: () => envoys.status(),
+    replaceEnvoy: (how) => envoys.replace(how),
   };
-  return { problems, table, xds, operations, sync, plugin, pluginFile, source, handlers };
+  return { problems, operations, sync, plugin, pluginFile, envoys, source, handlers };
 }
 
 function followedPlugin(
@@ -151,24 +154,22 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
 
 /** `atEnd` is told what ends the parts that began; the last is to end first. */
 async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]) => void) {
-  const parts = assemble(options, log);
-  const { problems, table, xds, operations, sync, plugin, pluginFile, source, handlers } = parts;
-  atEnd(
-    () => table.close(),
-    () => operations.stop(),
-  );
+  const parts = assemble(options, log, await presentPlace(options));
+  const { problems, operations, sync, plugin, pluginFile, envoys, source, handlers } = parts;
+  atEnd(() => operations.stop());
   await operations.start();
   problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
   await plugin.begin(await pluginFile?.first());
-  await xds.start();
+  if (options.withEnvoy) await mkdir(sync.plane.place.directory, { recursive: true });
+  await sync.plane.xds.start();
   atEnd(
-    () => xds.stop(),
+    () => sync.plane.stop(),
     () => sync.stop(),
   );
   const control = await startControlServer(runPaths(options.runDir).controlSocket, handlers);
   atEnd(() => control.close());
-  const envoy = await superviseEnvoy(options, log, () => operations.envoyDied());
-  atEnd(() => envoy?.release());
+  atEnd(() => envoys.release());
+  await envoys.start();
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
   pluginFile?.start();
@@ -187,24 +188,6 @@ async function kernelProblems({ runDir, earlyDemuxFile }: RunOptions): Promise<s
 
 function problemOfThisNode(message: string): Problem {
   return { object: "This node", message };
-}
-
-async function superviseEnvoy(
-  options: RunOptions,
-  log: Log,
-  onDeath: () => void,
-): Promise<EnvoySupervisor | undefined> {
-  if (!options.withEnvoy) return undefined;
-  const supervisor = new EnvoySupervisor({
-    runDirectory: options.runDir,
-    nodeId: options.nodeName,
-    binary: await findEnvoy(process.env, (line) => log.info(line)),
-    concurrency: options.envoyConcurrency === 0 ? undefined : options.envoyConcurrency,
-    log,
-    onDeath,
-  });
-  await supervisor.start();
-  return supervisor;
 }
 
 /** A signal, or CONFIG_CHANGED. */

@@ -44,10 +44,17 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
 export class CaptureOfNode implements CaptureGateway {
   #options: CaptureOptions;
   #kernel: KernelCapture;
+  #isHeld: boolean;
 
-  constructor(options: CaptureOptions) {
+  /** `isHeld`: the kernel belongs to another Envoy, and nothing is done to it, until `release`. */
+  constructor(options: CaptureOptions, isHeld: boolean) {
     this.#options = options;
     this.#kernel = new KernelCapture(options);
+    this.#isHeld = isHeld;
+  }
+
+  release(): void {
+    this.#isHeld = false;
   }
 
   /** How Pods of the node are told from other clients. */
@@ -57,20 +64,20 @@ export class CaptureOfNode implements CaptureGateway {
     this.#kernel = new KernelCapture(this.#options);
   }
 
-  full(set: CaptureSet): Promise<void> {
-    return this.#kernel.full(set);
+  async full(set: CaptureSet): Promise<void> {
+    if (!this.#isHeld) await this.#kernel.full(set);
   }
 
   /** A kernel that was made for another detector does everything anew. */
-  update(previous: CaptureSet, next: CaptureSet): Promise<void> {
-    return this.#kernel.update(previous, next);
+  async update(previous: CaptureSet, next: CaptureSet): Promise<void> {
+    if (!this.#isHeld) await this.#kernel.update(previous, next);
   }
 
   verify(): Promise<boolean> {
     return this.#kernel.verify();
   }
 
-  isPresent(): Promise<boolean> {
-    return this.#kernel.isPresent();
+  async isPresent(): Promise<boolean> {
+    return !this.#isHeld && (await this.#kernel.isPresent());
   }
 }

@@ -1,7 +1,7 @@
 // Envoy's listeners and clusters behind xDS, as the reconciler drives them; and what the last
 // controller left there.
 
-import { request } from "node:http";
+import { askAdmin } from "../../envoy/admin.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import type { Problem } from "../model/types.ts";
 import type { Listeners } from "../sync/reconcile.ts";
@@ -83,8 +83,6 @@ export class EnvoyListeners {
   }
 }
 
-const ADMIN_TIMEOUT_MS = 2_000;
-
 /** As Envoy's admin interface says it, GET /listeners?format=json. */
 interface ListenerStatuses {
   listener_statuses?: {
@@ -104,26 +102,12 @@ export interface UdpListenerPlace {
  */
 export async function udpListenersOf(adminSocket: string): Promise<UdpListenerPlace[]> {
   try {
-    return udpListenersFrom(JSON.parse(await bodyOf(adminSocket, "/listeners?format=json")));
+    const { body } = await askAdmin(adminSocket, "/listeners?format=json");
+    return udpListenersFrom(JSON.parse(body));
   } catch (error) {
     const { message } = error as Error;
     throw new TableError("unreachable", `Envoy's admin interface, ${adminSocket}: ${message}`);
   }
-}
-
-function bodyOf(socketPath: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(ADMIN_TIMEOUT_MS);
-    const asked = request({ socketPath, path, signal }, (response) => {
-      let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => {
-        body += text;
-      });
-      response.on("error", reject).on("end", () => resolve(body));
-    });
-    asked.on("error", reject);
-    asked.end();
-  });
 }
 
 function udpListenersFrom({ listener_statuses = [] }: ListenerStatuses): UdpListenerPlace[] {

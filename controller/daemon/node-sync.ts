@@ -1,33 +1,22 @@
 // Cluster state → data plane, for this node: follows the state, and reconciles when the runner says
 // so. The pure steps are node's and sync's; this holds the state between them.
 
-import { capturedFamilies } from "../capture/kernel-settings.ts";
-import { detectedFamilies, type LocalDetector } from "../capture/local-detector.ts";
-import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import type { LocalDetector } from "../capture/local-detector.ts";
 import { systemClock } from "../clock.ts";
-import { type RunOptions, runPaths } from "../config.ts";
+import type { RunOptions } from "../config.ts";
 import type { DetectLocal } from "../config-file.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
-import type { NodeViewChange } from "../node/node-view.ts";
 import type { CaptureSet } from "../node/types.ts";
-import type { EventMetrics } from "../observe/event-metrics.ts";
 import type { Log } from "../observe/log.ts";
-import { meteredTable } from "../observe/metered-table.ts";
 import type { Figures } from "../observe/present-metrics.ts";
 import type { Problems } from "../observe/problems.ts";
-import { Reconciler } from "../sync/reconcile.ts";
 import { Runner } from "../sync/runner.ts";
 import { TargetTable } from "../sync/target-table.ts";
-import { TargetUdp } from "../sync/target-udp.ts";
-import type { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
-import type { XdsServer } from "../xds/server.ts";
 import type { ControllerStatus } from "./control-api.ts";
-import { CaptureOfNode, tableGateway } from "./data-plane.ts";
-import { EnvoyListeners, udpListenersOf } from "./envoy-listeners.ts";
+import type { EnvoyPlane, PlaneTarget } from "./envoy-plane.ts";
 import { interfaceAddresses } from "./interface-addresses.ts";
-import { localPorts } from "./udp-limits.ts";
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
@@ -65,51 +54,37 @@ interface NodeSyncParts {
   state: ClusterState;
   problems: Problems;
   log: Log;
-  table: TableClient;
-  xds: XdsServer;
   observer: SyncObserver;
-  metrics: EventMetrics;
-  /** Lets the plugin have connections; called once its table is there, and again and again. */
-  serve: () => Promise<void>;
+  /** The Envoy that gets what is new. */
+  plane: EnvoyPlane;
+}
+
+/** Another Envoy is to get what is new. */
+interface Move {
+  plane: EnvoyPlane;
+  record: () => Promise<void>;
+  done: () => void;
+  failed: (error: unknown) => void;
 }
 
 export class NodeSync {
   readonly #parts: NodeSyncParts;
   readonly #follower: NodeFollower;
   readonly #target = new TargetTable();
-  readonly #listeners: EnvoyListeners;
-  /** Undefined until it is known which listeners Envoy has from an earlier controller. */
-  #udp: TargetUdp | undefined;
-  readonly #capture: CaptureOfNode;
-  readonly #reconciler: Reconciler;
   readonly #runner: Runner;
+  #plane: EnvoyPlane;
+  #move: Move | undefined;
+  /** UDP addresses of an Envoy that gets nothing new any more. */
+  #former: CaptureSet["formerUdpAddresses"] = new Map();
   #last: ControllerStatus["lastSync"] = null;
   /** As of the last full sync: asking takes as long as there are Pods. */
   #interfaces: readonly string[] | undefined;
 
   constructor(parts: NodeSyncParts) {
     this.#parts = parts;
-    const { options, state, table, xds, metrics } = parts;
+    const { options, state } = parts;
     this.#follower = new NodeFollower(state, options);
-    this.#capture = new CaptureOfNode({
-      ...DEFAULT_CAPTURE_OPTIONS,
-      markBit: 2 ** options.markBit,
-      routeTable: options.routeTable,
-      rulePriority: options.rulePriority,
-      keepPort: options.capturePorts.keep,
-      masqueradePort: options.capturePorts.masquerade,
-      localPort: options.capturePorts.local,
-      localPorts: localPorts(),
-      families: capturedFamilies(),
-      masqueradeAll: options.masqueradeAll,
-      localDetector: localDetectorFrom(options.detectLocal, []),
-    });
-    this.#listeners = new EnvoyListeners(xds, options.capturePorts, parts.serve);
-    this.#reconciler = new Reconciler({
-      table: meteredTable(tableGateway(table), metrics, () => performance.now()),
-      listeners: () => this.#listeners.now(),
-      capture: this.#capture,
-    });
+    this.#plane = parts.plane;
     this.#runner = new Runner({
       run: (full) => this.#sync(full),
       onError: (error, retryInMs) => this.#failed(error, retryInMs),
@@ -132,78 +107,121 @@ export class NodeSync {
     return this.#follower.nodePortAddresses;
   }
 
-  /** It may be another Envoy than before, with another table. */
-  envoyConnected(): void {
-    this.#reconciler.forgetTable();
+  /** The Envoy that gets what is new. */
+  get plane(): EnvoyPlane {
+    return this.#plane;
+  }
+
+  /** The records of the whole table, as it should be. */
+  records(): Uint8Array[] {
+    return [...this.#target.entries.values()].map(({ record }) => record);
+  }
+
+  /** This one may be another Envoy than before, with another table. */
+  envoyConnected(plane: EnvoyPlane): void {
+    plane.reconciler.forgetTable();
     this.request();
   }
 
-  /** For a plugin that does not know the present table: it is of another wire version. */
-  async pushSnapshot(): Promise<void> {
-    const records = [...this.#target.entries.values()].map(({ record }) => record);
-    await this.#parts.table.pushSnapshot(records);
-    this.envoyConnected();
+  /**
+   * Gives another Envoy, which is connected, all that the present one has, and then what is new:
+   * `record` notes that for the next controller just before the kernel is told. Rejects when that
+   * fails; the present one goes on then.
+   */
+  moveTo(plane: EnvoyPlane, record: () => Promise<void>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#move = { plane, record, done: resolve, failed: reject };
+    this.request();
+    return promise;
+  }
+
+  /** UDP addresses of an Envoy that still answers, and gets nothing new; none once it is gone. */
+  setFormer(addresses: CaptureSet["formerUdpAddresses"]): void {
+    this.#former = addresses;
+    this.request();
   }
 
   async stop(): Promise<void> {
     await this.#runner.stop();
+    this.#move?.failed(new Error("the controller stops"));
   }
 
   figures(): Pick<Figures, "tableVersion" | "frontends" | "backends"> {
     let backends = 0;
     for (const { backendCount } of this.#target.entries.values()) backends += backendCount;
-    const { tableVersion } = this.#reconciler;
+    const { tableVersion } = this.#plane.reconciler;
     return { tableVersion, frontends: this.#target.entries.size, backends };
   }
 
   status(): Pick<ControllerStatus, "tableVersion" | "frontends" | "lastSync"> {
     return {
-      tableVersion: this.#reconciler.tableVersion,
+      tableVersion: this.#plane.reconciler.tableVersion,
       frontends: this.#target.entries.size,
       lastSync: this.#last,
     };
   }
 
   async #sync(full: boolean): Promise<void> {
-    if (!this.#parts.state.isSynced()) return;
+    if (!this.#parts.state.isSynced()) return this.#refuseMove();
     const start = performance.now();
     this.#parts.observer.began();
     if (full || !this.#interfaces) this.#interfaces = interfaceAddresses();
-    const { change, capture } = this.#follow(this.#interfaces);
-    const udp = await this.#followUdp(change);
-    if (full) this.#listeners.forgetRefusals();
-    const target = { table: this.#target.entries, capture: udp.captureWith(capture) };
-    await this.#reconciler.reconcile({ ...target, udp: udp.target }, full);
-    this.#parts.problems.report("UDP", this.#listeners.problems());
+    const target = this.#follow(this.#interfaces);
+    const settleMove = await this.#tryMove(target);
+    try {
+      await this.#plane.reconcile({ ...target, former: this.#former }, full);
+    } finally {
+      settleMove();
+    }
+    this.#parts.problems.report("UDP", this.#plane.listeners.problems());
     const durationMs = performance.now() - start;
     this.#last = { at: new Date().toISOString(), durationMs, error: "" };
     this.#parts.observer.succeeded(durationMs / 1_000, full);
   }
 
   /** Brings the target up to date with the state. */
-  #follow(interfaces: readonly string[]): { change: NodeViewChange; capture: CaptureSet } {
-    const change = this.#follower.update(interfaces);
-    const { upserted, removed, capture, problems } = change;
-    this.#reconciler.markChanged(this.#target.apply(upserted, removed));
+  #follow(interfaces: readonly string[]): Omit<PlaneTarget, "former"> {
+    const { upserted, removed, capture, problems } = this.#follower.update(interfaces);
+    this.#plane.reconciler.markChanged(this.#target.apply(upserted, removed));
     this.#parts.problems.report("node view", problems);
     this.#parts.problems.report("table", this.#target.problems());
-    this.#capture.setLocalDetector(this.#localDetector());
-    return { change, capture: this.#target.captureWithinLimits(capture) };
+    return {
+      table: this.#target.entries,
+      capture: this.#target.captureWithinLimits(capture),
+      change: { upserted, removed },
+      frontends: this.#follower.view.frontends,
+      localDetector: this.#localDetector(),
+    };
   }
 
-  async #followUdp({ upserted, removed }: NodeViewChange): Promise<TargetUdp> {
-    const { runDir, masqueradeAll } = this.#parts.options;
-    const podFamilies = detectedFamilies(this.#localDetector(), capturedFamilies());
-    const options = { masqueradeAll, podFamilies };
-    if (this.#udp) {
-      this.#udp.apply(upserted, removed, options);
-      return this.#udp;
+  #refuseMove(): void {
+    const error = "not all kinds of objects are known yet: see `portico run`'s log, and try again";
+    this.#move?.failed(new Error(error));
+    this.#move = undefined;
+  }
+
+  /**
+   * In two passes, since the kernel is to hand over only to an Envoy that has everything. Returns
+   * what tells whoever asked, for when the kernel leads to where it should again.
+   */
+  async #tryMove(target: Omit<PlaneTarget, "former">): Promise<() => void> {
+    const move = this.#move;
+    if (!move) return () => {};
+    this.#move = undefined;
+    const present = this.#plane;
+    const former = present.udpAddresses;
+    try {
+      await move.plane.reconcile({ ...target, former }, false);
+      await move.record();
+      move.plane.takeKernel();
+      await move.plane.reconcile({ ...target, former }, false);
+      this.#plane = move.plane;
+      this.#former = former;
+      return move.done;
+    } catch (error) {
+      present.reconciler.forgetCapture();
+      return () => move.failed(error);
     }
-    const present = await udpListenersOf(runPaths(runDir).adminSocket);
-    this.#listeners.inherit(new Set(present.map(({ name }) => name)));
-    this.#udp = new TargetUdp(present);
-    this.#udp.apply([...this.#follower.view.frontends.values()], [], options);
-    return this.#udp;
   }
 
   #localDetector(): LocalDetector {
@@ -213,9 +231,9 @@ export class NodeSync {
   }
 
   #failed(error: unknown, retryInMs: number): void {
-    const { log, xds, observer } = this.#parts;
+    const { log, observer } = this.#parts;
     observer.failed(error);
-    const isWaiting = error instanceof TableError && xds.connections().length === 0;
+    const isWaiting = error instanceof TableError && !this.#plane.isConnected;
     const message = isWaiting ? "waiting for Envoy" : String((error as Error).message ?? error);
     if (this.#last?.error !== message) {
       log[isWaiting ? "info" : "warn"]({ retryInMs, error: (error as Error).message }, message);

@@ -124,9 +124,8 @@ export class Operations implements SyncObserver {
 
   /** From the file that is followed: nobody on this node asked for it, so people are told. */
   pluginLoaded(note: string): void {
-    const name = this.#parts.options.nodeName;
     this.#events.record({
-      subject: { apiVersion: "v1", kind: "Node", namespace: "", name, uid: name },
+      subject: this.#nodeSubject(),
       type: "Normal",
       reason: "PluginLoaded",
       action: "LoadPlugin",
@@ -140,6 +139,17 @@ export class Operations implements SyncObserver {
 
   envoyDied(): void {
     this.counted.envoyRestarts.inc();
+  }
+
+  /** What is told to whoever looks at the node: its connections were lost. */
+  envoyHung(): void {
+    const { options } = this.#parts;
+    const seconds = options.envoyHungAfterMs / 1_000;
+    this.counted.envoyHangs.inc();
+    this.#events.record({
+      ...{ subject: this.#nodeSubject(), type: "Warning", reason: "EnvoyHung", action: "Restart" },
+      note: `the node's Envoy did not answer for ${seconds} s and is restarted`,
+    });
   }
 
   queued(): void {
@@ -238,6 +248,11 @@ export class Operations implements SyncObserver {
       action: "Listen",
       note: `${what} on port ${port}: ${error.message}`,
     });
+  }
+
+  #nodeSubject() {
+    const name = this.#parts.options.nodeName;
+    return { apiVersion: "v1", kind: "Node", namespace: "", name, uid: this.#uidOf("Node", name) };
   }
 
   /** A Node's Events carry its name, as the kubelet's do: `kubectl describe node` looks for it. */

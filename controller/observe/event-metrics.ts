@@ -24,6 +24,7 @@ export function eventMetricsIn(registry: Registry) {
     xdsAcks: counter("xds_acks_total", "Configurations that an Envoy accepted, by type", "type"),
     xdsNacks: counter("xds_nacks_total", "Configurations that an Envoy refused, by type", "type"),
     envoyRestarts: counter("envoy_restarts_total", "Times that the supervised Envoy died"),
+    envoyHangs: counter("envoy_hangs_total", "Times that the supervised Envoy hung and was killed"),
     events: counter(
       "events_total",
       "Events: written, shared (another node wrote it), dropped (over the rate), failed",

@@ -119,6 +119,11 @@ export class Reconciler {
     this.#forgotten += 1;
   }
 
+  /** The kernel may hold something else than it was told last: the next sync tells it all. */
+  forgetCapture(): void {
+    this.#captured = undefined;
+  }
+
   /** `full` also looks for what others changed: a flushed rule set, a table pushed by somebody. */
   async reconcile(target: Target, full: boolean): Promise<void> {
     if (full) await this.#verify();

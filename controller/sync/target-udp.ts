@@ -22,17 +22,29 @@ export class TargetUdp {
   #target = EMPTY_UDP_TARGET;
   #captured: CaptureSet["udpAddresses"] = new Map();
 
-  /** `present`: the UDP listeners that Envoy has from an earlier controller. */
-  constructor(present: Iterable<Pick<UdpListener, "name" | "address">>) {
+  /**
+   * `present`: the UDP listeners that Envoy has from an earlier controller. `others`: those of
+   * another Envoy, whose addresses no listener of this one may have.
+   */
+  constructor(
+    present: Iterable<Pick<UdpListener, "name" | "address">>,
+    others: CaptureSet["udpAddresses"] = new Map(),
+  ) {
     const roles = [...present].flatMap(({ name, address }): [string, string][] => {
       const role = roleOfListener(name, address);
       return role === undefined ? [] : [[role, address]];
     });
-    this.#addresses = new UdpAddressBook(roles);
+    const taken = [...others.values()].flatMap((addresses) => Object.values(addresses));
+    this.#addresses = new UdpAddressBook(roles, taken);
   }
 
   get target(): UdpTarget {
     return this.#target;
+  }
+
+  /** Where the listeners of each frontend are bound. */
+  get addresses(): CaptureSet["udpAddresses"] {
+    return this.#captured;
   }
 
   /** Takes in a change of the node view. */

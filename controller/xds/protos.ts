@@ -40,7 +40,15 @@ const FILES = [
   "envoy/extensions/filters/udp/udp_proxy/v3/route.proto",
 ];
 
+let loaded: Protos | undefined;
+
+/** Loads them once: they take 30 MB. */
 export function loadProtos(): Protos {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Protos {
   const definitions = loadSync(FILES, {
     includeDirs: includeDirectories(),
     keepCase: true,

@@ -13,7 +13,7 @@ function counting(): (bytes: number) => Uint8Array {
 const V4 = (...names: string[]) => names.map((name) => [name, "10.96.0.10"] as const);
 
 it("gives each listener an address of its own, and the same one while it stays", () => {
-  const addresses = new UdpAddressBook([], counting());
+  const addresses = new UdpAddressBook([], [], counting());
   expect([...addresses.assign(V4("a", "b"))]).toEqual([
     ["a", "240.0.0.1"],
     ["b", "240.0.0.2"],
@@ -25,19 +25,19 @@ it("gives each listener an address of its own, and the same one while it stays",
 });
 
 it("gives one that comes back another address", () => {
-  const addresses = new UdpAddressBook([], counting());
+  const addresses = new UdpAddressBook([], [], counting());
   addresses.assign(V4("a"));
   addresses.assign([]);
   expect(addresses.assign(V4("a")).get("a")).toBe("240.0.0.2");
 });
 
 it("leaves the listeners of an Envoy that lives where they are", () => {
-  const addresses = new UdpAddressBook([["a", "240.0.0.1"]], counting());
+  const addresses = new UdpAddressBook([["a", "240.0.0.1"]], [], counting());
   expect([...addresses.assign(V4("b", "a")).values()]).toEqual(["240.0.0.2", "240.0.0.1"]);
 });
 
 it("stays within the prefixes", () => {
-  const addresses = new UdpAddressBook([], (bytes) => new Uint8Array(bytes).fill(0xab));
+  const addresses = new UdpAddressBook([], [], (bytes) => new Uint8Array(bytes).fill(0xab));
   expect(addresses.assign([["a", "fd00:96::a"]]).get("a")).toBe(
     "fd70:6f72:7469:636f:abab:abab:abab:b5e1",
   );

@@ -29,14 +29,20 @@ export type Role = readonly [role: string, frontendAddress: string];
 
 export class UdpAddressBook {
   #addresses: ReadonlyMap<string, string>;
+  readonly #othersAddresses: readonly string[];
   readonly #draw: (bytes: number) => Uint8Array;
 
-  /** `present`: roles and addresses of the listeners that Envoy has already. */
+  /**
+   * `present`: roles and addresses of the listeners that Envoy has already. `others`: addresses
+   * that are another Envoy's.
+   */
   constructor(
     present: Iterable<readonly [string, string]>,
+    others: readonly string[] = [],
     draw: (bytes: number) => Uint8Array = randomBytes,
   ) {
     this.#addresses = new Map(present);
+    this.#othersAddresses = others;
     this.#draw = draw;
   }
 
@@ -46,7 +52,7 @@ export class UdpAddressBook {
 
   /** The addresses of all listeners that there are to be; those of others are forgotten. */
   assign(roles: Iterable<Role>): ReadonlyMap<string, string> {
-    const taken = new Set(this.#addresses.values());
+    const taken = new Set([...this.#addresses.values(), ...this.#othersAddresses]);
     const assigned = new Map<string, string>();
     for (const [role, address] of roles) {
       assigned.set(role, this.#addresses.get(role) ?? this.#drawFree(address, taken));

@@ -55,7 +55,7 @@ const OPTIONS: UdpOptions = { masqueradeAll: false, podFamilies: ["IPv4", "IPv6"
 /** Lots that count up. */
 function book(): UdpAddressBook {
   let count = 0;
-  return new UdpAddressBook([], (bytes) => {
+  return new UdpAddressBook([], [], (bytes) => {
     count++;
     return new Uint8Array(bytes).map((_, index) => (index === 3 ? count : 0));
   });

@@ -122,6 +122,21 @@ export function udpAddressesOf({ listeners }: UdpTarget): CaptureSet["udpAddress
   return new Map([...addresses].sort(byName));
 }
 
+/** The same of listeners that an Envoy was found to have. */
+export function udpAddressesOfPresent(
+  present: Iterable<Pick<UdpListener, "name" | "address">>,
+): CaptureSet["udpAddresses"] {
+  const addresses = new Map<FrontendKey, Partial<Record<UdpListenerKind, string>>>();
+  for (const { name, address } of present) {
+    const role = roleOfListener(name, address);
+    const kind = KINDS.find((each) => role?.startsWith(`udp-${each}/`));
+    if (role === undefined || kind === undefined) continue;
+    const frontend = role.slice(`udp-${kind}/`.length);
+    addresses.set(frontend, { ...addresses.get(frontend), [kind]: address });
+  }
+  return addresses;
+}
+
 function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
   return a < b ? -1 : 1;
 }

@@ -90,11 +90,15 @@ export class Dialer {
   }
 
   /** Starts dialling over and over on `concurrency` lanes. */
-  async load(address: string, port: number, concurrency: number): Promise<Load> {
+  async load(
+    address: string,
+    port: number,
+    concurrency: number,
+    options: DialOptions = {},
+  ): Promise<Load> {
     const load = ++this.lastId;
-    textOf(
-      await this.ask({ op: "load", load, concurrency, target: targetFrom(address, port, {}) }),
-    );
+    const target = targetFrom(address, port, options);
+    textOf(await this.ask({ op: "load", load, concurrency, target }));
     return new Load(this, load);
   }
 

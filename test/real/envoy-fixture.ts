@@ -53,6 +53,8 @@ export class EnvoyFixture {
   readonly runDirectory: string;
   readonly log = new LogRecord();
   supervisor: EnvoySupervisor;
+  /** Of supervisors that are made from now on. */
+  hungAfterMs = 0;
   readonly #binary: string;
 
   private constructor(node: ClusterNode, runDirectory: string, binary: string) {
@@ -69,7 +71,7 @@ export class EnvoyFixture {
 
   /** What a controller that starts has: another one of it takes over the living Envoy. */
   makeSupervisor(): EnvoySupervisor {
-    return new EnvoySupervisor({ ...this.options, log: this.log });
+    return new EnvoySupervisor({ ...this.options, log: this.log, hungAfterMs: this.hungAfterMs });
   }
 
   get options(): EnvoyOptions {

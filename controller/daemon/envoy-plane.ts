@@ -1,0 +1,163 @@
+// One Envoy of this node as the controller deals with it: its sockets, what it is told by xDS, its
+// table, and the kernel rules that lead to it. There are two while one takes the place of another.
+
+import { join } from "node:path";
+import { ADMIN_SOCKET, TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
+import { capturedFamilies } from "../capture/kernel-settings.ts";
+import { detectedFamilies, type LocalDetector } from "../capture/local-detector.ts";
+import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import type { RunOptions } from "../config.ts";
+import type { NodeViewChange } from "../node/node-view.ts";
+import type { CaptureSet, Frontend } from "../node/types.ts";
+import type { EventMetrics } from "../observe/event-metrics.ts";
+import type { Log } from "../observe/log.ts";
+import { meteredTable } from "../observe/metered-table.ts";
+import type { Table } from "../sync/plan.ts";
+import { Reconciler } from "../sync/reconcile.ts";
+import { TargetUdp } from "../sync/target-udp.ts";
+import { TableClient } from "../table/client.ts";
+import { PluginRollout } from "../xds/plugin-rollout.ts";
+import type { CapturePorts } from "../xds/resources.ts";
+import { XdsServer } from "../xds/server.ts";
+import { CaptureOfNode, tableGateway } from "./data-plane.ts";
+import { EnvoyListeners, udpListenersOf } from "./envoy-listeners.ts";
+import { localPorts } from "./udp-limits.ts";
+
+/** Where an Envoy is. */
+export interface EnvoyPlace {
+  /** Of its sockets. */
+  directory: string;
+  ports: CapturePorts;
+  /** Of another Envoy that may be beside it. */
+  otherPorts: readonly number[];
+}
+
+export interface EnvoyPlaneParts {
+  options: RunOptions;
+  place: EnvoyPlace;
+  log: Log;
+  metrics: EventMetrics;
+  /** Whether the kernel hands over to another Envoy, until `takeKernel`. */
+  isSecond: boolean;
+  /** It connected: it may have another table than we think. */
+  connected: () => void;
+  replied: (type: string, refusal: string | undefined) => void;
+  /** The records of the whole table, as it should be. */
+  records: () => readonly Uint8Array[];
+}
+
+/** What all Envoys of this node should have. */
+export interface PlaneTarget {
+  table: Table;
+  capture: CaptureSet;
+  /** What changed in the node view since the last time, and the whole of it. */
+  change: NodeViewChange;
+  frontends: ReadonlyMap<string, Frontend>;
+  localDetector: LocalDetector;
+  /** UDP addresses of another Envoy that goes on answering. */
+  former: CaptureSet["formerUdpAddresses"];
+}
+
+export class EnvoyPlane {
+  readonly place: EnvoyPlace;
+  readonly table: TableClient;
+  readonly xds: XdsServer;
+  readonly rollout: PluginRollout;
+  readonly listeners: EnvoyListeners;
+  readonly reconciler: Reconciler;
+  readonly #parts: EnvoyPlaneParts;
+  readonly #capture: CaptureOfNode;
+  /** Undefined until it is known which listeners Envoy has from an earlier controller. */
+  #udp: TargetUdp | undefined;
+
+  constructor(parts: EnvoyPlaneParts) {
+    this.#parts = parts;
+    const { options, place, log, metrics } = parts;
+    this.place = place;
+    this.table = new TableClient(join(place.directory, TABLE_SOCKET));
+    this.xds = new XdsServer({
+      socketPath: join(place.directory, XDS_SOCKET),
+      log,
+      onConnect: parts.connected,
+      onReply: parts.replied,
+    });
+    this.rollout = new PluginRollout({
+      xds: this.xds,
+      table: this.table,
+      pushSnapshot: () => this.#pushSnapshot(),
+    });
+    this.listeners = new EnvoyListeners(this.xds, place.ports, () => this.rollout.serve());
+    this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
+    this.reconciler = new Reconciler({
+      table: meteredTable(tableGateway(this.table), metrics, () => performance.now()),
+      listeners: () => this.listeners.now(),
+      capture: this.#capture,
+    });
+  }
+
+  get isConnected(): boolean {
+    return this.xds.connections().length > 0;
+  }
+
+  get udpAddresses(): CaptureSet["udpAddresses"] {
+    return this.#udp?.addresses ?? new Map();
+  }
+
+  /** From now on the kernel is told what this Envoy is to get. */
+  takeKernel(): void {
+    this.#capture.release();
+    this.reconciler.forgetCapture();
+  }
+
+  /** Brings Envoy, and the kernel if it is this one's, to the target. */
+  async reconcile(target: PlaneTarget, full: boolean): Promise<void> {
+    const udp = await this.#followUdp(target);
+    this.#capture.setLocalDetector(target.localDetector);
+    if (full) this.listeners.forgetRefusals();
+    const capture = { ...udp.captureWith(target.capture), formerUdpAddresses: target.former };
+    await this.reconciler.reconcile({ table: target.table, capture, udp: udp.target }, full);
+  }
+
+  /** Envoy goes on with what it has. */
+  async stop(): Promise<void> {
+    await this.xds.stop();
+    this.table.close();
+  }
+
+  async #followUdp({ change, frontends, localDetector, former }: PlaneTarget): Promise<TargetUdp> {
+    const { masqueradeAll } = this.#parts.options;
+    const podFamilies = detectedFamilies(localDetector, capturedFamilies());
+    const options = { masqueradeAll, podFamilies };
+    if (this.#udp) {
+      this.#udp.apply(change.upserted, change.removed, options);
+      return this.#udp;
+    }
+    const present = await udpListenersOf(join(this.place.directory, ADMIN_SOCKET));
+    this.listeners.inherit(new Set(present.map(({ name }) => name)));
+    this.#udp = new TargetUdp(present, former);
+    this.#udp.apply([...frontends.values()], [], options);
+    return this.#udp;
+  }
+
+  /** For a plugin that does not know the present table: it is of another wire version. */
+  async #pushSnapshot(): Promise<void> {
+    await this.table.pushSnapshot(this.#parts.records());
+    this.#parts.connected();
+  }
+}
+
+function captureOptions(options: RunOptions, { ports, otherPorts }: EnvoyPlace) {
+  return {
+    ...DEFAULT_CAPTURE_OPTIONS,
+    markBit: 2 ** options.markBit,
+    routeTable: options.routeTable,
+    rulePriority: options.rulePriority,
+    keepPort: ports.keep,
+    masqueradePort: ports.masquerade,
+    localPort: ports.local,
+    otherCapturePorts: otherPorts,
+    localPorts: localPorts(),
+    families: capturedFamilies(),
+    masqueradeAll: options.masqueradeAll,
+  };
+}

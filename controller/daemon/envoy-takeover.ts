@@ -1,0 +1,77 @@
+// One Envoy takes the place of another: it is started beside it, gets what that one has, and then
+// what is new. If that fails, the present one has noticed nothing.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { activateSlot, emptySlot, noteDraining, otherSlot, type Slot } from "../../envoy/slots.ts";
+import type { EnvoySupervisor } from "../../envoy/supervise.ts";
+import type { RunOptions } from "../config.ts";
+import type { ActivePlugin } from "./active-plugin.ts";
+import type { EnvoyPlane } from "./envoy-plane.ts";
+import type { NodeSync } from "./node-sync.ts";
+
+export interface EnvoyTakeoverParts {
+  options: RunOptions;
+  sync: NodeSync;
+  plugin: ActivePlugin;
+  /** Of the Envoy that is to take over. */
+  slot: Slot;
+  plane: EnvoyPlane;
+  supervisor: EnvoySupervisor;
+  /** When the present Envoy is to be ended; milliseconds since 1970. */
+  until: number;
+}
+
+/** From its start until it answers with the plugin in it. */
+const READY_WITHIN_MS = 60_000;
+const ASK_INTERVAL_MS = 20;
+
+export class EnvoyTakeover {
+  readonly #parts: EnvoyTakeoverParts;
+
+  constructor(parts: EnvoyTakeoverParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when the other gets what is new; rejects after it has ended again. */
+  async run(): Promise<void> {
+    const { plane, plugin, supervisor, sync } = this.#parts;
+    try {
+      await plugin.moveTo(plane.rollout, async () => {
+        await plane.xds.start();
+        await supervisor.start();
+        await this.#untilReady();
+        await sync.moveTo(plane, () => this.#record());
+      });
+    } catch (error) {
+      await this.#undo();
+      throw error;
+    }
+  }
+
+  async #untilReady(): Promise<void> {
+    const { plane, supervisor } = this.#parts;
+    const deadline = performance.now() + READY_WITHIN_MS;
+    while (performance.now() < deadline) {
+      const { lastDeath } = supervisor;
+      if (lastDeath) throw new Error(`the new Envoy died (${lastDeath}); see the log`);
+      const isReady = plane.isConnected && (await plane.table.version().catch(() => undefined));
+      if (isReady) return;
+      await sleep(ASK_INTERVAL_MS);
+    }
+    throw new Error(`the new Envoy was not ready within ${READY_WITHIN_MS / 1_000} s; see the log`);
+  }
+
+  async #record(): Promise<void> {
+    const { options, slot, until } = this.#parts;
+    await noteDraining(options.runDir, otherSlot(slot), until);
+    await activateSlot(options.runDir, slot);
+  }
+
+  async #undo(): Promise<void> {
+    const { options, slot, plane, supervisor } = this.#parts;
+    await activateSlot(options.runDir, otherSlot(slot));
+    await supervisor.stop();
+    await plane.stop();
+    await emptySlot(options.runDir, slot);
+  }
+}

@@ -1,0 +1,41 @@
+// A binary → the version of Envoy that it is, and whether that is new enough.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { versionFrom } from "./admin.ts";
+
+/** Older ones are not tried: they may not know what the configuration needs. */
+const OLDEST_VERSION = "1.40.0";
+
+const PATIENCE_MS = 10_000;
+
+/** The binary is an Envoy that Portico does not work with. */
+export class EnvoyTooOldError extends Error {
+  readonly code = "envoy-too-old";
+  override readonly name = "EnvoyTooOldError";
+}
+
+/** Undefined when it does not say: it is no Envoy, or does not run here. */
+export async function envoyVersion(binary: string): Promise<string | undefined> {
+  const asked = promisify(execFile)(binary, ["--version"], { timeout: PATIENCE_MS });
+  const { stdout } = await asked.catch(() => ({ stdout: "" }));
+  return versionFrom(stdout);
+}
+
+/** Throws EnvoyTooOldError; an unknown version passes, and shows what it is when it is started. */
+export function refuseOldEnvoy(version: string | undefined, binary: string): void {
+  if (version === undefined || isAtLeast(version, OLDEST_VERSION)) return;
+  throw new EnvoyTooOldError(
+    `${binary} is Envoy ${version}, and Portico needs ${OLDEST_VERSION} or newer: ` +
+      "set ENVOY to the path of a newer one, or put it first on PATH",
+  );
+}
+
+function isAtLeast(version: string, least: string): boolean {
+  const [parts, others] = [version, least].map((text) => text.split(".").map(Number));
+  for (const [index, other] of (others ?? []).entries()) {
+    const part = parts?.[index] ?? 0;
+    if (part !== other) return part > other;
+  }
+  return true;
+}

@@ -1,0 +1,168 @@
+// A node with Portico on it and three kinds of traffic that must not notice an upgrade: new
+// connections, UDP queries, and connections that live long.
+
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import { expect } from "vitest";
+import type { EnvoyStatus } from "../../controller/daemon/control-api.ts";
+import { eventually } from "../eventually.ts";
+import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import type { Load } from "../namespaces/dialer.ts";
+import type { Tally } from "../namespaces/messages.ts";
+import type { Namespace } from "../namespaces/namespace.ts";
+import type { Living } from "./long-lived.ts";
+import {
+  type KubernetesObject,
+  nodeObject,
+  PorticoProcess,
+  serviceObjects,
+} from "./portico-fixture.ts";
+
+export const VIP = "10.96.0.10";
+export const UDP_VIP = "10.96.0.53";
+const LONG_VIP = "10.96.0.20";
+const BACKEND = "10.1.1.11";
+const LONG_BACKEND = "10.1.1.12";
+/** Connections of each kind that live long. */
+export const EACH = 8;
+export const ALL: Living = { idle: EACH, busy: EACH, halfClosed: EACH };
+const PROGRAM = new URL("./long-lived.ts", import.meta.url).pathname;
+const LANES = 3;
+
+export class UpgradeLab {
+  readonly cluster: Cluster;
+  readonly node: ClusterNode;
+  readonly portico: PorticoProcess;
+  /** What the controller is started with, beside its defaults. */
+  args: readonly string[] = ["--service-cidr", "10.96.0.0/16"];
+
+  private constructor(cluster: Cluster, node: ClusterNode) {
+    this.cluster = cluster;
+    this.node = node;
+    this.portico = new PorticoProcess(node);
+    this.portico.write(this.objects());
+  }
+
+  static async make(): Promise<UpgradeLab> {
+    const pods = { client: "10.1.1.10", web: BACKEND, long: LONG_BACKEND };
+    const { cluster, node } = await makeNode({ name: "node-1", pods });
+    await node.pod("web").serve({ tcp: 8080, udp: 8080 });
+    await programIn(node.pod("long"), "server", 8080);
+    return new UpgradeLab(cluster, node);
+  }
+
+  objects(others: readonly KubernetesObject[] = []): KubernetesObject[] {
+    const endpoints = [BACKEND];
+    return [
+      nodeObject("node-1", this.node.address),
+      ...serviceObjects({ name: "web", clusterIP: VIP, endpoints }),
+      ...serviceObjects({ name: "dns", clusterIP: UDP_VIP, endpoints, port: 53, protocol: "UDP" }),
+      ...serviceObjects({ name: "long", clusterIP: LONG_VIP, endpoints: [LONG_BACKEND] }),
+      ...others,
+    ];
+  }
+
+  async start(env: Record<string, string> = {}): Promise<void> {
+    await this.portico.start(this.args, env);
+    await this.portico.synced(30_000);
+  }
+
+  longLived(): Promise<LongLivedConnections> {
+    return LongLivedConnections.open(this.node.pod("client"));
+  }
+
+  /** New connections and new UDP flows, over and over. */
+  async load(): Promise<{ stop: () => Promise<LoadResult> }> {
+    const dialer = await this.node.pod("client").dialer();
+    const tcp = await dialer.load(VIP, 80, LANES, { timeoutMs: 10_000 });
+    const udp = await dialer.load(UDP_VIP, 53, 1, { timeoutMs: 10_000, protocol: "UDP" });
+    const begin = performance.now();
+    return { stop: () => resultOf(tcp, udp, begin) };
+  }
+
+  async envoys(): Promise<EnvoyStatus> {
+    const { stdout, stderr } = await this.portico.command("envoy", "status", "-o", "json");
+    if (stdout === "") throw new Error(stderr);
+    return JSON.parse(stdout) as EnvoyStatus;
+  }
+
+  async pid(): Promise<number> {
+    const { active } = await this.envoys();
+    if (!active?.pid) throw new Error("no Envoy of Portico's answers");
+    return active.pid;
+  }
+
+  replace(...args: readonly string[]) {
+    return this.portico.command("envoy", "replace", ...args);
+  }
+
+  /** Until no Envoy goes on with old connections. */
+  async drained(): Promise<void> {
+    await eventually("the end of the former Envoy", 30_000, async () => {
+      return (await this.envoys()).draining === null;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.portico.close();
+    await this.cluster.close();
+  }
+}
+
+interface LoadResult {
+  tcp: Tally;
+  udp: Tally;
+  seconds: number;
+}
+
+async function resultOf(tcp: Load, udp: Load, begin: number): Promise<LoadResult> {
+  const [ofTcp, ofUdp] = await Promise.all([tcp.stop(), udp.stop()]);
+  return { tcp: ofTcp, udp: ofUdp, seconds: (performance.now() - begin) / 1_000 };
+}
+
+/** Not one failed, and there were some; prints how many. */
+export function expectNoFailure(what: string, { tcp, udp, seconds }: LoadResult): void {
+  const figures = [tcp, udp].map(({ outcomes, slowestMs }) => {
+    return `${outcomes.answered ?? 0} answered, slowest ${Math.round(slowestMs)} ms`;
+  });
+  console.log(
+    `${what}: in ${seconds.toFixed(1)} s, new connections: ${figures[0]}; UDP: ${figures[1]}`,
+  );
+  for (const { outcomes } of [tcp, udp]) {
+    expect(Object.keys(outcomes)).toEqual(["answered"]);
+    expect(outcomes.answered).toBeGreaterThan(20);
+  }
+}
+
+export class LongLivedConnections {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(child: ChildProcess, lines: AsyncIterator<string>) {
+    this.#child = child;
+    this.#lines = lines;
+  }
+
+  static async open(from: Namespace): Promise<LongLivedConnections> {
+    const { child, lines } = await programIn(from, "client", LONG_VIP, 80, EACH);
+    return new LongLivedConnections(child, lines);
+  }
+
+  /** How many of each kind live; `speak` has the idle ones prove it. */
+  async living(speak = false): Promise<Living> {
+    this.#child.stdin?.write(speak ? "speak\n" : "look\n");
+    return JSON.parse((await this.#lines.next()).value as string) as Living;
+  }
+
+  close(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+async function programIn(where: Namespace, ...args: readonly (string | number)[]) {
+  const child = where.spawn(process.execPath, [PROGRAM, ...args.map(String)]);
+  if (!child.stdout) throw new Error("no standard output");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  expect((await lines.next()).value).toBe("open");
+  return { child, lines };
+}
