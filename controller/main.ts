@@ -10,6 +10,7 @@ import { envoyCommand } from "./cli/envoy.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
+import { sysctlCommand } from "./cli/sysctl.ts";
 import { tableCommand } from "./cli/table.ts";
 import { versionCommand } from "./cli/version.ts";
 import { WatchFailure } from "./watch/list-watch-failure.ts";
@@ -25,6 +26,7 @@ const program = new Command("portico")
   .addCommand(pluginCommand())
   .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())
+  .addCommand(sysctlCommand())
   .addCommand(tableCommand())
   .addCommand(cleanupCommand())
   .addCommand(versionCommand())
