@@ -7,10 +7,11 @@ import { Command } from "commander";
 import { bootstrapCommand } from "./cli/bootstrap.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
 import { envoyCommand } from "./cli/envoy.ts";
+import { explainCommand } from "./cli/explain.ts";
+import { explainDialCommand } from "./cli/explain-dial.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
-import { sysctlCommand } from "./cli/sysctl.ts";
 import { tableCommand } from "./cli/table.ts";
 import { versionCommand } from "./cli/version.ts";
 import { WatchFailure } from "./watch/list-watch-failure.ts";
@@ -23,10 +24,11 @@ const program = new Command("portico")
   )
   .addCommand(runCommand())
   .addCommand(servicesCommand())
+  .addCommand(explainCommand())
+  .addCommand(explainDialCommand(), { hidden: true })
   .addCommand(pluginCommand())
   .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())
-  .addCommand(sysctlCommand())
   .addCommand(tableCommand())
   .addCommand(cleanupCommand())
   .addCommand(versionCommand())

@@ -23,6 +23,7 @@ import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import { earlyDemuxOption } from "./early-demux-option.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
 interface Flags extends ProxyFlags {
@@ -44,6 +45,7 @@ interface Flags extends ProxyFlags {
   markBit: number;
   routeTable: number;
   rulePriority: number;
+  tcpEarlyDemuxFile: string;
   minSyncPeriod: number;
   syncPeriod: number;
   eventGrace: number;
@@ -187,7 +189,8 @@ function addKernelOptions(command: Command): void {
       routeTableFromText,
       4100,
     )
-    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100);
+    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100)
+    .addOption(earlyDemuxOption());
 }
 
 function addSyncOptions(command: Command): void {
@@ -252,6 +255,7 @@ function optionsFromFlags(
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
+    earlyDemuxFile: resolve(flags.tcpEarlyDemuxFile),
     serviceCIDRs: flags.serviceCidr ?? [],
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),
