@@ -6,9 +6,8 @@ import "./node-version.ts";
 import { Command } from "commander";
 import { bootstrapCommand } from "./cli/bootstrap.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
+import { doctorCommand } from "./cli/doctor.ts";
 import { envoyCommand } from "./cli/envoy.ts";
-import { explainCommand } from "./cli/explain.ts";
-import { explainDialCommand } from "./cli/explain-dial.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
@@ -24,8 +23,7 @@ const program = new Command("portico")
   )
   .addCommand(runCommand())
   .addCommand(servicesCommand())
-  .addCommand(explainCommand())
-  .addCommand(explainDialCommand(), { hidden: true })
+  .addCommand(doctorCommand())
   .addCommand(pluginCommand())
   .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())

@@ -62,7 +62,7 @@ export function manifestFileFromText(name: string, text: string): ManifestFile {
     ignoredKinds: new Set(),
   };
   const objects: ManifestObject[] = [];
-  for (const { json, place } of itemsOf(name, text, file.problems)) {
+  for (const { json, place } of manifestItems(name, text, file.problems)) {
     const content = readItem(json, place, file);
     if (content) objects.push(content);
   }
@@ -70,18 +70,21 @@ export function manifestFileFromText(name: string, text: string): ManifestFile {
   return file;
 }
 
-interface Item {
+export interface ManifestItem {
   json: unknown;
   place: string;
 }
 
-/** Every object of every document, the items of Lists one by one. */
-function itemsOf(name: string, text: string, problems: Problem[]): Item[] {
+/**
+ * Every object of every document, the items of Lists one by one. `problems` gets what is wrong with
+ * the text.
+ */
+export function manifestItems(name: string, text: string, problems: Problem[]): ManifestItem[] {
   const lineCounter = new LineCounter();
   const place = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
   const problem = (offset: number, message: string) =>
     problems.push({ object: `File ${name}`, message: `${place(offset)}: ${message}` });
-  const items: Item[] = [];
+  const items: ManifestItem[] = [];
   for (const document of parseAllDocuments(text, { lineCounter, prettyErrors: false })) {
     for (const error of document.errors) problem(error.pos[0], error.message);
     const { contents } = document;

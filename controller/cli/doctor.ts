@@ -1,0 +1,141 @@
+// portico doctor: why does this Service not answer? Looks at the cluster, and says what it found.
+// What it looks for is doctor/'s business.
+
+import { resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Command, Option } from "commander";
+import { diagnoseAll, diagnoseService } from "../doctor/diagnose.ts";
+import { exitCodeOf, reportText } from "../doctor/report.ts";
+import type { Finding } from "../doctor/types.ts";
+import { WatchFailure } from "../watch/list-watch-failure.ts";
+import { kubeConfigOf, type Look, lookAtApi, type Scope } from "./doctor-api.ts";
+import { lookAtManifests } from "./doctor-manifests.ts";
+
+interface DoctorOptions {
+  kubeconfig?: string;
+  context?: string;
+  manifests?: string;
+  namespace?: string;
+  all?: true;
+  output?: "json";
+}
+
+/** It could not look. */
+const NOT_LOOKED = 2;
+/** What is only on its way is there by then. */
+const SETTLE_MS = 2_000;
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .argument("[service]", "NAME or NAMESPACE/NAME; absent: all Services, errors and warnings only")
+    .description(
+      "say why a Service does not answer: its selector, its Pods, their ports, its " +
+        "EndpointSlices, its addresses and policies.\n" +
+        "One finding a line: error, warning, note or ok; what it is; the command that shows it. " +
+        "Ends with 0 when there is no error, 1 when there is one, 2 when it could not look.",
+    )
+    .addOption(
+      new Option(
+        "--kubeconfig <file>",
+        "reach the API server as this file says (default: as kubectl does, or as the Pod's " +
+          "service account)",
+      ).conflicts("manifests"),
+    )
+    .option("--context <name>", "of the kubeconfig, another than its current one")
+    .option("--manifests <dir>", "look at the YAML files of a folder and at no cluster")
+    .option("-n, --namespace <namespace>", "of the Service; without one, only its Services")
+    .option("-a, --all", "of all Services, also what is well, and notes")
+    .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : NOT_LOOKED))
+    .action(doctor);
+}
+
+async function doctor(service: string | undefined, options: DoctorOptions): Promise<void> {
+  try {
+    const { findings, services } = await examine(service, options);
+    const all = options.all === true || service !== undefined;
+    process.stdout.write(
+      options.output === "json"
+        ? `${JSON.stringify({ services, findings }, null, 2)}\n`
+        : reportText(findings, { services: service === undefined ? services : undefined, all }),
+    );
+    process.exitCode = exitCodeOf(findings);
+  } catch (error) {
+    const hint = error instanceof WatchFailure ? `. ${error.hint}` : "";
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`portico doctor: ${message.replace(/\.$/, "")}${hint}\n`);
+    process.exitCode = NOT_LOOKED;
+  }
+}
+
+interface Examination {
+  findings: Finding[];
+  /** How many were looked at. */
+  services: number;
+}
+
+/** How to look, and how often. */
+interface View {
+  scope: Scope;
+  look: () => Promise<Look>;
+  /** Somebody may just be writing. */
+  isAlive: boolean;
+}
+
+async function examine(service: string | undefined, options: DoctorOptions): Promise<Examination> {
+  const view = viewOf(service, options);
+  const first = diagnosis(await view.look(), view.scope);
+  if (!view.isAlive || !first.findings.some(isPassing)) return first;
+  await delay(SETTLE_MS);
+  return diagnosis(await view.look(), view.scope);
+}
+
+function viewOf(service: string | undefined, options: DoctorOptions): View {
+  const { manifests } = options;
+  if (manifests !== undefined) {
+    const scope = scopeOf(service, options.namespace, "default");
+    return { scope, look: () => lookAtManifests(resolve(manifests)), isAlive: false };
+  }
+  const config = kubeConfigOf(options.kubeconfig, options.context);
+  const current = config.getContextObject(config.getCurrentContext())?.namespace;
+  const scope = scopeOf(service, options.namespace, current ?? "default");
+  return { scope, look: () => lookAtApi(config, scope), isAlive: true };
+}
+
+/** Throws when the Service's own namespace and the one given are not the same. */
+function scopeOf(
+  service: string | undefined,
+  namespace: string | undefined,
+  current: string,
+): Scope {
+  if (service === undefined) return { namespace, name: undefined };
+  const slash = service.indexOf("/");
+  const own = slash < 0 ? undefined : service.slice(0, slash);
+  if (own !== undefined && namespace !== undefined && own !== namespace) {
+    throw new Error(`${service} is not in namespace ${namespace}; leave --namespace out`);
+  }
+  return { namespace: own ?? namespace ?? current, name: service.slice(slash + 1) };
+}
+
+function diagnosis(look: Look, { namespace, name }: Scope): Examination {
+  const { cluster } = look;
+  if (namespace !== undefined && name !== undefined) {
+    return {
+      findings: [...look.findings, ...diagnoseService(cluster, namespace, name)],
+      services: 1,
+    };
+  }
+  const isWanted = (of: string) => namespace === undefined || of === namespace;
+  const findings = diagnoseAll(cluster).filter(({ service }) => {
+    return service === "" || isWanted(service.split("/")[0] ?? "");
+  });
+  const services = cluster.services.filter(({ service }) => isWanted(service.namespace));
+  return { findings: [...look.findings, ...findings], services: services.length };
+}
+
+const PASSING = new Set(["stale-slices", "no-slices", "family-without-endpoints"]);
+
+/** Of what a controller mends in a moment, if it is at work. */
+function isPassing({ code }: Finding): boolean {
+  return PASSING.has(code);
+}

@@ -1,0 +1,64 @@
+// Addresses that several Services claim: one of them gets the connections. Pure; who wins is
+// decided by node/node-view.ts, as on every node.
+
+import { objectKey } from "../model/cluster-state.ts";
+import type { ObjectKey } from "../model/types.ts";
+import { serviceViewFrom } from "../node/frontends.ts";
+import { NodeView } from "../node/node-view.ts";
+import type { ThisNode } from "../node/this-node.ts";
+import type { Frontend, FrontendKey } from "../node/types.ts";
+import { type ServiceCase, some } from "./case.ts";
+import { getServices } from "./kubectl.ts";
+import type { DoctorCluster, Finding } from "./types.ts";
+
+export interface Claims {
+  winners: ReadonlyMap<FrontendKey, Frontend>;
+  /** All that claim a frontend, the winner too; only of those that several claim. */
+  contested: ReadonlyMap<FrontendKey, readonly ObjectKey[]>;
+}
+
+/** Node ports claim the addresses of all nodes. */
+export function claimsOf(cluster: DoctorCluster): Claims {
+  const view = new NodeView();
+  const node: ThisNode = {
+    name: "",
+    zone: "",
+    primaryAddresses: [],
+    nodePortAddresses: (cluster.nodes ?? []).flatMap(({ node: { addresses } }) => addresses),
+  };
+  const claimants = new Map<FrontendKey, ObjectKey[]>();
+  for (const { service } of cluster.services) {
+    const own = serviceViewFrom(service, [], node, service.serviceProxyName);
+    view.apply([[objectKey(service), own]]);
+    for (const { key } of own?.frontends ?? []) {
+      claimants.set(key, [...(claimants.get(key) ?? []), objectKey(service)]);
+    }
+  }
+  const contested = new Map([...claimants].filter(([, services]) => services.length > 1));
+  return { winners: view.frontends, contested };
+}
+
+export function conflictFindings(of: ServiceCase, claims: Claims): Finding[] {
+  const findings: Finding[] = [];
+  for (const [key, services] of claims.contested) {
+    if (!services.includes(of.key)) continue;
+    const winner = claims.winners.get(key);
+    if (!winner) continue;
+    const holder = `${winner.namespace}/${winner.service}`;
+    const others = services.filter((service) => service !== of.key);
+    if (holder === of.key) {
+      const text = `${key} is claimed by ${some(others)} too, and served for this Service`;
+      findings.push(of.find("warning", "address-conflict", text, getServices(namespaceOf(others))));
+      continue;
+    }
+    const text =
+      `${key} is served for Service ${holder} (${winner.kind}), which claims it too; give one of ` +
+      "them another address or port";
+    findings.push(of.find("error", "address-conflict", text, getServices(winner.namespace)));
+  }
+  return findings;
+}
+
+function namespaceOf(services: readonly ObjectKey[]): string {
+  return (services[0] ?? "").split("/")[0] ?? "";
+}

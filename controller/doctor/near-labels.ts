@@ -1,0 +1,139 @@
+// A selector that matches nothing, and the Pods there are → which Pods it may have meant, and what
+// keeps it from matching them. Pure.
+
+import type { Pod } from "../watch/manifests-pod.ts";
+import { nearness } from "./near.ts";
+
+export interface NearLabels {
+  namespace: string;
+  /** Sorted names of the Pods. */
+  pods: string[];
+  /** What these Pods have in place of what the selector wants; empty in another namespace. */
+  differences: LabelDifference[];
+  /** The less the nearer; only to compare. */
+  cost: number;
+}
+
+export interface LabelDifference {
+  /** "app=orders-api" */
+  wanted: string;
+  /** "app=order-api"; undefined when the Pods have nothing like it. */
+  present: string | undefined;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Same key, quite another value; only of Pods that have something else of the selector. */
+const OTHER_VALUE_COST = 10;
+/** The Pods lack it; likewise. */
+const MISSING_COST = 12;
+const OTHER_KEY_COST = 3;
+const OTHER_NAMESPACE_COST = 4;
+
+/** Differ between Pods that are otherwise the same. */
+const VOLATILE = new Set([
+  "pod-template-hash",
+  "controller-revision-hash",
+  "pod-template-generation",
+  "statefulset.kubernetes.io/pod-name",
+  "apps.kubernetes.io/pod-index",
+  "batch.kubernetes.io/controller-uid",
+  "controller-uid",
+]);
+
+/**
+ * Nearest first. Pods of other namespaces count only when the selector matches them as it is. Pods
+ * that are matched where they are count for nothing, so ask only about those that are not.
+ */
+export function nearLabels(
+  selector: Labels,
+  namespace: string,
+  groups: Iterable<LabelGroup>,
+): NearLabels[] {
+  const found = new Map<string, NearLabels>();
+  for (const group of groups) {
+    const near = nearGroup(selector, namespace, group);
+    if (!near) continue;
+    const key = JSON.stringify([near.namespace, near.differences]);
+    const before = found.get(key);
+    if (before) before.pods = [...before.pods, ...near.pods].sort();
+    else found.set(key, near);
+  }
+  return [...found.values()].sort(compare);
+}
+
+function compare(a: NearLabels, b: NearLabels): number {
+  return a.cost - b.cost || (keyOf(a) < keyOf(b) ? -1 : 1);
+}
+
+function keyOf({ namespace, pods }: NearLabels): string {
+  return `${namespace}/${pods[0]}`;
+}
+
+/** The Pods of a namespace that have the same labels, but for the volatile ones. */
+export interface LabelGroup {
+  namespace: string;
+  labels: Labels;
+  pods: string[];
+}
+
+export function labelGroups(pods: Iterable<Pod>): LabelGroup[] {
+  const groups = new Map<string, LabelGroup>();
+  for (const { namespace, name, labels } of pods) {
+    const lasting = Object.entries(labels).filter(([key]) => !VOLATILE.has(key));
+    const key = JSON.stringify([namespace, lasting.sort()]);
+    const group = groups.get(key) ?? { namespace, labels, pods: [] };
+    group.pods.push(name);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+function nearGroup(selector: Labels, namespace: string, group: LabelGroup): NearLabels | undefined {
+  const isHere = group.namespace === namespace;
+  if (!isHere && !matches(selector, group.labels)) return undefined;
+  const pairs = Object.entries(selector).map((pair) => nearPair(pair, group.labels));
+  const differences = pairs.flatMap(({ difference }) => difference ?? []);
+  const pods = [...group.pods].sort();
+  if (differences.length === 0 && !isHere && pairs.length > 0) {
+    return { namespace: group.namespace, pods, differences, cost: OTHER_NAMESPACE_COST };
+  }
+  if (!isHere || differences.length === 0) return undefined;
+  const cost = pairs.reduce((sum, pair) => sum + pair.cost, 0);
+  const hasSomething = pairs.some((pair) => pair.cost < OTHER_VALUE_COST);
+  return hasSomething ? { namespace, pods, differences, cost } : undefined;
+}
+
+function matches(selector: Labels, labels: Labels): boolean {
+  for (const key in selector) {
+    if (!Object.hasOwn(labels, key) || labels[key] !== selector[key]) return false;
+  }
+  return true;
+}
+
+interface NearPair {
+  cost: number;
+  /** Undefined when the Pods have the label. */
+  difference: LabelDifference | undefined;
+}
+
+function nearPair([key, value]: [string, string], labels: Labels): NearPair {
+  const own = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  if (own === value) return { cost: 0, difference: undefined };
+  const wanted = `${key}=${value}`;
+  const candidates: { cost: number; present: string | undefined }[] = [
+    { cost: MISSING_COST, present: undefined },
+  ];
+  if (own !== undefined) {
+    const cost = nearness(value, own) ?? OTHER_VALUE_COST;
+    candidates.push({ cost, present: `${key}=${own}` });
+  }
+  for (const [otherKey, otherValue] of Object.entries(labels)) {
+    if (otherValue !== value || otherKey === key || VOLATILE.has(otherKey)) continue;
+    const cost = Math.min(nearness(key, otherKey) ?? OTHER_KEY_COST, OTHER_KEY_COST);
+    candidates.push({ cost, present: `${otherKey}=${otherValue}` });
+  }
+  candidates.sort((a, b) => a.cost - b.cost || ((a.present ?? "") < (b.present ?? "") ? -1 : 1));
+  const best = candidates[0] as (typeof candidates)[number];
+  return { cost: best.cost, difference: { wanted, present: best.present } };
+}

@@ -1,4 +1,0 @@
-import { ExplainRunner } from "./explain.ts";
-import { runCases } from "./run.ts";
-
-runCases("explain", "explanations", () => new ExplainRunner());
