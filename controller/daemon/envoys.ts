@@ -133,11 +133,12 @@ export class Envoys {
     if (this.#isReplacing) throw new Error("Envoy is being replaced already");
     this.#isReplacing = true;
     try {
+      const found = await this.#binary(binary);
       await this.#makeRoom(endDraining);
       const slot = otherSlot(this.#slot);
       await makeSlot(options.runDir, slot);
       const plane = this.#parts.makePlane(placeOf(options, slot));
-      const supervisor = this.#supervise(plane.place, await this.#binary(binary));
+      const supervisor = this.#supervise(plane.place, found);
       const until = Date.now() + drainMs;
       const formerPlane = sync.plane;
       const takeover = new EnvoyTakeover({ ...this.#parts, slot, plane, supervisor, until });
