@@ -8,6 +8,8 @@ import { bootstrapCommand } from "./cli/bootstrap.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
 import { doctorCommand } from "./cli/doctor.ts";
 import { envoyCommand } from "./cli/envoy.ts";
+import { explainCommand } from "./cli/explain.ts";
+import { explainDialCommand } from "./cli/explain-dial.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
@@ -23,6 +25,8 @@ const program = new Command("portico")
   )
   .addCommand(runCommand())
   .addCommand(servicesCommand())
+  .addCommand(explainCommand())
+  .addCommand(explainDialCommand(), { hidden: true })
   .addCommand(doctorCommand())
   .addCommand(pluginCommand())
   .addCommand(envoyCommand())

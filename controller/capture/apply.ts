@@ -29,6 +29,14 @@ export interface CleanupReport {
   problems: Error[];
 }
 
+/** What look() saw. */
+export interface KernelLook {
+  /** The table as nft lists it, without elements; empty when there is none. */
+  table: string;
+  /** In words; a route or rule as what would mend it. */
+  changes: string[];
+}
+
 export class KernelCapture {
   readonly #options: CaptureOptions;
   readonly #families: readonly Family[];
@@ -79,12 +87,23 @@ export class KernelCapture {
    * False also before the first full().
    */
   async verify(): Promise<boolean> {
-    if (this.#listing === undefined) return false;
+    return (await this.look()).changes.length === 0;
+  }
+
+  /** What is there now, without elements, and what is not as full() left it. */
+  async look(): Promise<KernelLook> {
+    const listing = this.#listing;
+    const changes = listing === undefined ? ["Portico has not programmed the kernel yet"] : [];
     for (const family of this.#families) {
-      const wanted = wantedRouting(this.#options);
-      if (routingChanges(await this.#routing(family), wanted).length > 0) return false;
+      const lines = routingChanges(await this.#routing(family), wantedRouting(this.#options));
+      const missing = lines.map((line) => `routing differs: \`ip ${family.ipOption} ${line}\``);
+      if (listing !== undefined) changes.push(...missing);
     }
-    return (await this.#list()) === this.#listing;
+    const table = await this.#list();
+    if (listing !== undefined && table !== listing) {
+      changes.push(`chains or sets of table ${TABLE} are not as Portico wrote them`);
+    }
+    return { table, changes };
   }
 
   /** Whether there is a table of Portico's, from this process or an earlier one. */

@@ -6,6 +6,8 @@ import type { Problem } from "../model/types.ts";
 export const STATUS_PATH = "/v1/status";
 /** PUT a wasm module to load it, DELETE to go back to the shipped one, GET for its state. */
 export const PLUGIN_PATH = "/v1/plugin";
+/** GET ?to=…&from=… (as `portico explain` takes them): an Explanation. */
+export const EXPLAIN_PATH = "/v1/explain";
 
 export interface PluginStatus {
   /** First 12 hex digits of the module's SHA-256; empty while none is active. */

@@ -10,6 +10,7 @@ import {
   ENVOY_PATH,
   type EnvoyReplacement,
   type EnvoyStatus,
+  EXPLAIN_PATH,
   PLUGIN_PATH,
   type PluginStatus,
   STATUS_PATH,
@@ -55,6 +56,9 @@ beforeEach(async () => {
       if (wasm[0] === 0) throw new ControlRefusal("not a plugin: it begins with 0");
       loaded.push({ bytes: wasm.length, source });
       return plugin;
+    },
+    explain: async ({ from, to }) => {
+      throw new ControlRefusal(`no Service ${to}, asked from ${from}`);
     },
     resetPlugin: async () => {
       throw new Error("disk full");
@@ -106,4 +110,10 @@ it("says what is not there", async () => {
   await expect(callController(socket, "GET", "/v1/nothing")).rejects.toThrow("GET /v1/nothing");
   const nobody = callController(join(directory, "none.sock"), "GET", STATUS_PATH);
   await expect(nobody).rejects.toThrow("does `portico run` use this");
+});
+
+it("hands on who dials what, and says why that cannot be explained", async () => {
+  const query = new URLSearchParams({ to: "shop/nothing:http", from: "[fd00::1]" });
+  const asked = callController(socket, "GET", `${EXPLAIN_PATH}?${query}`);
+  await expect(asked).rejects.toThrow("no Service shop/nothing:http, asked from [fd00::1]");
 });

@@ -2,6 +2,8 @@
 // answering only; what a request does is handed in.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Explanation } from "../explain/explanation.ts";
+import type { AskedTexts } from "../explain/question.ts";
 import { listenOnUnixSocket } from "../unix-socket.ts";
 import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
@@ -10,6 +12,7 @@ import {
   ENVOY_PATH,
   type EnvoyReplacement,
   type EnvoyStatus,
+  EXPLAIN_PATH,
   PLUGIN_PATH,
   type PluginStatus,
   STATUS_PATH,
@@ -28,6 +31,8 @@ export interface ControlHandlers {
   envoyStatus(): Promise<EnvoyStatus>;
   /** Rejects with ControlRefusal when the present one goes on. */
   replaceEnvoy(how: EnvoyReplacement): Promise<EnvoyStatus>;
+  /** Rejects with ControlRefusal when the question cannot be understood. */
+  explain(texts: AskedTexts): Promise<Explanation>;
 }
 
 /** Listens on `path`; rejects with SocketInUseError when a living process does already. */
@@ -57,6 +62,11 @@ async function answer(request: IncomingMessage, handlers: ControlHandlers): Prom
       return handlers.envoyStatus();
     case `PUT ${ENVOY_PATH}`:
       return handlers.replaceEnvoy(await readReplacement(request));
+    case `GET ${EXPLAIN_PATH}`:
+      return handlers.explain({
+        from: url.searchParams.get("from") ?? undefined,
+        to: url.searchParams.get("to") ?? "",
+      });
     default:
       throw new ControlRefusal(`no ${request.method} ${url.pathname} here`);
   }

@@ -15,6 +15,7 @@ import { ActivePlugin } from "./active-plugin.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { type EnvoyPlace, EnvoyPlane } from "./envoy-plane.ts";
 import { Envoys, presentPlace } from "./envoys.ts";
+import { explainerOf } from "./explainer.ts";
 import { lockNode } from "./node-lock.ts";
 import { NodeSync } from "./node-sync.ts";
 import { Operations } from "./operations.ts";
@@ -102,6 +103,8 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     clock: systemClock,
     onChange: () => sync.request(),
   });
+  const podAddresses = (pod: string) => source.podAddresses(pod);
+  const explainer = explainerOf(options, { state, problems, sync, podAddresses });
   const handlers: ControlHandlers = {
     status: () => ({
       version: PORTICO_VERSION,
@@ -118,6 +121,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     resetPlugin: () => plugin.reset(),
     envoyStatus: () => envoys.status(),
     replaceEnvoy: (how) => envoys.replace(how),
+    explain: (texts) => explainer.explain(texts),
   };
   return { problems, operations, sync, plugin, pluginFile, envoys, source, handlers };
 }

@@ -1,7 +1,7 @@
 // What the reconciler drives, in terms of the parts that do it: the service table behind its
 // socket, and the kernel. Envoy's listeners are in envoy-listeners.ts.
 
-import { KernelCapture } from "../capture/apply.ts";
+import { KernelCapture, type KernelLook } from "../capture/apply.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
 import type { CaptureOptions } from "../capture/options.ts";
 import { sameData } from "../model/same-data.ts";
@@ -75,6 +75,10 @@ export class CaptureOfNode implements CaptureGateway {
 
   verify(): Promise<boolean> {
     return this.#kernel.verify();
+  }
+
+  look(): Promise<KernelLook> {
+    return this.#kernel.look();
   }
 
   async isPresent(): Promise<boolean> {

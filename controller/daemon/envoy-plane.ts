@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { ADMIN_SOCKET, TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
+import type { KernelLook } from "../capture/apply.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { detectedFamilies, type LocalDetector } from "../capture/local-detector.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
@@ -101,6 +102,11 @@ export class EnvoyPlane {
 
   get udpAddresses(): CaptureSet["udpAddresses"] {
     return this.#udp?.addresses ?? new Map();
+  }
+
+  /** What the kernel has, and whether that is as this left it. */
+  lookAtKernel(): Promise<KernelLook> {
+    return this.#capture.look();
   }
 
   /** From now on the kernel is told what this Envoy is to get. */

@@ -5,6 +5,7 @@ import type { LocalDetector } from "../capture/local-detector.ts";
 import { systemClock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
 import type { DetectLocal } from "../config-file.ts";
+import type { KnownCluster } from "../explain/known-cluster.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
 import type { CaptureSet } from "../node/types.ts";
@@ -77,6 +78,7 @@ export class NodeSync {
   /** UDP addresses of an Envoy that gets nothing new any more. */
   #former: CaptureSet["formerUdpAddresses"] = new Map();
   #last: ControllerStatus["lastSync"] = null;
+  #syncing: Promise<void> = Promise.resolve();
   /** As of the last full sync: asking takes as long as there are Pods. */
   #interfaces: readonly string[] | undefined;
 
@@ -86,7 +88,10 @@ export class NodeSync {
     this.#follower = new NodeFollower(state, options);
     this.#plane = parts.plane;
     this.#runner = new Runner({
-      run: (full) => this.#sync(full),
+      run: (full) => {
+        this.#syncing = this.#sync(full);
+        return this.#syncing;
+      },
       onError: (error, retryInMs) => this.#failed(error, retryInMs),
       clock: systemClock,
       coalesceMs: Math.min(5, options.minSyncPeriodMs),
@@ -139,6 +144,19 @@ export class NodeSync {
   setFormer(addresses: CaptureSet["formerUdpAddresses"]): void {
     this.#former = addresses;
     this.request();
+  }
+
+  /** What explanations start from. */
+  known(): Pick<KnownCluster, "frontends" | "node" | "localDetector" | "lastSyncError"> {
+    const { frontends } = this.#follower.view;
+    const { node } = this.#follower;
+    const lastSyncError = this.#last?.error ?? "there was none yet";
+    return { frontends, node, localDetector: this.#localDetector(), lastSyncError };
+  }
+
+  /** Resolves when no sync is under way; whether the last went well, status() tells. */
+  async settled(): Promise<void> {
+    await this.#syncing.catch(() => undefined);
   }
 
   async stop(): Promise<void> {

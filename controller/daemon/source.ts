@@ -20,6 +20,8 @@ export interface Source {
   start(): Promise<void> | void;
   stop(): Promise<void>;
   status(): SourceStatus[];
+  /** Of a Pod by "namespace/name"; none when the source knows no Pods, or not this one. */
+  podAddresses(pod: string): readonly string[];
 }
 
 interface Surroundings {
@@ -87,6 +89,7 @@ function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surround
     start: () => watches.start(),
     stop: () => watches.stop(),
     status: () => watches.status().map(sourceStatusFromWatch),
+    podAddresses: () => [],
   };
 }
 
@@ -123,6 +126,7 @@ function manifests(directory: string, sink: WatchSink, surroundings: Surrounding
   return {
     start: () => source.start(),
     stop: () => source.stop(),
+    podAddresses: (pod) => source.podAddresses(pod),
     status: () => [
       {
         kind: "manifests",

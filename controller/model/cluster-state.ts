@@ -54,6 +54,11 @@ export class ClusterState {
     return this.#stores.Service;
   }
 
+  /** By "namespace/name" of the slice. */
+  get endpointSlices(): ReadonlyMap<ObjectKey, EndpointSlice> {
+    return this.#stores.EndpointSlice;
+  }
+
   get nodes(): ReadonlyMap<string, Node> {
     return this.#stores.Node;
   }

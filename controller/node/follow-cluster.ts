@@ -45,6 +45,11 @@ export class NodeFollower {
     this.#node = this.#thisNode(undefined);
   }
 
+  /** As of the last update. */
+  get node(): ThisNode {
+    return this.#node;
+  }
+
   /** Where its node ports answer; none while its object is unknown. */
   get nodePortAddresses(): readonly string[] {
     return this.#node.nodePortAddresses;

@@ -62,7 +62,10 @@ export function serviceViewFrom(
 }
 
 /** Why a Service is not for us to serve, as in serviceViewFrom; undefined when it is. */
-function whyNotServed(service: Service, serviceProxyName: string | undefined): string | undefined {
+export function whyNotServed(
+  service: Service,
+  serviceProxyName: string | undefined,
+): string | undefined {
   const { type, headless, clusterIPs, serviceProxyName: wanted } = service;
   if (type === "ExternalName") return "it is an ExternalName, which is DNS alone";
   if (headless) return "it is headless (clusterIP None): clients dial its Pods themselves";
@@ -73,7 +76,10 @@ function whyNotServed(service: Service, serviceProxyName: string | undefined): s
 }
 
 /** Why a port is not served, or not on all of its doors. */
-function shortfallOf(port: ServicePort, node: ThisNode): Omit<Problem, "object"> | undefined {
+export function shortfallOf(
+  port: ServicePort,
+  node: ThisNode,
+): Omit<Problem, "object"> | undefined {
   const { protocol } = port;
   if (!CARRIED_PROTOCOLS.includes(protocol)) {
     const name = port.name === "" ? "" : ` (${port.name})`;
@@ -173,7 +179,7 @@ function behind(
 }
 
 /** Whose list clients from outside get through a door, and whose Pods of this node and the host. */
-function listsBehind(door: Pick<Door, "side" | "trafficPolicy">): {
+export function listsBehind(door: Pick<Door, "side" | "trafficPolicy">): {
   outside: TrafficPolicy;
   others: TrafficPolicy;
 } {

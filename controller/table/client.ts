@@ -6,6 +6,7 @@ import { Agent } from "node:http";
 import { BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
+import { bucketOfKey } from "../wire/key.ts";
 import { ask, type HttpAnswer, type HttpTarget } from "./http.ts";
 import { TableError } from "./table-error.ts";
 
@@ -139,6 +140,14 @@ export class TableClient {
       if (content) return content;
     }
     throw new TableError("conflict", "Envoy's table changes while it is read, try again");
+  }
+
+  /** The record of a key; undefined when the table has none, or is not whole. */
+  async read(key: Uint8Array): Promise<DecodedRecord | undefined> {
+    const bucket = bucketOfKey(key);
+    const page = decodePage(await this.#ask(`/v1/dump?first=${bucket}&count=1`));
+    if (page.version === 0) return undefined;
+    return page.upserts.find(({ keyBytes }) => Buffer.compare(keyBytes, key) === 0);
   }
 
   /** Undefined when the version moved between two pages. */

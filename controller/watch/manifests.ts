@@ -62,6 +62,16 @@ export class ManifestsSource {
     await this.#reading;
   }
 
+  /** The addresses of a Pod of the folder by "namespace/name"; none when there is no such Pod. */
+  podAddresses(pod: string): readonly string[] {
+    for (const { lastGood = [] } of this.#files.values()) {
+      for (const { kind, object, value } of lastGood) {
+        if (kind === "Pod" && object === `Pod ${pod}`) return value.podIPs;
+      }
+    }
+    return [];
+  }
+
   /** One reading at a time; a change meanwhile has set the timer again. */
   async #scan(): Promise<void> {
     this.#isHurried = false;

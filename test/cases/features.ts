@@ -9,6 +9,7 @@ export type Feature = "local-pods" | "affinity" | "udp";
 const RUNNERS = {
   naive: ["local-pods", "affinity", "udp"],
   "node view": ["local-pods", "affinity", "udp"],
+  explain: ["local-pods", "affinity", "udp"],
   wasm: ["local-pods", "affinity"],
   real: ["local-pods", "affinity", "udp"],
 } satisfies Record<string, readonly Feature[]>;

@@ -12,6 +12,7 @@ import type { Parsed } from "../../controller/model/json.ts";
 import type { Protocol } from "../../controller/model/types.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { NodeFollower, type NodeUpdate } from "../../controller/node/follow-cluster.ts";
+import type { ThisNode } from "../../controller/node/this-node.ts";
 import type { CaptureSet, Frontend, Verdict } from "../../controller/node/types.ts";
 import type { KubernetesObject, Outcome } from "./case.ts";
 import type { CaseRunner } from "./run.ts";
@@ -27,8 +28,8 @@ import {
 
 /** A cluster made of cases' objects, as this node's controller sees it over time. */
 export class ViewedCluster {
-  readonly #state = new ClusterState();
-  readonly #follower = new NodeFollower(this.#state, {
+  readonly state = new ClusterState();
+  readonly #follower = new NodeFollower(this.state, {
     nodeName: THIS_NODE,
     serviceProxyName: undefined,
     serviceCIDRs: [],
@@ -38,11 +39,16 @@ export class ViewedCluster {
   apply(objects: readonly KubernetesObject[]): NodeUpdate {
     const read = <T>(kind: string, parse: (json: unknown) => Parsed<T>): T[] =>
       objects.filter((each) => each.kind === kind).flatMap((each) => parse(each).value ?? []);
-    this.#state.replaceAll("Node", read("Node", nodeFromObject));
-    this.#state.replaceAll("ServiceCIDR", read("ServiceCIDR", serviceCIDRFromObject));
-    this.#state.replaceAll("EndpointSlice", read("EndpointSlice", endpointSliceFromObject));
-    this.#state.replaceAll("Service", read("Service", serviceFromObject));
+    this.state.replaceAll("Node", read("Node", nodeFromObject));
+    this.state.replaceAll("ServiceCIDR", read("ServiceCIDR", serviceCIDRFromObject));
+    this.state.replaceAll("EndpointSlice", read("EndpointSlice", endpointSliceFromObject));
+    this.state.replaceAll("Service", read("Service", serviceFromObject));
     return this.#follower.update();
+  }
+
+  /** The node that the view is of, as the view knows it. */
+  get node(): ThisNode {
+    return this.#follower.node;
   }
 
   get frontends(): ReadonlyMap<string, Frontend> {

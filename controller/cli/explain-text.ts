@@ -1,0 +1,100 @@
+// An explanation → text for people. Whatever differs from what should be stands first.
+
+import type { ExplainedBackend, Explanation, LeftOut } from "../explain/explanation.ts";
+import type { TraceStep } from "../explain/trace.ts";
+import { columns } from "./output.ts";
+
+/** People read the first few of a long list; -o json has them all. */
+const MOST_LINES = 20;
+
+export function textFromExplanation(explanation: Explanation): string {
+  const { from, to, summary, disagreements, notes } = explanation;
+  return [
+    `${from.address} → ${to}`,
+    `=> ${summary}`,
+    ...(disagreements.length > 0 ? ["", ...alarm(disagreements)] : []),
+    "",
+    ...section("client", [`${from.address}: ${from.description}`]),
+    ...section("front door", frontDoor(explanation)),
+    ...section("kernel", kernel(explanation)),
+    ...section(
+      "decided by",
+      explanation.decisions.map(({ name, value, effect }) => {
+        return `${name} ${value}: ${effect}`;
+      }),
+    ),
+    ...section("backends", rows(explanation.backends.map(backendRow))),
+    ...section("left out", rows(explanation.leftOut.map(leftOutRow))),
+    ...section("note", notes),
+    "",
+  ].join("\n");
+}
+
+function alarm(disagreements: readonly string[]): string[] {
+  return [
+    "!! DATA PLANE AND CONTROLLER DO NOT AGREE:",
+    ...disagreements.map((each) => `!! ${each}`),
+  ];
+}
+
+const LABEL_WIDTH = 12;
+
+/** Nothing when there are no lines. */
+function section(label: string, lines: readonly string[]): string[] {
+  return lines.map((line, index) => `${(index === 0 ? label : "").padEnd(LABEL_WIDTH)}${line}`);
+}
+
+function frontDoor({ frontDoor: door, nearMisses, to }: Explanation): string[] {
+  if (!door) return [`none: ${to} is no front door of this node`, ...nearMisses];
+  const port = door.portName === "" ? "" : `, port ${door.portName}`;
+  return [`${door.key}, ${door.kind} of Service ${door.service}${port}`];
+}
+
+function kernel({ kernel: part, listener }: Explanation): string[] {
+  const { steps, rule } = part;
+  const used = steps.findLast((step) => `${step.chain}: ${step.rule}` === rule)?.elements ?? [];
+  const elements = used.map(({ set, key, value }) => {
+    return `element of ${set}: ${key}${value === undefined ? "" : ` : ${value}`}`;
+  });
+  return [
+    ...(steps.length === 0 ? ["no rule of Portico's matches"] : ways(steps)),
+    ...(rule === undefined ? [] : [`rule of ${rule}`]),
+    ...elements,
+    ...(listener === undefined ? [] : [`handed to Envoy's listener ${listener}`]),
+  ];
+}
+
+/** "prerouting: capture → from_frontend", a line for each hook. */
+function ways(steps: readonly TraceStep[]): string[] {
+  return [...Map.groupBy(steps, ({ hook }) => hook)].map(([hook, ofHook]) => {
+    return `${hook}: ${[...new Set(ofHook.map(({ chain }) => chain))].join(" → ")}`;
+  });
+}
+
+function backendRow({ place, pod, node, source, sourceIs, blocked }: ExplainedBackend): string[] {
+  const sees = `sees ${source} (${SOURCES[sourceIs]})`;
+  const ends = blocked === "refuse" ? "refused" : "dropped";
+  return [place, who(pod, node), blocked ? `${ends} by this node's rules` : sees];
+}
+
+const SOURCES: Record<ExplainedBackend["sourceIs"], string> = {
+  kept: "the client's own, kept",
+  masqueraded: "the node's: masqueraded",
+  hairpin: "the node's: it would be its own",
+};
+
+function leftOutRow({ place, pod, node, why }: LeftOut): string[] {
+  return [place, who(pod, node), why];
+}
+
+function who(pod: string | undefined, node: string | undefined): string {
+  const where = node === undefined ? "" : `on ${node}`;
+  return pod === undefined ? where : `${pod} ${where}`.trimEnd();
+}
+
+function rows(all: readonly string[][]): string[] {
+  const shown = all.slice(0, MOST_LINES);
+  const lines = columns(shown).split("\n").slice(0, -1);
+  const more = all.length - shown.length;
+  return more > 0 ? [...lines, `and ${more} more (-o json shows all)`] : lines;
+}

@@ -1,0 +1,37 @@
+// Elements of sets and maps as nft prints them (`nft get element`, `nft list set`), or as
+// capture/elements.ts writes them → SetElements, and which of them a key finds.
+
+import { cidrContains } from "../model/ip.ts";
+import type { SetElement } from "./evidence.ts";
+
+/** Of the first set or map in the text; none when it has no elements. */
+export function elementsFrom(text: string): SetElement[] {
+  const [, list = ""] = /elements = \{([^}]*)\}/.exec(text) ?? [];
+  const texts = list.split(",").map((each) => each.trim().replaceAll(/\s+/g, " "));
+  return texts.filter((each) => each !== "").map(elementFrom);
+}
+
+/** The part of a table's text that declares a set or map; empty when it does not. */
+export function declarationOf(set: string, text: string): string {
+  const [declaration = ""] =
+    new RegExp(`^[ \\t]*(?:set|map) ${set} \\{\n(?:[^{}]|\\{[^{}]*\\})*\\}`, "m").exec(text) ?? [];
+  return declaration;
+}
+
+/** What has the key: itself, or a prefix (of its last part) that contains it. */
+export function findElement(elements: readonly SetElement[], key: string): SetElement | undefined {
+  return elements.find((element) => element.key === key || containsKey(element.key, key));
+}
+
+/** "10.96.0.10 . tcp . 80 : goto verdict_keep"; an IPv6 address has colons without spaces. */
+function elementFrom(text: string): SetElement {
+  const [key = "", value] = text.split(" : ");
+  return { key, value };
+}
+
+function containsKey(element: string, key: string): boolean {
+  const [parts, wanted] = [element.split(" . "), key.split(" . ")];
+  const [last, address] = [parts.pop() ?? "", wanted.pop() ?? ""];
+  if (!last.includes("/") || parts.join() !== wanted.join()) return false;
+  return cidrContains(last, address);
+}

@@ -1,0 +1,109 @@
+// How a connection ends, in a sentence: from what was found on its way.
+
+import type { KnownDoor } from "./endpoints.ts";
+import { serviceOf } from "./endpoints.ts";
+import type { ExplainedBackend, Outcome } from "./explanation.ts";
+import type { KernelWay } from "./kernel-way.ts";
+import type { Asked } from "./question.ts";
+
+export function outcomeOf(way: KernelWay, backends: readonly ExplainedBackend[]): Outcome {
+  switch (way.end) {
+    case "envoy":
+      return backends.some(({ blocked }) => !blocked) ? "served" : "ended";
+    case "refuse":
+      return "refused";
+    case "drop":
+      return "dropped";
+    default:
+      return way.end;
+  }
+}
+
+export interface Found {
+  asked: Asked;
+  outcome: Outcome;
+  way: KernelWay;
+  knownDoor: KnownDoor | undefined;
+  /** Whether clients from outside get a list of their own, and this is one. */
+  isFromOutside: boolean;
+  backends: readonly ExplainedBackend[];
+}
+
+export function summaryOf(found: Found): string {
+  const { outcome, asked, backends } = found;
+  switch (outcome) {
+    case "served":
+      return servedSummary(found);
+    case "refused":
+      return `refused at once: ${whyRefused(found)}`;
+    case "dropped":
+      return `dropped, the client hears nothing: ${whyDropped(found)}`;
+    case "untouched":
+      return found.knownDoor
+        ? "the packet goes on unchanged: the kernel does not hand this front door over"
+        : "not a front door of this node: the packet goes on unchanged";
+    case "unreachable":
+      return `the node has no route to ${asked.address}, so its processes cannot send to it`;
+    case "ended":
+      return backends.length === 0
+        ? `${endedHow(asked)}: Envoy has no backend for it`
+        : `${endedHow(asked)}: this node's rules stop Envoy's connections to all its backends`;
+  }
+}
+
+function endedHow({ protocol }: Asked): string {
+  return protocol === "TCP" ? "connected, and the stream ends at once" : "no answer";
+}
+
+function servedSummary({ backends, knownDoor }: Found): string {
+  const reached = backends.filter(({ blocked }) => !blocked);
+  const [only] = reached;
+  const whose = knownDoor ? ` of ${serviceOf(knownDoor.frontend)}` : "";
+  const who = reached.length === 1 ? only?.place : `one of ${reached.length} backends`;
+  const sources = [...new Set(reached.map(({ source }) => source))].join(" or ");
+  return `served by ${who}${whose}, which sees ${sources}`;
+}
+
+function whyRefused({ asked, way, knownDoor }: Found): string {
+  if (knownDoor && knownDoor.frontend.verdict === "refuse") {
+    return `${serviceOf(knownDoor.frontend)} has no usable endpoint`;
+  }
+  if (usedSets(way).some((set) => set.startsWith("cluster_ips"))) {
+    const port = `${asked.port}/${asked.protocol}`;
+    return knownDoor
+      ? `the kernel has ${asked.address} as a cluster IP, but not ${port} of it`
+      : `${asked.address} is a cluster IP, and ${port} is no port of it`;
+  }
+  return `the kernel's rule says so (${lastRule(way)})`;
+}
+
+function whyDropped({ asked, way, knownDoor, isFromOutside }: Found): string {
+  const last = way.steps.at(-1);
+  if (last && /^(to|udp)_/.test(last.chain)) {
+    return "the kernel hands it to Envoy, and Envoy does not listen (it starts, or is down)";
+  }
+  const sets = usedSets(way);
+  if (last?.rule.includes("@allowed_sources")) {
+    return `loadBalancerSourceRanges does not contain ${asked.client ?? "this node's address"}`;
+  }
+  if (knownDoor && knownDoor.frontend.verdict !== "refuse") {
+    const { door, frontend } = knownDoor;
+    const internal = door.side === "internal";
+    const field = internal ? "internalTrafficPolicy" : "externalTrafficPolicy";
+    const whom = isFromOutside && !internal ? ", for clients from outside" : "";
+    return `${field} is Local, and no endpoint of ${serviceOf(frontend)} is on this node${whom}`;
+  }
+  if (sets.some((set) => set.startsWith("service_cidrs"))) {
+    return `${asked.address} is in a Service CIDR, and is no Service's`;
+  }
+  return `the kernel's rule says so (${lastRule(way)})`;
+}
+
+function usedSets({ steps }: KernelWay): string[] {
+  return steps.flatMap(({ elements }) => elements.map(({ set }) => set));
+}
+
+function lastRule({ steps }: KernelWay): string {
+  const last = steps.at(-1);
+  return last ? `${last.chain}: ${last.rule}` : "the policy of a chain";
+}

@@ -1,0 +1,4 @@
+import { ExplainRunner } from "./explain.ts";
+import { runCases } from "./run.ts";
+
+runCases("explain", "explanations", () => new ExplainRunner());

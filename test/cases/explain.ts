@@ -1,0 +1,160 @@
+// The connection cases explained: the questions of explanations are answered from the very texts
+// and bytes that the controller would program, so that an explanation that lies about a case fails.
+
+import { DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
+import { rulesetFrom } from "../../controller/capture/ruleset.ts";
+import {
+  type Answers,
+  Evidence,
+  type ListenerAnswer,
+  type Question,
+  type Route,
+} from "../../controller/explain/evidence.ts";
+import { explain } from "../../controller/explain/explain.ts";
+import type { Explanation } from "../../controller/explain/explanation.ts";
+import { declarationOf, elementsFrom, findElement } from "../../controller/explain/kernel-sets.ts";
+import { kernelTableFrom } from "../../controller/explain/kernel-table.ts";
+import type { KnownCluster } from "../../controller/explain/known-cluster.ts";
+import type { Protocol } from "../../controller/model/types.ts";
+import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
+import { frontendKey } from "../../controller/node/frontend-key.ts";
+import { isLoopback } from "../../controller/node/node-port-addresses.ts";
+import { TargetTable } from "../../controller/sync/target-table.ts";
+import { TargetUdp } from "../../controller/sync/target-udp.ts";
+import { decodeRecord } from "../../controller/wire/decode.ts";
+import { recordKey } from "../../controller/wire/key.ts";
+import type { KubernetesObject, Outcome } from "./case.ts";
+import { ViewedCluster } from "./node-view.ts";
+import type { CaseRunner } from "./run.ts";
+import {
+  type ClientName,
+  clientAddress,
+  familyOfText,
+  nodeAddress,
+  PODS_OF_NODE,
+  partsOf,
+  podAddress,
+  THIS_NODE,
+} from "./topology.ts";
+
+const OPTIONS = {
+  ...DEFAULT_CAPTURE_OPTIONS,
+  localDetector: { kind: "cidrs" as const, cidrs: ["10.1.1.0/24", "fd00:1:1::/64"] },
+};
+const TCP_LISTENERS: Readonly<Record<number, string>> = {
+  [OPTIONS.keepPort]: "capture-keep",
+  [OPTIONS.masqueradePort]: "capture-masquerade",
+  [OPTIONS.localPort]: "capture-local",
+};
+const FAMILIES = ["IPv4", "IPv6"] as const;
+
+/** A cluster of the cases', and what this node's data plane would have of it. */
+export class ExplainedCluster {
+  readonly #cluster = new ViewedCluster();
+  readonly #table = new TargetTable();
+  readonly #udp = new TargetUdp([]);
+  #capture = EMPTY_CAPTURE_SET;
+  /** What `nft` would be given; a test may change it behind the controller's back. */
+  ruleset = "";
+
+  apply(objects: readonly KubernetesObject[]): void {
+    const { upserted, removed, capture } = this.#cluster.apply(objects);
+    this.#table.apply(upserted, removed);
+    this.#udp.apply(upserted, removed, { masqueradeAll: false, podFamilies: [...FAMILIES] });
+    this.#capture = this.#udp.captureWith(this.#table.captureWithinLimits(capture));
+    this.ruleset = rulesetFrom(this.#capture, OPTIONS);
+  }
+
+  get known(): KnownCluster {
+    return {
+      isSynced: true,
+      state: this.#cluster.state,
+      frontends: this.#cluster.frontends,
+      node: this.#cluster.node,
+      serviceProxyName: undefined,
+      localDetector: OPTIONS.localDetector,
+      problems: [],
+      lastSyncError: "",
+    };
+  }
+
+  explain(from: ClientName, to: string, protocol: Protocol): Explanation {
+    const client = from === "host" ? undefined : clientAddress(from, familyOfText(to));
+    const asked = { client, ...partsOf(to), protocol };
+    const envoyMark = OPTIONS.envoyMarkBit;
+    const kernel = { table: kernelTableFrom(this.ruleset), changes: [], envoyMark };
+    const evidence = new Evidence();
+    for (let round = 0; round < 20; round++) {
+      const explanation = explain(asked, this.known, kernel, evidence);
+      const missing = evidence.takeMissing();
+      if (missing.length === 0) return explanation;
+      for (const question of missing) evidence.answer(question, this.#answer(question));
+    }
+    throw new Error(`${from} → ${to}: its questions do not end`);
+  }
+
+  #answer(question: Question): Answers[Question["kind"]] {
+    switch (question.kind) {
+      case "element": {
+        const elements = elementsFrom(declarationOf(question.set, this.ruleset));
+        return findElement(elements, question.key) ?? null;
+      }
+      case "route":
+        return routeTo(question.address);
+      case "record": {
+        const { address, port, protocol } = question.frontend;
+        const key = frontendKey(address, port, protocol);
+        const entry = this.#table.entries.get(recordKey(key, question.list));
+        return entry ? decodeRecord(entry.record) : null;
+      }
+      case "listener":
+        return this.#listener(question.address, question.port);
+    }
+  }
+
+  #listener(address: string, port: number): ListenerAnswer | null {
+    if (port !== OPTIONS.udpPort) {
+      const name = TCP_LISTENERS[port];
+      return name === undefined ? null : { name };
+    }
+    const { listeners, clusters } = this.#udp.target;
+    const listener = [...listeners.values()].find((each) => each.address === address);
+    const cluster = listener && clusters.get(listener.cluster);
+    if (!listener || !cluster) return null;
+    const { backends, leaving, name } = cluster;
+    const hosts = [
+      ...backends.map((each) => ({ ...each, leaving: false })),
+      ...leaving.map((each) => ({ ...each, leaving: true })),
+    ];
+    return { name: listener.name, udp: { cluster: name, hosts } };
+  }
+}
+
+function routeTo(address: string): Route {
+  const source = nodeAddress(THIS_NODE, familyOfText(address));
+  if (address === source || isLoopback(address)) {
+    return { type: "local", device: "lo", source: address };
+  }
+  const pods = PODS_OF_NODE[THIS_NODE].map((pod) => podAddress(pod, familyOfText(address)));
+  const number = pods.indexOf(address);
+  return { type: "unicast", device: number < 0 ? "eth0" : `veth${number}`, source };
+}
+
+export class ExplainRunner implements CaseRunner {
+  readonly #cluster = new ExplainedCluster();
+
+  apply(objects: readonly KubernetesObject[]): void {
+    this.#cluster.apply(objects);
+  }
+
+  outcome(from: ClientName, to: string, protocol: Protocol): Outcome {
+    const explanation = this.#cluster.explain(from, to, protocol);
+    const { outcome, disagreements, backends, decisions } = explanation;
+    if (disagreements.length > 0) throw new Error(disagreements.join("\n"));
+    if (outcome === "ended" || outcome === "unreachable") throw new Error(explanation.summary);
+    if (outcome !== "served") return outcome;
+    const isAffine = decisions.some(({ name }) => name === "sessionAffinity");
+    const picked = isAffine ? backends.slice(0, 1) : backends;
+    return new Map(picked.map(({ place, source }) => [place, source]));
+  }
+}
