@@ -5,6 +5,7 @@
 import "./node-version.ts";
 import { Command } from "commander";
 import { bootstrapCommand } from "./cli/bootstrap.ts";
+import { checkCommand } from "./cli/check.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
 import { doctorCommand } from "./cli/doctor.ts";
 import { envoyCommand } from "./cli/envoy.ts";
@@ -32,6 +33,7 @@ const program = new Command("portico")
   .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())
   .addCommand(tableCommand())
+  .addCommand(checkCommand())
   .addCommand(cleanupCommand())
   .addCommand(versionCommand())
   .showHelpAfterError("(`portico help COMMAND` tells more)");

@@ -1,4 +1,4 @@
-// Runs nft or ip → what it printed, or an error that says what is wrong with it.
+// Runs a program such as nft or ip → what it printed, or an error that says what is wrong with it.
 
 import { spawn } from "node:child_process";
 
@@ -10,7 +10,7 @@ export interface Printed {
 
 /** Rejects when the program cannot be started; error.code is then ENOENT or EACCES. */
 export type RunProgram = (
-  program: "nft" | "ip",
+  program: string,
   args: readonly string[],
   input: string,
 ) => Promise<Printed>;

@@ -1,21 +1,14 @@
 import { expect, it } from "vitest";
+import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "./options.ts";
 import { releaseFrom } from "./release.ts";
 import { rulesetFrom } from "./ruleset.ts";
 
-const NOTHING = {
-  verdicts: new Map(),
-  clusterIPs: [],
-  serviceCIDRs: [],
-  localEndpoints: [],
-  externalFrontends: [],
-  allowedSources: new Map(),
-  udpAddresses: new Map(),
-  formerUdpAddresses: new Map(),
-};
-
 it("empties what captures, and keeps how Envoy's answers go", () => {
-  const listing = rulesetFrom(NOTHING, { ...DEFAULT_CAPTURE_OPTIONS, families: ["IPv4"] });
+  const listing = rulesetFrom(EMPTY_CAPTURE_SET, {
+    ...DEFAULT_CAPTURE_OPTIONS,
+    families: ["IPv4"],
+  });
   expect(releaseFrom(listing).split("\n")).toEqual([
     "flush map inet portico frontends_v4",
     "flush map inet portico host_udp_v4",
@@ -33,7 +26,7 @@ it("empties what captures, and keeps how Envoy's answers go", () => {
 });
 
 it("does so for each family that the table has", () => {
-  const script = releaseFrom(rulesetFrom(NOTHING, DEFAULT_CAPTURE_OPTIONS));
+  const script = releaseFrom(rulesetFrom(EMPTY_CAPTURE_SET, DEFAULT_CAPTURE_OPTIONS));
   expect(script).toContain("flush map inet portico frontends_v6\n");
   expect(script).toContain("released ip6 daddr . udp dport @udp_frontends_v6 ct original zone");
 });

@@ -16,7 +16,7 @@ import type { Family } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 
 /** The routing protocol number that rules and routes carry: what has it is Portico's. */
-const PROTOCOL = 87;
+export const PROTOCOL = 87;
 
 /** Of one family: rules and routes as `ip rule add` and `ip route add` want them. */
 export interface Routing {

@@ -162,7 +162,8 @@ function addEnvoyOptions(command: Command): void {
     .option("--watch-plugin", "for development: recompile and reload on saving a source", false);
 }
 
-function addKernelOptions(command: Command): void {
+/** What of the kernel's an operator may change; see capture/options.ts. */
+export function addKernelOptions(command: Command): void {
   command
     .addOption(
       withDefault(

@@ -21,6 +21,8 @@ const IPV4_FIRST_BYTE = 240;
 const IPV4_FREE_BITS_OF_FIRST_BYTE = 0x07;
 const IPV6_PREFIX = [0xfd, 0x70, 0x6f, 0x72, 0x74, 0x69, 0x63, 0x6f];
 const LOT_BYTES = 6;
+/** All addresses that are drawn are in these. */
+export const UDP_LISTENER_CIDRS = ["240.0.0.0/5", "fd70:6f72:7469:636f::/64"];
 /** One's complement sums of 16-bit words are sums modulo this. */
 const SUM_MODULUS = 0xffff;
 

@@ -83,15 +83,19 @@ export class MigratingNode {
     const bin = join(this.#directory, "bin");
     mkdirSync(bin);
     const portico = `${process.execPath} ${CHECKOUT}/build/portico "$@"`;
-    this.#script(join(bin, "portico"), `${portico} --run-dir ${this.#file("run")}`);
-    this.#script(join(bin, "kube-proxy"), `${programs["kube-proxy"]} "$@"`);
+    const inRunDirectory = `exec ${portico} --run-dir ${this.#file("run")}`;
+    this.#script(
+      join(bin, "portico"),
+      `case $1 in check) exec ${portico} ;; *) ${inRunDirectory} ;; esac`,
+    );
+    this.#script(join(bin, "kube-proxy"), `exec ${programs["kube-proxy"]} "$@"`);
     const ENVOY = await findEnvoy(process.env, console.log);
     this.#environment = { ENVOY, PATH: `${bin}:${process.env.PATH}` };
     writeFileSync(this.#file("config.conf"), JSON.stringify(this.#configuration(mode)));
   }
 
   #script(file: string, command: string): void {
-    writeFileSync(file, `#!/bin/sh\nexec ${command}\n`);
+    writeFileSync(file, `#!/bin/sh\n${command}\n`);
     chmodSync(file, 0o755);
   }
 
@@ -140,7 +144,7 @@ export class MigratingNode {
     for (const line of this.text(step).replaceAll("\\\n", " ").split("\n")) {
       const [, verb, unit = ""] = /^systemctl (start|stop) (\S+)$/.exec(line) ?? [];
       if (verb === "start") await this.startUnit(unit);
-      else if (verb === "stop") await this.#units.get(unit)?.end("SIGTERM");
+      else if (verb === "stop") await this.stopUnit(unit);
       else printed += await this.#execute(line);
     }
     return printed;
@@ -153,6 +157,11 @@ export class MigratingNode {
       timeoutMs: STEP_MS,
     });
     return stdout;
+  }
+
+  /** As `systemctl stop`. */
+  async stopUnit(unit: string): Promise<void> {
+    await this.#units.get(unit)?.end("SIGTERM");
   }
 
   async startUnit(unit: string): Promise<void> {

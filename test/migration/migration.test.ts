@@ -125,9 +125,14 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     });
   }
 
-  it("serves through kube-proxy to begin with", async () => {
+  it("serves through kube-proxy to begin with, and may go on", async () => {
     await allIsWell();
     await hold("kube-proxy");
+    const printed = await node.run("check");
+    expect(printed).toMatch(new RegExp(`^note +kube-proxy: running in ${mode} mode`, "m"));
+    expect(printed).toMatch(/^note +the metrics port is kube-proxy's: TCP 127.0.0.1:10249/m);
+    expect(printed).toMatch(/^ok +Service CIDRs overlap .*: 10.96.0.0\/16/m);
+    expect(printed).toMatch(/^safe to go on/m);
   });
 
   it("starts Portico beside it", async () => {
@@ -147,6 +152,9 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     await stillOpen("kube-proxy");
     await stillOpen("both");
     await hold("Portico");
+    const printed = await node.run("look-again");
+    expect(printed).toMatch(/^ok +kube-proxy: not here/m);
+    expect(printed).toMatch(/^note +Portico: running, with its table/m);
   });
 
   it("starts kube-proxy again", async () => {
@@ -171,6 +179,12 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     await allIsWell();
     const { stdout } = await node.node.exec("nft", ["list", "tables", "inet"]);
     expect(stdout).toBe("");
+  });
+
+  it("tells of what kube-proxy leaves when it ends", async () => {
+    await node.stopUnit("kube-proxy");
+    const printed = await node.run("check");
+    expect(printed).toMatch(new RegExp(`^warning +rules of kube-proxy in ${mode} mode`, "m"));
   });
 
   /** Until it has written its rules: the host's connections are its own then. */

@@ -1,0 +1,86 @@
+// Facts → who else uses the addresses that Portico needs for itself, or that Services have. Pure.
+
+import { cidrContains } from "../model/ip.ts";
+import { UDP_LISTENER_CIDRS } from "../xds/udp-address-book.ts";
+import type { CheckSettings, NodeFacts } from "./facts.ts";
+import { type Finding, listed } from "./finding.ts";
+
+const SHOW_ADDRESSES = "ip address";
+const SHOW_ROUTES = "ip route show table all";
+/** It holds every cluster IP when kube-proxy is in ipvs mode, which is a finding of its own. */
+const IPVS_LINK = "kube-ipvs0";
+
+export function addressFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
+  return [...listenerRangeFindings(facts), ...serviceRangeFindings(facts, settings)];
+}
+
+/** Of addresses that Envoy's UDP listeners are bound to, one for each UDP frontend. */
+function listenerRangeFindings(facts: NodeFacts): Finding[] {
+  const what = "addresses that Portico uses inside the node for UDP are somebody's";
+  const todo = "take them away: Portico cannot be told to use others";
+  const conflicts = conflictsWith(UDP_LISTENER_CIDRS, facts);
+  return conflicts.map(([seen, show]) => ({ level: "blocker", what, seen, todo, show }));
+}
+
+function serviceRangeFindings(facts: NodeFacts, { serviceCIDRs }: CheckSettings): Finding[] {
+  if (serviceCIDRs.length === 0) {
+    return [
+      {
+        level: "note",
+        what: "the Service CIDRs are not known, so nothing is said about them",
+        seen: "none given, none in kube-proxy's rules",
+        todo: "give --service-cidr",
+        show: "kubectl get servicecidrs",
+      },
+    ];
+  }
+  const what = `a Service CIDR (${listed(serviceCIDRs)}) overlaps what the node has`;
+  const todo =
+    "give the node other addresses and routes: an address of its own in the range is no " +
+    "Service's to it, and a route may lead host processes away";
+  const conflicts = conflictsWith(serviceCIDRs, facts);
+  if (conflicts.length > 0) {
+    return conflicts.map(([seen, show]) => ({ level: "warning", what, seen, todo, show }));
+  }
+  return [
+    {
+      level: "ok",
+      what: "Service CIDRs overlap no address and no route of the node",
+      seen: listed(serviceCIDRs),
+      todo: "",
+      show: `${SHOW_ADDRESSES}; ${SHOW_ROUTES}`,
+    },
+  ];
+}
+
+/** What is seen, and the command that shows it. */
+function conflictsWith(cidrs: readonly string[], facts: NodeFacts): [string, string][] {
+  const addresses = (facts.links ?? [])
+    .filter(({ name }) => name !== IPVS_LINK)
+    .flatMap((link) => link.addresses.map((address) => ({ address, name: link.name })))
+    .filter(({ address }) => cidrs.some((cidr) => cidrContains(cidr, address)));
+  const own = new Set(addresses.map(({ address }) => address));
+  const routes = facts.routes.filter(({ destination, dev, isOwn }) => {
+    const [network = "", bits] = destination.split("/");
+    if (isOwn || bits === "0" || dev === IPVS_LINK || own.has(network)) return false;
+    return cidrs.some((cidr) => overlap(cidr, destination));
+  });
+  return [
+    ...addresses.map(({ address, name }): [string, string] => [
+      `${address} on ${name}`,
+      `ip address show ${name}`,
+    ]),
+    ...routes.map(({ destination, dev, table }): [string, string] => [
+      `route ${destination}${dev === "" ? "" : ` dev ${dev}`} in table ${table}`,
+      SHOW_ROUTES,
+    ]),
+  ];
+}
+
+function overlap(a: string, b: string): boolean {
+  return cidrContains(a, networkOf(b)) || cidrContains(b, networkOf(a));
+}
+
+function networkOf(cidr: string): string {
+  return cidr.split("/")[0] ?? "";
+}

@@ -1,0 +1,323 @@
+import { describe, expect, it } from "vitest";
+import { checkNode } from "./check-node.ts";
+import type { Chain, CheckSettings, Link, NodeFacts } from "./facts.ts";
+
+const SETTINGS: CheckSettings = {
+  markBit: 0x1000,
+  envoyMarkBit: 0x40,
+  routeTable: 4100,
+  rulePriority: 100,
+  zone: 4100,
+  capturePorts: [15401, 15402, 15403],
+  udpPort: 15404,
+  healthzPort: 10256,
+  metricsPort: 10249,
+  serviceCIDRs: ["10.96.0.0/16"],
+  clusterCIDRs: ["10.1.0.0/16"],
+  masqueradeAll: false,
+};
+const NFT = { version: "1.0.6", tables: [], chains: [], marks: [], zones: [] };
+const ETH: Link = { name: "eth0", kind: "", master: undefined, addresses: ["192.0.2.1"] };
+/** A node on which nothing is in the way. */
+const FACTS: NodeFacts = {
+  nft: NFT,
+  missingFeatures: [],
+  xtables: [":KUBE-KUBELET-CANARY - [0:0]", "-A PREROUTING -j MARK --set-xmark 0x8000/0x8000"],
+  links: [ETH],
+  routes: [],
+  rules: [],
+  listeners: [],
+  processes: ["kubelet"],
+  proxyMode: undefined,
+  virtualServers: -1,
+  sysctls: new Map([
+    ["net.ipv4.ip_forward", "1"],
+    ["net.ipv4.ip_local_port_range", "32768\t60999"],
+  ]),
+  descriptors: 1_048_576,
+  porticoRuns: false,
+  families: ["IPv4", "IPv6"],
+  pinned: [],
+};
+
+/** "level what: seen" of all that is not ok. */
+function found(facts: Partial<NodeFacts>, settings: Partial<CheckSettings> = {}): string[] {
+  const findings = checkNode({ ...FACTS, ...facts }, { ...SETTINGS, ...settings });
+  return findings
+    .filter(({ level }) => level !== "ok")
+    .map(({ level, what, seen }) => `${level} ${what}: ${seen}`);
+}
+
+/** The only one. */
+function only(facts: Partial<NodeFacts>, settings: Partial<CheckSettings> = {}): string {
+  const all = found(facts, settings);
+  expect(all).toHaveLength(1);
+  return all[0] ?? "";
+}
+
+function sysctl(name: string, value: string): Partial<NodeFacts> {
+  return { sysctls: new Map([...FACTS.sysctls, [name, value]]) };
+}
+
+function link(name: string, more: Partial<Link> = {}): Link {
+  return { name, kind: "", master: undefined, addresses: [], ...more };
+}
+
+function chain(more: Partial<Chain>): Partial<NodeFacts> {
+  const whole = {
+    table: "inet f",
+    name: "c",
+    hook: undefined,
+    policy: "accept",
+    endsInDrop: false,
+  };
+  return { nft: { ...NFT, chains: [{ ...whole, ...more }] } };
+}
+
+it("finds nothing wrong with a node where nothing is in the way", () => {
+  expect(found({})).toEqual([]);
+});
+
+it("gives every finding something to show it by, and all but ok ones something to do", () => {
+  const facts = { ...FACTS, ...sysctl("net.ipv4.ip_forward", "0"), links: [link("cilium_host")] };
+  const findings = checkNode(facts, SETTINGS);
+  expect(findings.every(({ show }) => show !== "")).toBe(true);
+  expect(findings.filter(({ todo, level }) => todo === "" && level !== "ok")).toEqual([]);
+  expect(findings.map(({ level }) => level)).toEqual([
+    "warning",
+    "warning",
+    "ok",
+    "ok",
+    "ok",
+    "ok",
+    "ok",
+    "ok",
+  ]);
+});
+
+describe("kube-proxy", () => {
+  const tables = [
+    { family: "ip", name: "kube-proxy" },
+    { family: "ip6", name: "kube-proxy" },
+  ];
+  const nft = { ...NFT, tables };
+  const xtables = [":KUBE-SERVICES - [0:0]", ":KUBE-SVC-ABC - [0:0]"];
+  const ipvs = { links: [ETH, link("kube-ipvs0", { kind: "dummy" })], virtualServers: 12 };
+
+  it("that runs is a note, in nftables and in iptables mode", () => {
+    expect(only({ nft, proxyMode: "nftables" })).toBe(
+      "note kube-proxy: running in nftables mode, tables ip kube-proxy, ip6 kube-proxy",
+    );
+    expect(only({ xtables, processes: ["kube-proxy"] })).toMatch(
+      /^note kube-proxy: running in iptables mode, chains KUBE-SERVICES, KUBE-SVC-ABC$/,
+    );
+  });
+
+  it("that runs in ipvs mode is a blocker, whatever chains it has", () => {
+    expect(only({ ...ipvs, xtables, proxyMode: "ipvs" })).toBe(
+      "blocker kube-proxy: running in ipvs mode, interface kube-ipvs0, 12 virtual servers",
+    );
+  });
+
+  it("that is gone may have left its rules", () => {
+    expect(only({ nft })).toMatch(
+      /^warning rules of kube-proxy in nftables mode .*: tables ip kub/,
+    );
+    expect(only({ xtables })).toMatch(/^warning rules of kube-proxy in iptables mode/);
+    expect(only(ipvs)).toMatch(/^blocker rules of kube-proxy in ipvs mode/);
+    expect(found({ nft, xtables, proxyMode: "nftables" })).toEqual([
+      expect.stringMatching(/^warning rules of kube-proxy in iptables mode/),
+      expect.stringMatching(/^note kube-proxy: running in nftables mode/),
+    ]);
+  });
+
+  it("is not taken for the kubelet, nor Portico for it", () => {
+    expect(found({ proxyMode: "portico", xtables: [":KUBE-FIREWALL - [0:0]"] })).toEqual([]);
+  });
+});
+
+it("knows other proxies by their interfaces", () => {
+  const levels = ["cilium_net", "bpfin.cali", "kube-dummy-if", "ovn-k8s-mp0", "antrea-gw0"].map(
+    (name) =>
+      only({ links: [ETH, link(name)] })
+        .split(" ", 2)
+        .join(" "),
+  );
+  expect(levels).toEqual([
+    "warning Cilium:",
+    "blocker Calico",
+    "blocker kube-router",
+    "blocker OVN-Kubernetes,",
+    "warning Antrea:",
+  ]);
+});
+
+it("tells of a Portico that runs, or was here", () => {
+  const nft = { ...NFT, tables: [{ family: "inet", name: "portico" }] };
+  const listeners = [{ protocol: "TCP" as const, address: "0.0.0.0", port: 15401 }];
+  expect(only({ nft, listeners, porticoRuns: true })).toBe("note Portico: running, with its table");
+  expect(only({ nft, listeners })).toBe("note Portico: its table, and no controller");
+});
+
+it("names what nft and the kernel lack", () => {
+  expect(only({ nft: undefined })).toMatch(/^blocker nft cannot be run/);
+  expect(only({ nft: { ...NFT, version: "0.9.8" } })).toMatch(/^warning nft is older .*: 0.9.8$/);
+  const missing = { name: "looking up sockets", module: "nft_socket", said: "Error: no such file" };
+  expect(only({ missingFeatures: [missing] })).toBe(
+    "blocker the kernel or nft lacks looking up sockets: Error: no such file",
+  );
+  expect(only({ families: ["IPv4"] })).toMatch(/^note IPv6 is off/);
+});
+
+describe("addresses", () => {
+  const route = { isOwn: false, table: "254", dev: "eth1", protocol: "3" };
+
+  it("of the node must not be Services'", () => {
+    const links = [ETH, link("dummy0", { addresses: ["10.96.0.10"] })];
+    expect(only({ links })).toMatch(/^warning a Service CIDR .*: 10.96.0.10 on dummy0$/);
+    const ipvs = link("kube-ipvs0", { addresses: ["10.96.0.10"] });
+    expect(found({ links: [ipvs], proxyMode: "ipvs" })).toHaveLength(1);
+  });
+
+  it("that a route leads to must not be Services', but the default route leads everywhere", () => {
+    const to = (destination: string) => ({
+      routes: [{ ...route, family: "IPv4" as const, destination }],
+    });
+    expect(only(to("10.96.128.0/17"))).toMatch(/: route 10.96.128.0\/17 dev eth1 in table 254$/);
+    expect(only(to("10.0.0.0/8"))).toMatch(/^warning a Service CIDR/);
+    expect(found(to("0.0.0.0/0"))).toEqual([]);
+    expect(found(to("10.97.0.0/16"))).toEqual([]);
+  });
+
+  it("of Envoy's UDP listeners must be nobody's", () => {
+    const links = [ETH, link("eth1", { addresses: ["243.0.0.1"] })];
+    expect(only({ links })).toMatch(/^blocker addresses that Portico uses .*: 243.0.0.1 on eth1$/);
+    const destination = "fd70:6f72::/32";
+    const routes = [{ ...route, family: "IPv6" as const, destination }];
+    expect(only({ routes })).toMatch(/^blocker addresses that Portico uses/);
+  });
+
+  it("of Services may be unknown", () => {
+    expect(only({}, { serviceCIDRs: [] })).toMatch(/^note the Service CIDRs are not known/);
+  });
+});
+
+describe("marks, tables, priorities and zones", () => {
+  const mark = (value: number) => ({ nft: { ...NFT, marks: [{ value, where: "nftables: x" }] } });
+
+  it("of others must be others", () => {
+    expect(only(mark(0x1000))).toMatch(/^blocker .* packet mark's bit 0x1000: nftables: x$/);
+    expect(only(mark(0xc0))).toMatch(/^blocker .* packet mark's bit 0x40/);
+    expect(found(mark(0x4000))).toEqual([]);
+    expect(found(mark(0xffff_ffff))).toEqual([]);
+    expect(found(mark(0x1000), { markBit: 0x2000 })).toEqual([]);
+  });
+
+  it("are found in iptables", () => {
+    const rule = (text: string) => ({ xtables: [`-A X ${text}`] });
+    expect(only(rule("-j MARK --set-xmark 0x1000/0x1000"))).toMatch(/^blocker .*0x1000/);
+    expect(only(rule("-m mark --mark 0x1000/0xf000 -j RETURN"))).toMatch(/^blocker .*0x1000/);
+    expect(only(rule("-j CT --zone 4100"))).toMatch(/^warning .*zone 4100/);
+    expect(found(rule("-j CT --zone 410"))).toEqual([]);
+  });
+
+  const rule = { family: "IPv4" as const, protocol: "", isForAll: false, fwmark: undefined };
+
+  it("are found among routing rules", () => {
+    const all = { ...rule, isForAll: true };
+    const rules = [{ ...all, priority: 0, table: "local" }];
+    expect(found({ rules })).toEqual([]);
+    expect(only({ rules: [{ ...all, priority: 50, table: "7" }] })).toMatch(/^warning .*before/);
+    expect(only({ rules: [{ ...all, priority: 300, table: "local" }] })).toMatch(
+      /^warning .*after/,
+    );
+    expect(only({ rules: [{ ...rule, priority: 100, table: "7" }] })).toMatch(/^note .*100/);
+    const fwmark = { value: 0x1000, mask: 0x1000 };
+    expect(only({ rules: [{ ...rule, fwmark, priority: 9, table: "7" }] })).toMatch(/^blocker/);
+  });
+
+  it("are found among routes and in zones", () => {
+    const route = { family: "IPv4" as const, destination: "0.0.0.0/0", isOwn: true, dev: "lo" };
+    const routes = [{ ...route, table: "4100", protocol: "4" }];
+    expect(only({ routes })).toMatch(/^blocker somebody else has routes in table 4100/);
+    const nft = { ...NFT, zones: [{ value: 4100, where: "nftables: x" }] };
+    expect(only({ nft })).toMatch(/^warning somebody else uses conntrack zone 4100/);
+  });
+});
+
+describe("ports", () => {
+  const listens = (port: number, address = "0.0.0.0", protocol: "TCP" | "UDP" = "TCP") => ({
+    listeners: [{ protocol, address, port }],
+  });
+
+  it("of Envoy's must be free", () => {
+    expect(only(listens(15402, "::"))).toMatch(/^blocker a port that Envoy .*: TCP \[::\]:15402$/);
+    expect(only(listens(15404, "0.0.0.0", "UDP"))).toMatch(/^blocker the port of Envoy's UDP/);
+    expect(found(listens(15404, "192.0.2.1", "UDP"))).toEqual([]);
+    expect(found(listens(15402), { capturePorts: [1, 2, 3] })).toEqual([]);
+  });
+
+  it("of health and metrics may be kube-proxy's for a while", () => {
+    expect(only(listens(10256))).toMatch(/^warning the health port is taken: TCP 0.0.0.0:10256$/);
+    const beside = { ...listens(10249), proxyMode: "nftables" };
+    expect(found(beside)).toContainEqual(
+      "note the metrics port is kube-proxy's: TCP 0.0.0.0:10249",
+    );
+    expect(found(listens(10249), { metricsPort: undefined })).toEqual([]);
+  });
+});
+
+describe("settings", () => {
+  it("that stand in the way are named", () => {
+    expect(only(sysctl("net.ipv4.conf.eth0.1.src_valid_mark", "1"))).toMatch(/^blocker /);
+    expect(only(sysctl("net.ipv4.ip_forward", "0"))).toMatch(/^warning the node forwards nothing/);
+    expect(only(sysctl("net.ipv4.tcp_early_demux", "1"))).toMatch(/^note portico run turns/);
+    expect(only(sysctl("net.ipv4.ip_local_port_range", "60000 60999"))).toMatch(/^warning .*ports/);
+    expect(only({ descriptors: 1024 })).toMatch(/^warning .*: 1024, so at most 512 connections$/);
+    expect(found(sysctl("net.ipv4.conf.all.rp_filter", "1"))).toEqual([]);
+  });
+
+  it("of connection tracking: twice as many entries must fit", () => {
+    const tracked = (count: string) => ({
+      sysctls: new Map([
+        ["net.netfilter.nf_conntrack_count", count],
+        ["net.netfilter.nf_conntrack_max", "1000"],
+      ]),
+    });
+    expect(only(tracked("501"))).toMatch(/^warning connection tracking .*: 501 of 1000$/);
+    expect(found(tracked("499"))).toEqual([]);
+  });
+
+  it("of bridges with Pods: masqueraded, and past iptables", () => {
+    const bridge = link("br0", { kind: "bridge", addresses: ["10.1.9.1"] });
+    const links = [bridge, link("veth1", { kind: "veth", master: "br0" })];
+    const call = sysctl("net.bridge.bridge-nf-call-iptables", "1");
+    expect(only({ links })).toMatch(
+      /^blocker Pods are on a bridge.*: br0 \(10.1.9.1\), masquerade/,
+    );
+    expect(only({ links, ...call }, { masqueradeAll: true })).toMatch(/^blocker .*iptables = 1$/);
+    expect(found({ links }, { masqueradeAll: true })).toEqual([]);
+    expect(found({ links }, { clusterCIDRs: [] })).toEqual([]);
+    expect(found({ links: [bridge] })).toEqual([]);
+  });
+});
+
+describe("packet filters", () => {
+  it("that drop by default are named by the hook", () => {
+    expect(only(chain({ hook: "input", policy: "drop" }))).toBe(
+      "warning a packet filter drops in input whatever it does not name: " +
+        "chain c of table inet f, policy drop",
+    );
+    expect(only(chain({ hook: "output", policy: "drop" }))).toMatch(/^warning .* in output/);
+    expect(only(chain({ hook: "forward", policy: "drop" }))).toMatch(/^note .*forwarded/);
+  });
+
+  it("of Calico's that keep Pods from the host are blockers", () => {
+    const name = "filter-cali-wl-to-host";
+    expect(only(chain({ name, endsInDrop: true }))).toMatch(/^blocker Calico drops/);
+    expect(found(chain({ name }))).toEqual([]);
+    const comment = '-m comment --comment "Configured DefaultEndpointToHostAction"';
+    expect(only({ xtables: [`-A cali-wl-to-host ${comment} -j DROP`] })).toMatch(/^blocker Calico/);
+    expect(found({ xtables: [`-A cali-wl-to-host ${comment} -j ACCEPT`] })).toEqual([]);
+  });
+});

@@ -1,0 +1,76 @@
+// Facts → whether nft and the kernel can do what Portico's rules need. Pure.
+
+import type { NodeFacts } from "./facts.ts";
+import type { Finding } from "./finding.ts";
+
+/** The oldest that Portico is tested with. */
+const OLDEST_NFT = [1, 0, 6];
+
+export function kernelFeatureFindings(facts: NodeFacts): Finding[] {
+  return [...nftFindings(facts), ...featureFindings(facts), ...familyFindings(facts)];
+}
+
+function nftFindings({ nft, links }: NodeFacts): Finding[] {
+  const programs: Finding[] = [];
+  if (nft === undefined) programs.push(missing("nft", "nftables"));
+  else if (isOlder(nft.version)) {
+    programs.push({
+      level: "warning",
+      what: "nft is older than any that Portico is tested with",
+      seen: nft.version,
+      todo: `install ${OLDEST_NFT.join(".")} or newer`,
+      show: "nft --version",
+    });
+  }
+  if (links === undefined) programs.push(missing("ip", "iproute2"));
+  return programs;
+}
+
+function missing(program: string, packageName: string): Finding {
+  return {
+    level: "blocker",
+    what: `${program} cannot be run`,
+    seen: "not on PATH, or not permitted",
+    todo: `install it (Debian: apt install ${packageName}), and run this as root`,
+    show: `${program} ${program === "nft" ? "list tables" : "link"}`,
+  };
+}
+
+/** False for a version that cannot be read. */
+function isOlder(version: string): boolean {
+  const numbers = version.split(".").map(Number);
+  for (const [index, least] of OLDEST_NFT.entries()) {
+    const number = numbers[index] ?? 0;
+    if (number !== least) return number < least;
+  }
+  return false;
+}
+
+function featureFindings({ nft, missingFeatures }: NodeFacts): Finding[] {
+  if (nft === undefined) return [];
+  if (missingFeatures.length === 0) {
+    const what = "the kernel takes Portico's rules";
+    const seen = `all of them, by nft ${nft.version || "of an unknown version"}`;
+    return [{ level: "ok", what, seen, todo: "", show: "unshare --net nft -c -f FILE" }];
+  }
+  return missingFeatures.map(({ name, module, said }) => ({
+    level: "blocker",
+    what: `the kernel or nft lacks ${name}`,
+    seen: said,
+    todo: `load it (modprobe ${module}), or take a kernel that has it`,
+    show: `modinfo ${module}`,
+  }));
+}
+
+function familyFindings({ families }: NodeFacts): Finding[] {
+  if (families.includes("IPv6")) return [];
+  return [
+    {
+      level: "note",
+      what: "IPv6 is off in the kernel, so Portico serves IPv4 alone",
+      seen: "net.ipv6.conf.lo.disable_ipv6 is not 0",
+      todo: "turn it on if the cluster has IPv6 Services",
+      show: "sysctl net.ipv6.conf.lo.disable_ipv6",
+    },
+  ];
+}

@@ -1,0 +1,39 @@
+// The node as the reading part of `portico check` sees it: programs, files, one HTTP question. All
+// of it only looks. Whatever is not there is undefined or empty, and never an error.
+
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { type Printed, runProgram } from "../capture/program.ts";
+
+const PATIENCE_MS = 2_000;
+
+export interface Machine {
+  /** Undefined when the program cannot be started. */
+  run(program: string, args: readonly string[], input?: string): Promise<Printed | undefined>;
+  /** Without white space at its ends. */
+  file(path: string): Promise<string | undefined>;
+  /** Names in a directory. */
+  names(directory: string): Promise<string[]>;
+  /** Where a symbolic link leads. */
+  link(path: string): Promise<string | undefined>;
+  /** The body of an answer of status 200. */
+  get(url: string): Promise<string | undefined>;
+}
+
+export const thisMachine: Machine = {
+  run: (program, args, input = "") => runProgram(program, args, input).catch(() => undefined),
+  file: (path) =>
+    readFile(path, "utf8").then(
+      (text) => text.trim(),
+      () => undefined,
+    ),
+  names: (directory) => readdir(directory).catch(() => []),
+  link: (path) => readlink(path).catch(() => undefined),
+  get: async (url) => {
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+      return response.ok ? (await response.text()).trim() : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+};

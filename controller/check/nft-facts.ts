@@ -1,0 +1,131 @@
+// What `nft --json list ruleset` prints → what the findings ask of it. Pure. Portico's own table is
+// a table among others here, but its rules are not read. The JSON is libnftables-json(5)'s.
+
+import type { NftFacts } from "./facts.ts";
+
+interface PrintedChain {
+  family: string;
+  table: string;
+  name: string;
+  hook?: string;
+  policy?: string;
+}
+
+interface PrintedRule {
+  family: string;
+  table: string;
+  chain: string;
+  expr?: Statement[];
+}
+
+type Statement = Record<string, unknown>;
+
+interface Printed {
+  metainfo?: { version?: string };
+  table?: { family: string; name: string };
+  chain?: PrintedChain;
+  rule?: PrintedRule;
+}
+
+export function nftFactsFrom(json: string): NftFacts {
+  const printed = (JSON.parse(json) as { nftables: Printed[] }).nftables;
+  const rules = printed.flatMap(({ rule }) => (rule && !isPorticos(rule) ? [rule] : []));
+  const chains = printed.flatMap(({ chain }) => (chain && !isPorticos(chain) ? [chain] : []));
+  return {
+    version: printed.find(({ metainfo }) => metainfo)?.metainfo?.version ?? "",
+    tables: printed.flatMap(({ table }) => table ?? []),
+    chains: chains.map((chain) => {
+      const { family, table, name, hook, policy } = chain;
+      const last = rules.findLast((rule) => isIn(rule, chain));
+      const endsInDrop = last !== undefined && dropsAll(last);
+      return { table: `${family} ${table}`, name, hook, policy, endsInDrop };
+    }),
+    marks: rules.flatMap((rule) => valuesOf(rule, isMark)),
+    zones: rules.flatMap((rule) => valuesOf(rule, isZone)),
+  };
+}
+
+/** The ranges of cluster IPs that kube-proxy drops the rest of; canonical as it writes them. */
+export function serviceCIDRsFromKubeProxy(json: string): string[] {
+  const printed = (JSON.parse(json) as { nftables: Printed[] }).nftables;
+  return printed.flatMap(({ rule }) => {
+    if (rule?.table !== "kube-proxy" || rule.chain !== "cluster-ips-check") return [];
+    if (!rule.expr?.some((statement) => "drop" in statement)) return [];
+    return [...prefixesIn(rule.expr)];
+  });
+}
+
+function isPorticos({ family, table }: { family: string; table: string }): boolean {
+  return family === "inet" && table === "portico";
+}
+
+function isIn(rule: PrintedRule, { family, table, name }: PrintedChain): boolean {
+  return rule.family === family && rule.table === table && rule.chain === name;
+}
+
+/** Nothing but counting comes before the verdict. */
+function dropsAll({ expr = [] }: PrintedRule): boolean {
+  const kinds = expr.flatMap((statement) => Object.keys(statement));
+  const last = kinds.at(-1) ?? "";
+  return ["drop", "reject"].includes(last) && !kinds.includes("match");
+}
+
+/** The numbers in the statements of a rule that are about what `isAbout` knows. */
+function valuesOf(
+  rule: PrintedRule,
+  isAbout: (value: unknown) => boolean,
+): { value: number; where: string }[] {
+  const { family, table, chain, expr = [] } = rule;
+  const about = expr.filter((statement) => [...within(statement)].some(isAbout));
+  const numbers = about.flatMap((statement) => [...numbersOf(statement)]);
+  return numbers.map((value) => ({ value, where: `nftables: ${family} ${table} ${chain}` }));
+}
+
+/**
+ * A mask that leaves bits alone, as in `mark & 0xffffefff | 0x40`, is not one that uses them. So of
+ * a value that is masked only what is put in counts, of a match its mask or what it is compared to.
+ */
+function* numbersOf(statement: Statement): Generator<number> {
+  const { mangle, match } = statement as {
+    mangle?: { value: unknown };
+    match?: { left: unknown; right: unknown };
+  };
+  if (mangle) yield* putIn(mangle.value);
+  if (match) {
+    const mask = (match.left as { "&"?: unknown[] })["&"]?.find((each) => typeof each === "number");
+    if (typeof mask === "number") yield mask;
+    else yield* [...within(match.right)].filter((each) => typeof each === "number");
+  }
+}
+
+function* putIn(value: unknown): Generator<number> {
+  if (typeof value === "number") yield value;
+  if (typeof value !== "object" || value === null) return;
+  const operation = value as { "|"?: unknown[]; "^"?: unknown[] };
+  for (const operand of operation["|"] ?? operation["^"] ?? []) {
+    if (typeof operand === "number") yield operand;
+  }
+}
+
+function isMark(value: unknown): boolean {
+  const { meta, ct } = (value ?? {}) as { meta?: { key?: string }; ct?: { key?: string } };
+  return meta?.key === "mark" || ct?.key === "mark";
+}
+
+function isZone(value: unknown): boolean {
+  return ((value ?? {}) as { ct?: { key?: string } }).ct?.key === "zone";
+}
+
+function* prefixesIn(value: unknown): Generator<string> {
+  for (const each of within(value)) {
+    const { prefix } = (each ?? {}) as { prefix?: { addr: string; len: number } };
+    if (prefix) yield `${prefix.addr}/${prefix.len}`;
+  }
+}
+
+/** A value, and all values in it. */
+function* within(value: unknown): Generator<unknown> {
+  yield value;
+  if (typeof value !== "object" || value === null) return;
+  for (const part of Object.values(value)) yield* within(part);
+}

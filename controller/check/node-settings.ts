@@ -1,0 +1,131 @@
+// Facts → sysctls, bridges and limits of the node that stand in Portico's way. Pure. What works
+// with which sysctl was tried (capture/kernel-settings.ts).
+
+import { cidrContains } from "../model/ip.ts";
+import type { CheckSettings, Link, NodeFacts } from "./facts.ts";
+import { type Finding, listed } from "./finding.ts";
+
+const BRIDGE_NF = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"];
+const CONNTRACK_COUNT = "net.netfilter.nf_conntrack_count";
+const CONNTRACK_MAX = "net.netfilter.nf_conntrack_max";
+const PORT_RANGE = "net.ipv4.ip_local_port_range";
+/** Bridges on which CNI plugins put Pods, by default. */
+const POD_BRIDGES = /^(cni|cbr|kube-bridge|weave|mynet)\d*$/;
+/** A connection through Envoy has two entries, where kube-proxy's has one. */
+const CONNTRACK_SHARE = 0.5;
+/** Two for each connection. */
+const FEW_DESCRIPTORS = 65_536;
+/** Each UDP flow through Envoy takes one. */
+const FEW_PORTS = 8_192;
+
+export function nodeSettingFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
+  return [
+    ...sourceMarkFindings(facts),
+    ...bridgeFindings(facts, settings),
+    ...sysctlFindings(facts),
+    ...limitFindings(facts),
+  ];
+}
+
+function sourceMarkFindings({ sysctls }: NodeFacts): Finding[] {
+  const name = /^net\.ipv4\.conf\.(.*)\.src_valid_mark$/;
+  const on = [...sysctls].filter(([key, value]) => name.test(key) && value === "1");
+  return on.map(([key, value]) => ({
+    level: "blocker",
+    what: "the kernel drops captured packets, as it looks their sender up by their mark",
+    seen: `${key} = ${value}`,
+    todo: `sysctl -w ${key}=0`,
+    show: `sysctl ${key}`,
+  }));
+}
+
+/** Tried in namespaces (test/real/bridge.test.ts). */
+function bridgeFindings({ links = [], sysctls }: NodeFacts, settings: CheckSettings): Finding[] {
+  const bridges = links.filter(
+    (link) => link.kind === "bridge" && portsOf(link, links) > 0 && isOfPods(link, settings),
+  );
+  const on = BRIDGE_NF.filter((name) => sysctls.get(name) === "1");
+  const { masqueradeAll } = settings;
+  const todo = [
+    masqueradeAll ? [] : ["give portico run --masquerade-all (backends then see the node)"],
+    on.map((name) => `sysctl -w ${name}=0 (kube-proxy wants 1)`),
+    ["or take a CNI plugin that routes each Pod"],
+  ].flat();
+  const isSolved = masqueradeAll && on.length === 0;
+  return bridges.map(({ name, addresses }) => ({
+    level: isSolved ? "ok" : "blocker",
+    what: "Pods are on a bridge, and reach each other past the node's IP stack",
+    seen: `${name} (${listed(addresses)}), masqueradeAll ${masqueradeAll}, ${
+      on.length === 0 ? "bridge-nf-call-iptables off" : `${on.join(" and ")} = 1`
+    }`,
+    todo: isSolved ? "" : todo.join("; "),
+    show: `bridge link; sysctl ${BRIDGE_NF.join(" ")}`,
+  }));
+}
+
+function portsOf({ name }: Link, links: readonly Link[]): number {
+  return links.filter(({ master, kind }) => master === name && kind === "veth").length;
+}
+
+function isOfPods({ name, addresses }: Link, { clusterCIDRs }: CheckSettings): boolean {
+  if (POD_BRIDGES.test(name)) return true;
+  return addresses.some((address) => clusterCIDRs.some((cidr) => cidrContains(cidr, address)));
+}
+
+function sysctlFindings({ sysctls }: NodeFacts): Finding[] {
+  const findings: Finding[] = [];
+  const say = (level: Finding["level"], name: string, what: string, todo: string) => {
+    const seen = `${name} = ${sysctls.get(name)}`;
+    findings.push({ level, what, seen, todo, show: `sysctl ${name}` });
+  };
+  if (sysctls.get("net.ipv4.ip_forward") === "0") {
+    const what = "the node forwards nothing: Services do not need it, but Pods reach nobody else";
+    say("warning", "net.ipv4.ip_forward", what, "sysctl -w net.ipv4.ip_forward=1");
+  }
+  if (sysctls.get("net.ipv4.tcp_early_demux") === "1") {
+    const what = "portico run turns tcp_early_demux off, portico cleanup on again";
+    say("note", "net.ipv4.tcp_early_demux", what, "");
+  }
+  if (sysctls.get("net.ipv4.conf.all.rp_filter") === "1") {
+    say("ok", "net.ipv4.conf.all.rp_filter", "Portico works with a strict rp_filter", "");
+  }
+  return findings;
+}
+
+function limitFindings({ sysctls, descriptors }: NodeFacts): Finding[] {
+  const findings: Finding[] = [];
+  const [count, max] = [Number(sysctls.get(CONNTRACK_COUNT)), Number(sysctls.get(CONNTRACK_MAX))];
+  if (max > 0 && count / max > CONNTRACK_SHARE) {
+    findings.push({
+      level: "warning",
+      what: "connection tracking is more than half full, and Portico needs two entries for one",
+      seen: `${count} of ${max}`,
+      todo: `sysctl -w ${CONNTRACK_MAX}=${max * 2}`,
+      show: `sysctl ${CONNTRACK_COUNT} ${CONNTRACK_MAX}`,
+    });
+  }
+  if (descriptors < FEW_DESCRIPTORS) {
+    findings.push({
+      level: "warning",
+      what: "few open files are allowed, and each connection takes two of Envoy's",
+      seen: `${descriptors}, so at most ${Math.floor(descriptors / 2)} connections`,
+      todo: "start Portico with more: LimitNOFILE=1048576 in its unit",
+      show: "ulimit -Hn",
+    });
+  }
+  return [...findings, ...portRangeFindings(sysctls.get(PORT_RANGE) ?? "")];
+}
+
+function portRangeFindings(range: string): Finding[] {
+  const [first = 0, last = 0] = range.split(/\s+/).map(Number);
+  if (last === 0 || last - first >= FEW_PORTS) return [];
+  return [
+    {
+      level: "warning",
+      what: "the node has few local ports, and each UDP flow through Envoy takes one",
+      seen: `${PORT_RANGE} = ${first} ${last}`,
+      todo: `sysctl -w ${PORT_RANGE}="32768 60999"`,
+      show: `sysctl ${PORT_RANGE}`,
+    },
+  ];
+}

@@ -1,0 +1,81 @@
+// Facts → other programs on the node that serve Services, or are Portico. Pure. Which interface
+// belongs to whom is taken from their documentation.
+
+import type { NodeFacts } from "./facts.ts";
+import { type Finding, listed } from "./finding.ts";
+
+interface OtherProxy {
+  /** An interface by which it is known. */
+  link: RegExp;
+  level: Finding["level"];
+  what: string;
+  todo: string;
+}
+
+// To add one: the interface that it makes on every node, and what has to be done about it.
+const OTHERS: readonly OtherProxy[] = [
+  {
+    link: /^cilium_(host|net)$/,
+    level: "warning",
+    what: "Cilium",
+    todo:
+      "make sure that kubeProxyReplacement is false, or connections never come to Portico " +
+      "(cilium-dbg status | grep KubeProxyReplacement), and that no policy keeps Pods from the host",
+  },
+  {
+    link: /^bpf(in|out)\.cali$/,
+    level: "blocker",
+    what: "Calico with eBPF, which serves Services itself",
+    todo: "set bpfEnabled to false in its FelixConfiguration",
+  },
+  {
+    link: /^kube-dummy-if$/,
+    level: "blocker",
+    what: "kube-router as a Service proxy",
+    todo: "run it with --run-service-proxy=false and clean up (kube-router --cleanup-config)",
+  },
+  {
+    link: /^ovn-k8s-mp\d+$/,
+    level: "blocker",
+    what: "OVN-Kubernetes, which serves Services itself",
+    todo: "there is no way beside it; choose another network for the cluster",
+  },
+  {
+    link: /^antrea-gw0$/,
+    level: "warning",
+    what: "Antrea",
+    todo: "set antreaProxy.enable to false, or what Pods dial never comes to Portico",
+  },
+];
+
+export function otherProxyFindings(facts: NodeFacts): Finding[] {
+  const names = (facts.links ?? []).map(({ name }) => name);
+  return [
+    ...OTHERS.flatMap((other) => {
+      const own = names.filter((name) => other.link.test(name));
+      return own.length === 0 ? [] : [otherFinding(other, own, facts)];
+    }),
+    ...porticoFindings(facts),
+  ];
+}
+
+function otherFinding(other: OtherProxy, own: string[], { pinned }: NodeFacts): Finding {
+  const { level, what, todo } = other;
+  const maps = pinned.filter((name) => name.startsWith("cilium_lb"));
+  const seen = `interface ${listed(own)}${maps.length > 0 ? `, BPF maps ${listed(maps, 2)}` : ""}`;
+  return { level, what, seen, todo, show: `ip link show ${own[0]}` };
+}
+
+function porticoFindings({ porticoRuns, nft }: NodeFacts): Finding[] {
+  const show = "nft --terse list table inet portico";
+  const hasTable = (nft?.tables ?? []).some(
+    ({ family, name }) => family === "inet" && name === "portico",
+  );
+  if (porticoRuns) {
+    const seen = hasTable ? "running, with its table" : "running, without its table so far";
+    return [{ level: "note", what: "Portico", seen, todo: "", show }];
+  }
+  if (!hasTable) return [];
+  const todo = "portico run takes over from it; portico cleanup removes it";
+  return [{ level: "note", what: "Portico", seen: "its table, and no controller", todo, show }];
+}

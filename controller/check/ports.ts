@@ -1,0 +1,80 @@
+// Facts → who listens where Portico would. Pure. Whether it is Portico itself is told from whether
+// one runs.
+
+import { cidrContains } from "../model/ip.ts";
+import { UDP_LISTENER_CIDRS } from "../xds/udp-address-book.ts";
+import type { CheckSettings, Listener, NodeFacts } from "./facts.ts";
+import { type Finding, listed } from "./finding.ts";
+
+const WILDCARDS = ["0.0.0.0", "::"];
+
+export function portFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
+  // A Portico that runs, or ran, has Envoy there.
+  const hasEnvoy = (facts.nft?.tables ?? []).some(({ name }) => name === "portico");
+  const findings = [
+    ...(hasEnvoy ? [] : captureFindings(facts, settings)),
+    ...serverFindings(facts, settings),
+  ];
+  if (findings.length > 0) return findings;
+  const { capturePorts, udpPort, healthzPort, metricsPort } = settings;
+  const ports = [...capturePorts, udpPort, healthzPort, metricsPort];
+  const seen = listed(ports.filter((port) => port !== undefined).map(String), 9);
+  const what = hasEnvoy ? "the ports are Portico's own" : "the ports that Portico needs are free";
+  return [{ level: "ok", what, seen, todo: "", show: "ss -ltun" }];
+}
+
+function captureFindings({ listeners }: NodeFacts, settings: CheckSettings): Finding[] {
+  const { capturePorts, udpPort } = settings;
+  const taken = listeners.filter(
+    ({ protocol, port }) => protocol === "TCP" && capturePorts.includes(port),
+  );
+  const takenUDP = listeners.filter(
+    ({ protocol, port, address }) =>
+      protocol === "UDP" &&
+      port === udpPort &&
+      (WILDCARDS.includes(address) ||
+        UDP_LISTENER_CIDRS.some((cidr) => cidrContains(cidr, address))),
+  );
+  return [
+    ...taken.map((listener): Finding => {
+      const todo = "stop that program, or give portico run other --capture-ports";
+      return takenPort("a port that Envoy would capture with is taken", listener, "blocker", todo);
+    }),
+    ...takenUDP.map((listener): Finding => {
+      const what = "the port of Envoy's UDP listeners is taken";
+      return takenPort(what, listener, "blocker", "stop that program");
+    }),
+  ];
+}
+
+function serverFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
+  const { listeners, porticoRuns, processes, proxyMode } = facts;
+  if (porticoRuns) return [];
+  const isKubeProxy =
+    processes.includes("kube-proxy") || ["nftables", "iptables", "ipvs"].includes(proxyMode ?? "");
+  const servers = [
+    { name: "health", port: settings.healthzPort, flag: "--healthz-bind-address" },
+    { name: "metrics", port: settings.metricsPort, flag: "--metrics-bind-address" },
+  ];
+  return servers.flatMap(({ name, port, flag }) => {
+    const taken = listeners.find((each) => each.protocol === "TCP" && each.port === port);
+    if (taken === undefined) return [];
+    const what = `the ${name} port is ${isKubeProxy ? "kube-proxy's" : "taken"}`;
+    const todo = isKubeProxy
+      ? `Portico takes it over when kube-proxy has ended, or give it another ${flag}`
+      : `stop that program, or give portico run another ${flag}`;
+    return [takenPort(what, taken, isKubeProxy ? "note" : "warning", todo)];
+  });
+}
+
+function takenPort(
+  what: string,
+  { protocol, address, port }: Listener,
+  level: Finding["level"],
+  todo: string,
+): Finding {
+  const option = protocol === "TCP" ? "t" : "u";
+  const where = address.includes(":") ? `[${address}]` : address;
+  const seen = `${protocol} ${where}:${port}`;
+  return { level, what, seen, todo, show: `ss -l${option}np 'sport = :${port}'` };
+}
