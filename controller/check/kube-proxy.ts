@@ -62,8 +62,8 @@ function present(mode: string, trace: string): Finding {
   const show = SHOW[mode] ?? SHOW_MODE;
   if (mode !== "ipvs") return { level: "note", what: "kube-proxy", seen, todo: MIGRATION, show };
   const todo =
-    "change it to nftables mode first: it catches what Portico hands to Envoy; or drain the node, " +
-    "stop it and run kube-proxy --cleanup";
+    "change it to nftables mode first: it catches what Portico hands to Envoy; or drain the " +
+    "node, stop it and run kube-proxy --cleanup";
   return { level: "blocker", what: "kube-proxy", seen, todo, show };
 }
 

@@ -20,7 +20,8 @@ const OTHERS: readonly OtherProxy[] = [
     what: "Cilium",
     todo:
       "make sure that kubeProxyReplacement is false, or connections never come to Portico " +
-      "(cilium-dbg status | grep KubeProxyReplacement), and that no policy keeps Pods from the host",
+      "(cilium-dbg status | grep KubeProxyReplacement), and that no policy keeps Pods from the " +
+      "host",
   },
   {
     link: /^bpf(in|out)\.cali$/,

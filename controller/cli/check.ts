@@ -36,11 +36,11 @@ interface Flags {
 export function checkCommand(): Command {
   const command = new Command("check")
     .description(
-      "tell whether Portico would work on this node, and what is in its way: kube-proxy, running " +
-        "or left over, in each of its modes; other proxies; missing features of the kernel; " +
+      "tell whether Portico would work on this node, and what is in its way: kube-proxy, " +
+        "running or left over, in each of its modes; other proxies; what the kernel lacks; " +
         "addresses, marks, routes and ports that somebody else uses; settings and packet filters.\n" +
-        "It changes nothing. One line for each finding: level, what, the value seen, what to do, " +
-        "and the command that shows it. Levels: blocker (Services would not work), warning (look " +
+        "It changes nothing. One line for each finding: level, what, the value seen, what to " +
+        "do, and the command that shows it. Levels: blocker (Services would not work), warning (look " +
         "at it first), note, ok.\n" +
         "Exit code: 0 when there is no blocker, 2 when there is one, 1 when --strict is given and " +
         "there is a warning, or when the check itself fails. Run it as root, with the flags that " +
