@@ -38,13 +38,13 @@ export function checkCommand(): Command {
     .description(
       "tell whether Portico would work on this node, and what is in its way: kube-proxy, " +
         "running or left over, in each of its modes; other proxies; what the kernel lacks; " +
-        "addresses, marks, routes and ports that somebody else uses; settings and packet filters.\n" +
+        "addresses, marks, routes and ports that somebody else uses; settings and filters.\n" +
         "It changes nothing. One line for each finding: level, what, the value seen, what to " +
-        "do, and the command that shows it. Levels: blocker (Services would not work), warning (look " +
-        "at it first), note, ok.\n" +
-        "Exit code: 0 when there is no blocker, 2 when there is one, 1 when --strict is given and " +
-        "there is a warning, or when the check itself fails. Run it as root, with the flags that " +
-        "portico run gets. deploy/MIGRATION.md tells how to replace kube-proxy.",
+        "do, and the command that shows it. Levels: blocker (Services would not work), " +
+        "warning (look at it first), note, ok.\n" +
+        "Exit code: 0 when there is no blocker, 2 when there is one, 1 when --strict is given " +
+        "and there is a warning, or when the check itself fails. Run it as root, with the " +
+        "flags that portico run gets. deploy/MIGRATION.md tells how to replace kube-proxy.",
     )
     .option("--config <file>", "the KubeProxyConfiguration that portico run gets")
     .option("--kubeconfig <file>", "ask this API server for the Service CIDRs")
