@@ -219,6 +219,12 @@ export class Operations implements SyncObserver {
         portico: options,
       }),
       profiling: options.profiling,
+      facts: {
+        version: PORTICO_VERSION,
+        startedAt: performance.timeOrigin,
+        now: () => wallClock.now(),
+        settings: { ...options, configFile: options.configFile?.path },
+      },
     });
   }
 

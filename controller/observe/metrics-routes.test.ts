@@ -30,6 +30,12 @@ async function served(profiling = false, adminSocket = "/nowhere/admin.sock") {
       envoyMetrics: () => envoyMetrics(adminSocket),
       configz: () => ({ "kubeproxy.config.k8s.io": { kind: "KubeProxyConfiguration" } }),
       profiling,
+      facts: {
+        version: "1.2.3",
+        startedAt: Date.UTC(2026, 0, 2, 3, 4, 5),
+        now: () => Date.UTC(2026, 0, 3, 4, 6, 7),
+        settings: { withEnvoy: true, runDir: "/run/portico", markBit: 12, configFile: undefined },
+      },
     }),
     hardFail: true,
     clock: systemClock,
@@ -60,6 +66,28 @@ it("answers kube-proxy's paths", async () => {
     body: '{"kubeproxy.config.k8s.io":{"kind":"KubeProxyConfiguration"}}',
   });
   expect((await ask("/debug/pprof/profile")).status).toBe(404);
+});
+
+it("says what is running, and with what, as Kubernetes' components do", async () => {
+  const ask = await served();
+  const status = (await ask("/statusz")).body;
+  expect(status).toContain("\nStarted: Fri, 02 Jan 2026 03:04:05 GMT\nUp: 25 hr 02 min 02 sec\n");
+  expect(status).toContain("\nBinary version: 1.2.3\n");
+  expect(status).toMatch(/^Paths: .*\/healthz \/metrics .*\/proxyMode$/m);
+  expect((await ask("/flagz")).body).toMatch(
+    /only\.\nconfig-file=\nmark-bit=12\nrun-dir=\/run\/portico\nwith-envoy=true\n$/,
+  );
+});
+
+it("counts how its health checks went", async () => {
+  const ask = await served();
+  const start = Date.UTC(2026, 0, 2, 3, 4, 5) / 1_000;
+  expect((await ask("/metrics/slis")).body).toContain(`process_start_time_seconds ${start}\n`);
+  await ask("/healthz");
+  await ask("/healthz");
+  const { body } = await ask("/metrics/slis");
+  expect(body).toContain('kubernetes_healthcheck{name="ping",type="healthz"} 1\n');
+  expect(body).toContain('healthchecks_total{name="ping",type="healthz",status="success"} 2\n');
 });
 
 it("passes Envoy's metrics on, and says when there is no Envoy", async () => {

@@ -2,6 +2,8 @@
 
 import { type Answer, JSON_TYPE, type Route, TEXT } from "./http-endpoint.ts";
 import { profileRoutes } from "./profile.ts";
+import { SliMetrics } from "./sli-metrics.ts";
+import { type ZpageFacts, zpages } from "./zpages.ts";
 
 /**
  * Whoever asks kube-proxy for its mode compares with "iptables", "ipvs" and "nftables", to find out
@@ -15,16 +17,23 @@ export interface MetricsRouteOptions {
   /** Settings by component, as kube-proxy's /configz has them. */
   configz: () => Readonly<Record<string, object>>;
   profiling: boolean;
+  facts: ZpageFacts;
 }
 
 export function metricsRoutes(options: MetricsRouteOptions): Record<string, Route> {
-  const { metrics, envoyMetrics, configz, profiling } = options;
-  return {
+  const { metrics, envoyMetrics, configz, profiling, facts } = options;
+  const slis = new SliMetrics(facts.startedAt);
+  const routes: Record<string, Route> = {
     "/metrics": async () => ({ status: 200, ...(await metrics()) }),
     "/metrics/envoy": () => envoyMetrics(),
-    "/healthz": () => ({ status: 200, type: TEXT, body: "ok" }),
+    "/metrics/slis": () => slis.answer(),
+    "/healthz": () => {
+      slis.observe("ping", "healthz", true);
+      return { status: 200, type: TEXT, body: "ok" };
+    },
     "/proxyMode": () => ({ status: 200, type: TEXT, body: PROXY_MODE }),
     "/configz": () => ({ status: 200, type: JSON_TYPE, body: JSON.stringify(configz()) }),
     ...(profiling && profileRoutes()),
   };
+  return { ...routes, ...zpages(facts, Object.keys(routes)) };
 }
