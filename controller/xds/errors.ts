@@ -2,7 +2,9 @@
 
 import { discoveryName } from "./type-urls.ts";
 
-const PORT_HINT = "`ss -ltnp` tells who has the port; --capture-ports names others";
+const PORT_HINT =
+  "`ss -ltnp` tells who has the port; --capture-ports, and --second-capture-ports for an Envoy " +
+  "that takes the place of another, name others";
 
 /** Envoy refused resources and keeps what it had. */
 export class XdsRejectedError extends Error {

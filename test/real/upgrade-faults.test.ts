@@ -47,6 +47,15 @@ it("a new Envoy that does not come up: the present one has noticed nothing", asy
   expect(old.stderr).toMatch(/envoy-1.20.7 is Envoy 1.20.7, and Portico needs 1.40.0 or newer/);
   const none = await lab.replace("--envoy", "/nowhere/envoy");
   expect(none.stderr).toContain("/nowhere/envoy is no file that can be executed");
+  const squatter = lab.node.spawn(process.execPath, [
+    "-e",
+    'require("net").createServer().listen(15412, "0.0.0.0", () => console.log("listens"))',
+  ]);
+  await new Promise((resolve) => squatter.stdout?.once("data", resolve));
+  const taken = await lab.replace();
+  squatter.kill();
+  expect(taken.stderr).toContain("Address already in use");
+  expect(taken.stderr).toContain("--second-capture-ports");
   expect(await lab.envoys()).toMatchObject({ active: { pid }, draining: null });
   expect(await connections.living(true)).toEqual(ALL);
   connections.close();

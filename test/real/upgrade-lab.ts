@@ -26,8 +26,10 @@ const LONG_BACKEND = "10.1.1.12";
 /** Connections of each kind that live long. */
 export const EACH = 8;
 export const ALL: Living = { idle: EACH, busy: EACH, halfClosed: EACH };
-const PROGRAM = new URL("./long-lived.ts", import.meta.url).pathname;
+const LATE_VIP = "10.96.0.60";
 const LANES = 3;
+const LONG_LIVED = new URL("./long-lived.ts", import.meta.url).pathname;
+const LATE_ANSWER = new URL("./late-answer.ts", import.meta.url).pathname;
 
 export class UpgradeLab {
   readonly cluster: Cluster;
@@ -47,8 +49,24 @@ export class UpgradeLab {
     const pods = { client: "10.1.1.10", web: BACKEND, long: LONG_BACKEND };
     const { cluster, node } = await makeNode({ name: "node-1", pods });
     await node.pod("web").serve({ tcp: 8080, udp: 8080 });
-    await programIn(node.pod("long"), "server", 8080);
+    await firstLine(programIn(node.pod("long"), LONG_LIVED, "server", 8080), "open");
     return new UpgradeLab(cluster, node);
+  }
+
+  /** A query whose answer is late: resolves with what has it answered, and its answer. */
+  async lateQuery(): Promise<{ answerNow: () => Promise<string> }> {
+    const backend = this.node.pod("long");
+    const server = programIn(backend, LATE_ANSWER, "server", 8080);
+    await firstLine(server, "open");
+    const client = programIn(this.node.pod("client"), LATE_ANSWER, "client", LATE_VIP, 5000);
+    await firstLine(client, "asked");
+    await firstLine(server, "kept");
+    const answerNow = async () => {
+      const answer = client.lines.next();
+      programIn(backend, LATE_ANSWER, "now", 8080);
+      return (await answer).value as string;
+    };
+    return { answerNow };
   }
 
   objects(others: readonly KubernetesObject[] = []): KubernetesObject[] {
@@ -58,6 +76,10 @@ export class UpgradeLab {
       ...serviceObjects({ name: "web", clusterIP: VIP, endpoints }),
       ...serviceObjects({ name: "dns", clusterIP: UDP_VIP, endpoints, port: 53, protocol: "UDP" }),
       ...serviceObjects({ name: "long", clusterIP: LONG_VIP, endpoints: [LONG_BACKEND] }),
+      ...serviceObjects({
+        ...{ name: "late", clusterIP: LATE_VIP, endpoints: [LONG_BACKEND] },
+        ...{ port: 5000, protocol: "UDP" },
+      }),
       ...others,
     ];
   }
@@ -135,34 +157,41 @@ export function expectNoFailure(what: string, { tcp, udp, seconds }: LoadResult)
 }
 
 export class LongLivedConnections {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
+  readonly #program: Program;
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>) {
-    this.#child = child;
-    this.#lines = lines;
+  private constructor(program: Program) {
+    this.#program = program;
   }
 
   static async open(from: Namespace): Promise<LongLivedConnections> {
-    const { child, lines } = await programIn(from, "client", LONG_VIP, 80, EACH);
-    return new LongLivedConnections(child, lines);
+    const program = programIn(from, LONG_LIVED, "client", LONG_VIP, 80, EACH);
+    await firstLine(program, "open");
+    return new LongLivedConnections(program);
   }
 
   /** How many of each kind live; `speak` has the idle ones prove it. */
   async living(speak = false): Promise<Living> {
-    this.#child.stdin?.write(speak ? "speak\n" : "look\n");
-    return JSON.parse((await this.#lines.next()).value as string) as Living;
+    this.#program.child.stdin?.write(speak ? "speak\n" : "look\n");
+    return JSON.parse((await this.#program.lines.next()).value as string) as Living;
   }
 
   close(): void {
-    this.#child.kill("SIGKILL");
+    this.#program.child.kill("SIGKILL");
   }
 }
 
-async function programIn(where: Namespace, ...args: readonly (string | number)[]) {
-  const child = where.spawn(process.execPath, [PROGRAM, ...args.map(String)]);
+interface Program {
+  child: ChildProcess;
+  lines: AsyncIterator<string>;
+}
+
+/** A program of Node.js. */
+function programIn(where: Namespace, path: string, ...args: readonly (string | number)[]): Program {
+  const child = where.spawn(process.execPath, [path, ...args.map(String)]);
   if (!child.stdout) throw new Error("no standard output");
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  expect((await lines.next()).value).toBe("open");
-  return { child, lines };
+  return { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
+}
+
+async function firstLine({ lines }: Program, wanted: string): Promise<void> {
+  expect((await lines.next()).value).toBe(wanted);
 }

@@ -64,6 +64,7 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
   const connections = await longLived();
   const load = await lab.load();
   const before = await lab.pid();
+  const late = await lab.lateQuery();
   const begin = performance.now();
   const { code, stderr } = await lab.replace("--drain-time", "1h");
   const tookMs = Math.round(performance.now() - begin);
@@ -75,6 +76,7 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
   expect(active?.outdated).toEqual([]);
   expect(Date.parse(draining?.until ?? "") - Date.now()).toBeGreaterThan(3_000_000);
   expect(await connections.living(true)).toEqual(ALL);
+  expect(await late.answerNow()).toBe("late");
   await eventually("the old connections counted in the old Envoy", 20_000, async () => {
     return (await lab.envoys()).draining?.connections === 24;
   });
