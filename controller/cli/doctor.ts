@@ -1,21 +1,25 @@
-// portico doctor: why does this Service not answer? Looks at the cluster, and says what it found.
-// What it looks for is doctor/'s business.
+// portico doctor: why does this Service not answer? Looks at the cluster, and at this node where a
+// Portico runs, and says what it found. What it looks for is doctor/'s business.
 
 import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
+import { DEFAULT_RUN_DIR } from "../config.ts";
 import { diagnoseAll, diagnoseService } from "../doctor/diagnose.ts";
 import { exitCodeOf, reportText } from "../doctor/report.ts";
 import type { Finding } from "../doctor/types.ts";
 import { WatchFailure } from "../watch/list-watch-failure.ts";
 import { kubeConfigOf, type Look, lookAtApi, type Scope } from "./doctor-api.ts";
 import { lookAtManifests } from "./doctor-manifests.ts";
+import { lookAtNode } from "./doctor-node.ts";
 
 interface DoctorOptions {
   kubeconfig?: string;
   context?: string;
   manifests?: string;
   namespace?: string;
+  runDir: string;
+  connect: boolean;
   all?: true;
   output?: "json";
 }
@@ -30,7 +34,8 @@ export function doctorCommand(): Command {
     .argument("[service]", "NAME or NAMESPACE/NAME; absent: all Services, errors and warnings only")
     .description(
       "say why a Service does not answer: its selector, its Pods, their ports, its " +
-        "EndpointSlices, its addresses and policies.\n" +
+        "EndpointSlices, its addresses and policies; and, where a Portico runs, what is " +
+        "programmed there, and whether its endpoints accept a connection.\n" +
         "One finding a line: error, warning, note or ok; what it is; the command that shows it. " +
         "Ends with 0 when there is no error, 1 when there is one, 2 when it could not look.",
     )
@@ -44,6 +49,8 @@ export function doctorCommand(): Command {
     .option("--context <name>", "of the kubeconfig, another than its current one")
     .option("--manifests <dir>", "look at the YAML files of a folder and at no cluster")
     .option("-n, --namespace <namespace>", "of the Service; without one, only its Services")
+    .option("--run-dir <dir>", "run directory of the controller on this node", DEFAULT_RUN_DIR)
+    .option("--no-connect", "on a node, do not try the endpoints of the Service")
     .option("-a, --all", "of all Services, also what is well, and notes")
     .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : NOT_LOOKED))
@@ -84,10 +91,26 @@ interface View {
 
 async function examine(service: string | undefined, options: DoctorOptions): Promise<Examination> {
   const view = viewOf(service, options);
-  const first = diagnosis(await view.look(), view.scope);
-  if (!view.isAlive || !first.findings.some(isPassing)) return first;
-  await delay(SETTLE_MS);
-  return diagnosis(await view.look(), view.scope);
+  const { look, findings, services } = await settled(view);
+  const { namespace, name } = view.scope;
+  const node = await lookAtNode({
+    cluster: look.cluster,
+    service: name === undefined ? undefined : `${namespace}/${name}`,
+    isHealthy: exitCodeOf(findings) === 0,
+    runDir: options.runDir,
+    connects: options.connect,
+  });
+  return { findings: [...findings, ...node], services };
+}
+
+/** What only seems wrong because it is on its way is looked at again. */
+async function settled(view: View): Promise<Examination & { look: Look }> {
+  for (let isFirst = view.isAlive; ; isFirst = false) {
+    const look = await view.look();
+    const found = diagnosis(look, view.scope);
+    if (!isFirst || !found.findings.some(isPassing)) return { ...found, look };
+    await delay(SETTLE_MS);
+  }
 }
 
 function viewOf(service: string | undefined, options: DoctorOptions): View {

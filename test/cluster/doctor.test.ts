@@ -45,7 +45,7 @@ function run(command: string, args: readonly string[], env: Record<string, strin
 }
 
 function doctor(...args: string[]): Promise<Ended> {
-  return run(process.execPath, [PORTICO, "doctor", ...args]);
+  return run(process.execPath, [PORTICO, "doctor", "--run-dir", join(directory, "none"), ...args]);
 }
 
 async function findingsOf(...args: string[]): Promise<Finding[]> {
