@@ -310,6 +310,10 @@ describe("packet filters", () => {
     );
     expect(only(chain({ hook: "output", policy: "drop" }))).toMatch(/^warning .* in output/);
     expect(only(chain({ hook: "forward", policy: "drop" }))).toMatch(/^note .*forwarded/);
+    const xtables = [":INPUT DROP [0:0]", ":FORWARD ACCEPT [0:0]"];
+    expect(only({ xtables })).toMatch(/chain INPUT of table iptables, policy drop$/);
+    const both = chain({ name: "INPUT", hook: "input", policy: "drop" });
+    expect(only({ ...both, xtables })).toMatch(/chain INPUT of table inet f, policy drop$/);
   });
 
   it("of Calico's that keep Pods from the host are blockers", () => {

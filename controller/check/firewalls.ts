@@ -21,9 +21,9 @@ export function firewallFindings(facts: NodeFacts, settings: CheckSettings): Fin
   return [...findings, { level: "ok", what, seen, todo: "", show }];
 }
 
-function policyFindings({ nft }: NodeFacts, { markBit }: CheckSettings): Finding[] {
+function policyFindings(facts: NodeFacts, { markBit }: CheckSettings): Finding[] {
   const mark = `0x${markBit.toString(16)}`;
-  return dropping(nft?.chains ?? [], ["input", "output"]).map((chain) => ({
+  return dropping(facts, ["input", "output"]).map((chain) => ({
     level: "warning",
     what: `a packet filter drops in ${chain.hook} whatever it does not name`,
     seen: where(chain),
@@ -37,8 +37,8 @@ function policyFindings({ nft }: NodeFacts, { markBit }: CheckSettings): Finding
 }
 
 /** Portico needs no forwarding. */
-function forwardFindings({ nft }: NodeFacts): Finding[] {
-  return dropping(nft?.chains ?? [], ["forward"]).map((chain) => ({
+function forwardFindings(facts: NodeFacts): Finding[] {
+  return dropping(facts, ["forward"]).map((chain) => ({
     level: "note",
     what: "a packet filter drops what is forwarded; Services do not need it, Pods may",
     seen: where(chain),
@@ -47,8 +47,17 @@ function forwardFindings({ nft }: NodeFacts): Finding[] {
   }));
 }
 
-function dropping(chains: readonly Chain[], hooks: readonly string[]): Chain[] {
-  return chains.filter(({ hook, policy }) => hooks.includes(hook ?? "") && policy === "drop");
+/** iptables-nft's are chains of nftables, and are told once; the older iptables' are no such. */
+function dropping({ nft, xtables }: NodeFacts, hooks: readonly string[]): Chain[] {
+  const chains = (nft?.chains ?? []).filter(({ policy }) => policy === "drop");
+  const older = xtables.flatMap((line) => {
+    const [, name] = /^:(INPUT|OUTPUT|FORWARD) DROP/.exec(line) ?? [];
+    if (name === undefined || chains.some((chain) => chain.name === name)) return [];
+    return [
+      { table: "iptables", name, hook: name.toLowerCase(), policy: "drop", endsInDrop: true },
+    ];
+  });
+  return [...chains, ...older].filter(({ hook }) => hooks.includes(hook ?? ""));
 }
 
 function calicoFindings({ nft, xtables }: NodeFacts): Finding[] {
@@ -71,5 +80,6 @@ function where({ table, name }: Chain): string {
 }
 
 function show({ table, name }: Chain): string {
+  if (table === "iptables") return `iptables -S ${name}; ip6tables -S ${name}`;
   return `nft list chain ${table} ${name}`;
 }
