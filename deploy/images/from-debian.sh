@@ -31,7 +31,7 @@ import() { # import NAME DIRECTORY
 if [ ! -e "$base" ]; then
   echo "from-debian: making a Debian from packages"
   packages=nftables,iproute2,libcap2-bin,util-linux
-  mmdebstrap --quiet --variant=apt --include="$packages" bookworm "$base.new"
+  mmdebstrap --quiet --format=tar --variant=apt --include="$packages" bookworm "$base.new"
   mv "$base.new" "$base"
 fi
 "$docker" import - portico-base/debian <"$base" >/dev/null

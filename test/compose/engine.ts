@@ -176,7 +176,7 @@ async function prepare(say: (line: string) => void): Promise<void> {
   say(`compose: installing ${packages.join(" ")} with apt-get`);
   const failure = await installPackages(packages);
   if (missing.every(isInstalled)) return;
-  throw new NoEngine(`${missing.join(", ")} missing, and apt-get says: ${failure}`);
+  throw new NoEngine(`${missing.join(", ")} missing after apt-get installed it: ${failure}`);
 }
 
 async function installPackages(packages: readonly string[]): Promise<string> {
