@@ -40,8 +40,6 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   markBit: number;
   routeTable: number;
   rulePriority: number;
-  /** Where the sysctl net.ipv4.tcp_early_demux is set. */
-  earlyDemuxFile: string;
   /** Used besides the ServiceCIDR objects; canonical. */
   serviceCIDRs: string[];
   /** Serve the Services whose label service.kubernetes.io/service-proxy-name says this. */

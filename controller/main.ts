@@ -14,6 +14,7 @@ import { explainDialCommand } from "./cli/explain-dial.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
+import { sysctlCommand } from "./cli/sysctl.ts";
 import { tableCommand } from "./cli/table.ts";
 import { versionCommand } from "./cli/version.ts";
 import { WatchFailure } from "./watch/list-watch-failure.ts";
@@ -32,6 +33,7 @@ const program = new Command("portico")
   .addCommand(pluginCommand())
   .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())
+  .addCommand(sysctlCommand())
   .addCommand(tableCommand())
   .addCommand(checkCommand())
   .addCommand(cleanupCommand())

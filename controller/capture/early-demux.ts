@@ -17,7 +17,10 @@ export const EARLY_DEMUX_FILE = "/proc/sys/net/ipv4/tcp_early_demux";
  * Puts it off, and what it was into `record`, where nothing or an empty file is before. When that
  * cannot be done: a sentence that says what happens and what to do; none when all is well.
  */
-export async function disableEarlyDemux(record: string, file: string): Promise<string[]> {
+export async function disableEarlyDemux(
+  record: string,
+  file = EARLY_DEMUX_FILE,
+): Promise<string[]> {
   try {
     const before = (await readFile(file, "utf8")).trim();
     if (before === "0") return [];
@@ -25,7 +28,7 @@ export async function disableEarlyDemux(record: string, file: string): Promise<s
     await writeFile(file, "0");
     return [];
   } catch (error) {
-    await forget(record);
+    await forget(record).catch(() => {});
     const { message } = error as Error;
     return [
       `${SETTING} cannot be set (${message}): a Pod's own connection to an endpoint breaks when ` +

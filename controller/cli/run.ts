@@ -23,7 +23,6 @@ import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import type { CapturePorts } from "../xds/resources.ts";
-import { earlyDemuxOption } from "./early-demux-option.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
 interface Flags extends ProxyFlags {
@@ -45,7 +44,6 @@ interface Flags extends ProxyFlags {
   markBit: number;
   routeTable: number;
   rulePriority: number;
-  tcpEarlyDemuxFile: string;
   minSyncPeriod: number;
   syncPeriod: number;
   eventGrace: number;
@@ -190,8 +188,7 @@ export function addKernelOptions(command: Command): void {
       routeTableFromText,
       4100,
     )
-    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100)
-    .addOption(earlyDemuxOption());
+    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100);
 }
 
 function addSyncOptions(command: Command): void {
@@ -256,7 +253,6 @@ function optionsFromFlags(
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
-    earlyDemuxFile: resolve(flags.tcpEarlyDemuxFile),
     serviceCIDRs: flags.serviceCidr ?? [],
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),

@@ -185,8 +185,8 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   await source.start();
 }
 
-async function kernelProblems({ runDir, earlyDemuxFile }: RunOptions): Promise<string[]> {
-  const early = await disableEarlyDemux(runPaths(runDir).earlyDemux, earlyDemuxFile);
+async function kernelProblems({ runDir }: RunOptions): Promise<string[]> {
+  const early = await disableEarlyDemux(runPaths(runDir).earlyDemux);
   return [...(await kernelSettingProblems()), ...early];
 }
 
