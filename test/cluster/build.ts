@@ -36,7 +36,7 @@ function directive(goMod: string, pattern: RegExp): string {
 }
 
 /** The installed Go's version ("go1.26.8"), at least `needed` ("1.26.0"). */
-function installedGo(needed: string): string {
+export function installedGo(needed: string): string {
   const { status, stdout } = spawnSync("go", ["env", "GOVERSION"], {
     cwd: "/",
     encoding: "utf8",
@@ -95,17 +95,18 @@ async function buildInto(
   mkdirSync(partial, { recursive: true });
   try {
     const packages = PROGRAMS.map((program) => `./${program}`);
-    await runGo(["build", ...buildFlags(goMod), "-o", `${partial}/`, ...packages]);
+    await runGo(SOURCE_DIR, ["build", ...buildFlags(goMod), "-o", `${partial}/`, ...packages]);
     moveIntoPlace(partial, directory);
   } finally {
     rmSync(partial, { recursive: true, force: true });
   }
 }
 
-async function runGo(parameters: string[]): Promise<void> {
+/** Runs go in the folder of a module; its output is passed on. Throws when it fails. */
+export async function runGo(directory: string, parameters: readonly string[]): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const child = spawn("go", parameters, {
-    cwd: SOURCE_DIR,
+  const child = spawn("go", [...parameters], {
+    cwd: directory,
     env: { ...process.env, CGO_ENABLED: "0", GOWORK: "off" },
     stdio: ["ignore", "inherit", "inherit"],
   });
@@ -113,14 +114,14 @@ async function runGo(parameters: string[]): Promise<void> {
   child.once("exit", (code, signal) => {
     if (code === 0) return resolve();
     reject(
-      new Error(`go ${parameters[0]} in test/cluster ended with ${signal ?? code}, see above`),
+      new Error(`go ${parameters[0]} in ${directory} ended with ${signal ?? code}, see above`),
     );
   });
   await promise;
 }
 
 /** Another build of the same state may have been faster; then its result stays. */
-function moveIntoPlace(partial: string, directory: string): void {
+export function moveIntoPlace(partial: string, directory: string): void {
   try {
     renameSync(partial, directory);
   } catch (error) {

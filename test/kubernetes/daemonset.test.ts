@@ -1,0 +1,320 @@
+// The DaemonSet of deploy/kubernetes as it would run on a node: its very command lines, mounts,
+// users and capabilities, with the rights of its service account, and connections to Services.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { EventsV1Api, type V1DaemonSet } from "@kubernetes/client-node";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { findEnvoy } from "../../envoy/find.ts";
+import { ControlPlane } from "../cluster/control-plane.ts";
+import { Objects } from "../cluster/objects.ts";
+import { preparePrograms } from "../demo/prerequisites.ts";
+import { eventually } from "../eventually.ts";
+import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
+import type { Dialer } from "../namespaces/dialer.ts";
+import { withOtherBuild } from "../real/test-plugins.ts";
+import { Api } from "./api.ts";
+import { allInOneImage, envoyImage, type Image, porticoImage } from "./container.ts";
+import { DEPLOY, kustomized, type Manifest, only } from "./manifests.ts";
+import { RunningPod } from "./pod.ts";
+
+const NAMESPACE = "kube-system";
+const LAG_MS = 20_000;
+const WEB = { app: "web" };
+const EARLY_DEMUX = "/proc/sys/net/ipv4/tcp_early_demux";
+/** capabilities(7), as a set of bits. */
+const NET_ADMIN = "0000000000001000";
+
+let cluster: Cluster;
+let node: ClusterNode;
+let plane: ControlPlane;
+let objects: Objects;
+let admin: Api;
+let client: Dialer;
+let envoy: string;
+let pod: RunningPod;
+const directory = mkdtempSync(join(tmpdir(), "portico-daemonset-"));
+
+beforeAll(async () => {
+  await preparePrograms(console.log, { capsh: "libcap2-bin", setcap: "libcap2-bin" });
+  cluster = await makeCluster({
+    nodes: [{ name: "node-1", pods: { client: "auto", web: "auto" } }, { name: "control" }],
+  });
+  node = cluster.node("node-1");
+  await node.pod("web").serve({ tcp: 8080 });
+  client = await node.pod("client").dialer();
+  envoy = await findEnvoy(process.env, console.log);
+  const control = cluster.node("control");
+  const prefix = ["nsenter", `--net=/run/netns/${control.name}`, "--"];
+  plane = await ControlPlane.start({ prefix, address: control.address });
+  admin = new Api(plane);
+  objects = new Objects(plane.kubeConfig());
+  await objects.createNode({ name: "node-1", addresses: [node.address] });
+  await setEarlyDemux("1");
+  for (const manifest of await kustomized(overlay([]))) {
+    const { status, object } = await admin.apply(manifest, false);
+    expect([status, object.message]).toEqual([201, undefined]);
+  }
+  await startPod();
+}, 900_000); // the first run builds Kubernetes
+
+afterAll(async () => {
+  await pod?.close("SIGKILL");
+  await plane?.stop();
+  await cluster?.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+afterEach((context) => {
+  if (context.task.result?.state === "fail") console.log(pod?.ends);
+});
+
+/** What README.md has people write: the base, the API server's address, their configuration. */
+function overlay(components: readonly string[]): string {
+  const folder = mkdtempSync(join(directory, "overlay-"));
+  const { hostname, port } = new URL(plane.innerServer);
+  writeFileSync(join(folder, "config.yaml"), configuration("10.1.0.0/16"));
+  const path = (name: string) => relative(folder, join(DEPLOY, name));
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    namespace: NAMESPACE,
+    resources: [path("base")],
+    components: components.map(path),
+    generatorOptions: { disableNameSuffixHash: true },
+    configMapGenerator: [
+      {
+        name: "portico-api-server",
+        literals: [`KUBERNETES_SERVICE_HOST=${hostname}`, `KUBERNETES_SERVICE_PORT=${port}`],
+      },
+      { name: "portico", behavior: "replace", files: ["config.yaml"] },
+    ],
+  };
+  writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
+  return folder;
+}
+
+function configuration(clusterCIDR: string): string {
+  return [
+    "apiVersion: kubeproxy.config.k8s.io/v1alpha1",
+    "kind: KubeProxyConfiguration",
+    "mode: nftables",
+    `clusterCIDR: ${clusterCIDR}`,
+    "",
+  ].join("\n");
+}
+
+/** Of the API server, as the kubelet reads it. */
+async function configMap(name: string): Promise<Record<string, Buffer> | undefined> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/${name}`;
+  const { status, object } = await admin.ask("GET", path);
+  if (status === 404) return undefined;
+  const { data = {}, binaryData = {} } = object as Record<string, Record<string, string>>;
+  const files = Object.entries(data).map(([key, text]) => [key, Buffer.from(text)] as const);
+  const binaries = Object.entries(binaryData).map(
+    ([key, text]) => [key, Buffer.from(text, "base64")] as const,
+  );
+  return Object.fromEntries([...files, ...binaries]);
+}
+
+function imageNamed(name: string): Image {
+  if (name.startsWith("portico-all-in-one:")) return allInOneImage(envoy);
+  if (name.startsWith("portico:")) return porticoImage();
+  if (name.startsWith("envoyproxy/envoy:")) return envoyImage(envoy);
+  throw new Error(`no image ${name} here`);
+}
+
+async function podOf(folder: string, account?: string): Promise<RunningPod> {
+  const { spec } = only<V1DaemonSet>(await kustomized(folder), "DaemonSet");
+  if (spec === undefined) throw new Error(`${folder}: a DaemonSet without a spec`);
+  const nodeDirectory = join(directory, "node");
+  mkdirSync(nodeDirectory, { recursive: true });
+  return new RunningPod({
+    node,
+    spec: spec.template.spec ?? { containers: [] },
+    image: imageNamed,
+    configMaps: configMap,
+    serviceAccount: account === undefined ? undefined : await accountFiles(account),
+    kubernetesService: { address: "10.96.0.1", port: "443" },
+    nodeDirectory,
+  });
+}
+
+async function accountFiles(account: string) {
+  const token = await admin.tokenOf(account, NAMESPACE);
+  return { token, certificateAuthority: plane.certificateAuthority, namespace: NAMESPACE };
+}
+
+/** In the place of the one before, which has ended. */
+async function startPod(components: readonly string[] = []): Promise<void> {
+  pod = await podOf(overlay(components), "portico");
+  await pod.start();
+  await untilReady();
+}
+
+async function untilReady(): Promise<void> {
+  await eventually("the readiness probe says yes", LAG_MS, async () => {
+    return (await pod.probe("controller", "readinessProbe")) === 200;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}\n${pod.ends}`);
+  });
+}
+
+async function setEarlyDemux(value: string): Promise<void> {
+  await node.exec("sh", ["-c", `echo ${value} > ${EARLY_DEMUX}`]);
+}
+
+async function earlyDemux(): Promise<string> {
+  return (await node.exec("cat", [EARLY_DEMUX])).stdout.trim();
+}
+
+async function createWeb(): Promise<string> {
+  const ports = [
+    { name: "http", port: 80, targetPort: 8080 },
+    { name: "signals", port: 3868, protocol: "SCTP" },
+  ];
+  const { spec } = await objects.createService({ name: "web", spec: { selector: WEB, ports } });
+  const web = { name: "web", nodeName: "node-1", ip: node.pod("web").address, labels: WEB };
+  await objects.scale(WEB, [web]);
+  return spec?.clusterIP ?? "";
+}
+
+let address = "";
+
+async function answered(): Promise<boolean> {
+  return (await client.dialOnce(address, 80)).name === "web";
+}
+
+function processStatus(pid: number, field: string): string {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8");
+  return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+}
+
+async function eventsOn(kind: string, name: string): Promise<string[]> {
+  const api = plane.kubeConfig().makeApiClient(EventsV1Api);
+  const { items } = await api.listEventForAllNamespaces();
+  return items
+    .filter(({ regarding }) => regarding?.kind === kind && regarding.name === name)
+    .map(({ note }) => note ?? "");
+}
+
+async function untilEvent(kind: string, name: string, text: string): Promise<void> {
+  await eventually(`an Event on ${kind} ${name} with "${text}"`, LAG_MS, async () => {
+    return (await eventsOn(kind, name)).some((note) => note.includes(text));
+  });
+}
+
+it("serves a Service with the rights of its service account, and writes Events", async () => {
+  address = await createWeb();
+  await eventually("the Service answers", LAG_MS, answered);
+  await untilEvent("Service", "web", "SCTP port 3868");
+  const { stdout } = await pod.exec("controller", ["portico", "services", "-o", "json"]);
+  expect(JSON.stringify(JSON.parse(stdout))).toContain(address);
+  expect(pod.log("controller")).not.toMatch(/forbidden|may not/i);
+});
+
+it("runs its containers with one capability, and the controller not as root", async () => {
+  const facts = (name: string) => {
+    const of = (field: string) => processStatus(pod.pid(name), field);
+    return [of("Uid").split("\t")[0], of("CapEff"), of("CapBnd"), of("NoNewPrivs")];
+  };
+  expect(facts("controller")).toEqual(["65532", NET_ADMIN, NET_ADMIN, "1"]);
+  expect(facts("envoy")).toEqual(["0", NET_ADMIN, NET_ADMIN, "1"]);
+});
+
+it("is alive for the kubelet", async () => {
+  expect(await pod.probe("controller", "livenessProbe")).toBe(200);
+});
+
+it("sets the sysctl in the init container alone, and keeps what it was", async () => {
+  expect(await earlyDemux()).toBe("0");
+  expect(readFileSync(join(directory, "node/run/portico.tcp_early_demux"), "utf8")).toBe("1");
+  expect(pod.log("controller")).not.toContain("cannot be set");
+});
+
+it("starts the controller anew for another configuration, and no connection ends", async () => {
+  const held = await client.open(address, 80);
+  const data = { "config.yaml": configuration("10.1.0.0/16,fd00:1::/64") };
+  await applyConfigMap("portico", { data });
+  await pod.volumes.refresh();
+  expect(await pod.ended("controller")).toBe(1);
+  await pod.startContainer("controller");
+  await untilReady();
+  expect(await held.echo("still here")).toBe("still here");
+  await held.close();
+});
+
+async function applyConfigMap(name: string, content: object): Promise<void> {
+  const metadata = { name, namespace: NAMESPACE };
+  const manifest: Manifest = { apiVersion: "v1", kind: "ConfigMap", metadata, ...content };
+  const { object } = await admin.apply(manifest, false);
+  expect(object.message).toBeUndefined();
+}
+
+async function build(): Promise<string> {
+  const { stdout } = await pod.exec("controller", ["portico", "plugin", "status", "-o", "json"]);
+  return JSON.parse(stdout).build;
+}
+
+it("puts the plugin of a ConfigMap into service, refuses a bad one, and goes back", async () => {
+  const shipped = await build();
+  const other = withOtherBuild(readFileSync("build/portico.wasm"), "other");
+  const plugin = async (wasm: Buffer) => {
+    await applyConfigMap("portico-plugin", {
+      binaryData: { "portico.wasm": wasm.toString("base64") },
+    });
+    await pod.volumes.refresh();
+  };
+  await plugin(other);
+  await untilEvent("Node", "node-1", "serves, from /etc/portico-plugin/portico.wasm");
+  const loaded = await build();
+  expect(loaded).not.toBe(shipped);
+  expect(await answered()).toBe(true);
+
+  await plugin(Buffer.from("nonsense"));
+  await untilEvent("Node", "node-1", "is not a WebAssembly module");
+  expect([await build(), await answered()]).toEqual([loaded, true]);
+
+  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/portico-plugin`;
+  await admin.ask("DELETE", path);
+  await pod.volumes.refresh();
+  await eventually("the shipped plugin is back", LAG_MS, async () => (await build()) === shipped);
+  expect(await answered()).toBe(true);
+});
+
+it("serves again from a new Pod, with Envoy not as root", async () => {
+  await pod.close();
+  await startPod(["envoy-not-root"]);
+  await eventually("the Service answers", LAG_MS, answered);
+  expect(processStatus(pod.pid("envoy"), "Uid").split("\t")[0]).toBe("65533");
+  expect(processStatus(pod.pid("envoy"), "CapEff")).toBe(NET_ADMIN);
+});
+
+it("says that it reaches the API server through the Service that it is to serve", async () => {
+  await pod.close();
+  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/portico-api-server`;
+  await admin.ask("DELETE", path);
+  await expect(startPod()).rejects.toThrow("no ConfigMap portico-api-server");
+  await applyConfigMap("portico-api-server", { data: { KUBERNETES_SERVICE_HOST: "10.96.0.1" } });
+  pod = await podOf(overlay([]), "portico");
+  await pod.start();
+  await eventually("the log tells", LAG_MS, async () =>
+    pod.log("controller").includes("would wait for itself"),
+  );
+  expect(await pod.probe("controller", "readinessProbe")).not.toBe(200);
+});
+
+it("leaves nothing on the node after the cleanup", async () => {
+  await pod.close();
+  expect((await node.exec("nft", ["list", "tables"])).stdout).toContain("portico");
+  pod = await podOf(join(DEPLOY, "cleanup"));
+  await pod.start();
+  expect((await node.exec("nft", ["list", "tables"])).stdout).toBe("");
+  expect((await node.exec("ip", ["rule"])).stdout).not.toContain("4100");
+  expect(await earlyDemux()).toBe("1");
+  expect(readFileSync(join(directory, "node/run/portico.tcp_early_demux"), "utf8")).toBe("");
+  await eventually("the container that waits runs", LAG_MS, async () => {
+    return readFileSync(`/proc/${pod.pid("done")}/cmdline`, "utf8").includes("setInterval");
+  });
+});
