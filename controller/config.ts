@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import type { ProxyConfiguration } from "./config-file.ts";
 import { parseCIDR } from "./model/ip.ts";
+import type { PageAddress } from "./page/page-address.ts";
 import type { CapturePorts } from "./xds/resources.ts";
 
 export const DEFAULT_RUN_DIR = "/run/portico";
@@ -45,6 +46,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   /** Serve the Services whose label service.kubernetes.io/service-proxy-name says this. */
   serviceProxyName: string | undefined;
   minSyncPeriodMs: number;
+  /** Where the live page is; undefined: there is none. */
+  pageAddress: PageAddress | undefined;
   /** How long a Service may be without endpoints before an Event says so. */
   eventGraceMs: number;
 }

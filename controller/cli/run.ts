@@ -22,6 +22,7 @@ import { goDuration } from "../config-file-duration.ts";
 import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
+import { type PageAddress, pageAddressFromText } from "../page/page-address.ts";
 import type { CapturePorts } from "../xds/resources.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
@@ -45,6 +46,7 @@ interface Flags extends ProxyFlags {
   routeTable: number;
   rulePriority: number;
   minSyncPeriod: number;
+  pageBindAddress?: PageAddress;
   syncPeriod: number;
   eventGrace: number;
   logLevel: LogLevel;
@@ -219,6 +221,12 @@ function addSyncOptions(command: Command): void {
     )
     .addOption(
       new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
+    )
+    .option(
+      "--page-bind-address <ip:port|path>",
+      "serve the live page on a loopback address, such as 127.0.0.1:8081, or on a Unix socket; " +
+        "for reading only, and without login (default: nowhere)",
+      pageAddressFromText,
     );
 }
 
@@ -256,6 +264,7 @@ function optionsFromFlags(
     serviceCIDRs: flags.serviceCidr ?? [],
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),
+    pageAddress: flags.pageBindAddress,
     syncPeriodMs: either("syncPeriod", flags.syncPeriod, syncPeriodMs),
     eventGraceMs: flags.eventGrace,
   };

@@ -9,14 +9,16 @@ import { type RunOptions, runPaths } from "../config.ts";
 import { watchConfigFile } from "../config-file-watch.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import type { Problem } from "../model/types.ts";
+import type { NodeViewChange } from "../node/node-view.ts";
 import { createLog, type Log } from "../observe/log.ts";
-import { Problems } from "../observe/problems.ts";
+import { type ProblemListener, Problems } from "../observe/problems.ts";
 import { ActivePlugin } from "./active-plugin.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { type EnvoyPlace, EnvoyPlane } from "./envoy-plane.ts";
 import { Envoys, presentPlace } from "./envoys.ts";
 import { explainerOf } from "./explainer.ts";
 import { lockNode } from "./node-lock.ts";
+import { type NodePage, nodePage } from "./node-page.ts";
 import { NodeSync } from "./node-sync.ts";
 import { Operations } from "./operations.ts";
 import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
@@ -49,10 +51,9 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   const paths = runPaths(options.runDir);
   const state = new ClusterState((...change) => operations.objectChanged(...change));
-  const problems = new Problems({
-    appeared: (problem) => operations.problemAppeared(problem),
-    solved: ({ object, message }) => log.info({ object, solved: message }, "problem solved"),
-  });
+  const happened: NodePage["happened"] = (level, text) => page?.happened(level, text);
+  const appeared = (problem: Problem) => operations.problemAppeared(problem);
+  const problems = new Problems(problemListener(log, appeared, happened));
   const isConnected = () => sync.plane.isConnected;
   const operations = new Operations({
     options,
@@ -72,22 +73,29 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     const plane: EnvoyPlane = new EnvoyPlane({
       ...{ options, place: where, log, isSecond },
       metrics: operations.counted,
-      connected: () => sync.envoyConnected(plane),
+      connected: () => {
+        happened("good", "Envoy connected");
+        sync.envoyConnected(plane);
+      },
       replied: (type, refusal) => operations.xdsReplied(type, refusal),
       records: () => sync.records(),
     });
     return plane;
   };
   const plane = planeAt(place, false);
+  const viewChanged = (change: NodeViewChange) => page?.viewChanged(change);
   const observer = operations;
-  const sync = new NodeSync({ options, state, problems, log, observer, plane });
+  const sync = new NodeSync({ options, state, problems, log, observer, plane, viewChanged });
   const store = new PluginStore(options.pluginFile, paths.loadedPlugin);
   const plugin = new ActivePlugin(plane.rollout, store, log);
   const envoys = new Envoys({
     ...{ options, log, sync, plugin },
     makePlane: (where) => planeAt(where, true),
     report: (found) => problems.report("Envoy", found),
-    died: () => operations.envoyDied(),
+    died: () => {
+      operations.envoyDied();
+      happened("bad", "Envoy died; it is started anew");
+    },
     hung: () => operations.envoyHung(),
   });
   const pluginFile = followedPlugin(options, {
@@ -107,10 +115,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   const explainer = explainerOf(options, { state, problems, sync, podAddresses });
   const handlers: ControlHandlers = {
     status: () => ({
-      version: PORTICO_VERSION,
-      pid: process.pid,
-      nodeName: options.nodeName,
-      source: describeSource(options),
+      ...statusOf(options),
       watches: source.status(),
       envoyConnected: isConnected(),
       ...sync.status(),
@@ -123,7 +128,32 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     replaceEnvoy: (how) => envoys.replace(how),
     explain: (texts) => explainer.explain(texts),
   };
-  return { problems, operations, sync, plugin, pluginFile, envoys, source, handlers };
+  const page = nodePage(options, { state, log, sync, status: handlers.status });
+  return { problems, operations, sync, plugin, pluginFile, envoys, source, handlers, page };
+}
+
+function problemListener(
+  log: Log,
+  appeared: ProblemListener["appeared"],
+  happened: NodePage["happened"],
+): ProblemListener {
+  return {
+    appeared: (problem) => {
+      appeared(problem);
+      happened("warn", `${problem.object}: ${problem.message}`);
+    },
+    solved: ({ object, message }) => {
+      log.info({ object, solved: message }, "problem solved");
+      happened("good", `solved: ${object}: ${message}`);
+    },
+  };
+}
+
+/** What of it never changes. */
+function statusOf(options: RunOptions) {
+  const { nodeName } = options;
+  const source = describeSource(options);
+  return { version: PORTICO_VERSION, pid: process.pid, nodeName, source };
 }
 
 function followedPlugin(
@@ -160,6 +190,7 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
 async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]) => void) {
   const parts = assemble(options, log, await presentPlace(options));
   const { problems, operations, sync, plugin, pluginFile, envoys, source, handlers } = parts;
+  const { page } = parts;
   atEnd(() => operations.stop());
   await operations.start();
   problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
@@ -171,7 +202,11 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
     () => sync.stop(),
   );
   const control = await startControlServer(runPaths(options.runDir).controlSocket, handlers);
-  atEnd(() => control.close());
+  await page?.start();
+  atEnd(
+    () => control.close(),
+    () => page?.stop(),
+  );
   atEnd(() => envoys.release());
   await envoys.start();
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;

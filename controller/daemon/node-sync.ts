@@ -8,6 +8,7 @@ import type { DetectLocal } from "../config-file.ts";
 import type { KnownCluster } from "../explain/known-cluster.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
+import type { NodeViewChange } from "../node/node-view.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { Log } from "../observe/log.ts";
 import type { Figures } from "../observe/present-metrics.ts";
@@ -56,6 +57,8 @@ interface NodeSyncParts {
   problems: Problems;
   log: Log;
   observer: SyncObserver;
+  /** Told what a sync is about to bring to the data plane; must not throw. */
+  viewChanged: (change: NodeViewChange) => void;
   /** The Envoy that gets what is new. */
   plane: EnvoyPlane;
 }
@@ -199,7 +202,9 @@ export class NodeSync {
 
   /** Brings the target up to date with the state. */
   #follow(interfaces: readonly string[]): Omit<PlaneTarget, "former"> {
-    const { upserted, removed, capture, problems } = this.#follower.update(interfaces);
+    const change = this.#follower.update(interfaces);
+    const { upserted, removed, capture, problems } = change;
+    this.#parts.viewChanged(change);
     this.#plane.reconciler.markChanged(this.#target.apply(upserted, removed));
     this.#parts.problems.report("node view", problems);
     this.#parts.problems.report("table", this.#target.problems());

@@ -19,7 +19,7 @@ if [ ! -x "$envoy" ]; then
   echo "from-debian: no Envoy; set ENVOY to the path of an envoy binary (1.40)" >&2
   exit 1
 fi
-if [ ! -e build/portico ] || [ ! -e build/portico.wasm ]; then
+if [ ! -e build/portico ] || [ ! -e build/portico.wasm ] || [ ! -e build/page ]; then
   echo "from-debian: build/ is empty; run npm run build first" >&2
   exit 1
 fi
@@ -39,6 +39,7 @@ install -D "$node" "$here/node/usr/local/bin/node"
 install -D "$envoy" "$here/envoy/usr/local/bin/envoy"
 protos=node_modules/@grpc/grpc-js-xds
 install -D -t "$here/bundle/src/build" build/portico build/portico.wasm
+install -D -m 644 -t "$here/bundle/src/build/page" build/page/*
 install -D -t "$here/bundle/src/$protos" "$protos/package.json"
 cp -R "$protos/deps" "$here/bundle/src/$protos/deps"
 for name in node envoy bundle; do

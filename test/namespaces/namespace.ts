@@ -1,7 +1,7 @@
 // One network namespace by its name: run programs in it, serve from it, dial out of it. Making and
 // removing it is cluster.ts's and sweep.ts's.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { type CommandOptions, type CommandResult, runCommand } from "./command.ts";
@@ -12,7 +12,7 @@ export interface SpawnOptions {
   cwd?: string;
   /** Lives on when this process ends. Its output is then discarded, or it would die of SIGPIPE. */
   outlive?: boolean;
-  stdio?: "pipe" | "inherit" | "ignore";
+  stdio?: StdioOptions;
 }
 
 export interface EchoOptions {

@@ -1,0 +1,18 @@
+// What the page shows, kept in its address, so that it can be linked to, and back goes back: the
+// Service behind the #.
+
+import { element } from "./element.ts";
+
+/** "namespace/name", or empty. */
+export function chosenService(): string {
+  return decodeURIComponent(location.hash.slice(1));
+}
+
+/** Empty: none. */
+export function hrefOf(service: string): string {
+  return `#${encodeURI(service)}`;
+}
+
+export function linkTo(service: string): Element {
+  return element("a", { href: hrefOf(service) }, service);
+}

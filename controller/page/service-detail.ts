@@ -1,0 +1,100 @@
+// One Service, its objects and its share of the node view → all that the live page tells of it.
+// Pure.
+
+import { addressAndPort } from "../model/ip.ts";
+import type { Endpoint, EndpointSlice, Service } from "../model/types.ts";
+import type { Backend, Frontend } from "../node/types.ts";
+import type { DoorDetail, EndpointDetail, ServiceDetail } from "./page-api.ts";
+import { backendsOf, type IndexedService } from "./service-index.ts";
+
+const MOST_ENDPOINTS = 200;
+
+export interface ServiceObjects {
+  /** Undefined when it went this very moment. */
+  service: Service | undefined;
+  slices: readonly EndpointSlice[];
+}
+
+type Described = Omit<ServiceDetail, "traffic" | "problems" | "changes">;
+
+export function describeService(indexed: IndexedService, objects: ServiceObjects): Described {
+  const all = endpointsOf(indexed, objects.slices);
+  const endpoints = all.slice(0, MOST_ENDPOINTS);
+  const places = new Map(endpoints.map(({ endpoint }, index) => [endpoint, index]));
+  return {
+    namespace: indexed.namespace,
+    name: indexed.name,
+    health: indexed.health,
+    settings: objects.service ? settingsOf(objects.service) : [],
+    doors: indexed.frontends.map((frontend) => doorDetail(frontend, places)),
+    endpoints,
+    endpointCount: all.length,
+  };
+}
+
+function doorDetail(frontend: Frontend, places: ReadonlyMap<string, number>): DoorDetail {
+  const backends = new Set(backendsOf(frontend).map(textOf));
+  return {
+    door: frontend.key,
+    kind: frontend.kind,
+    portName: frontend.portName,
+    verdict: frontend.verdict,
+    backends: [...backends].flatMap((each) => places.get(each) ?? []),
+    backendCount: backends.size,
+    allowedSources: [...frontend.allowedSources],
+  };
+}
+
+function textOf({ address, port }: Pick<Backend, "address" | "port">): string {
+  return addressAndPort(address, port);
+}
+
+/** Those that are used first, then by address and port as text. */
+function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]): EndpointDetail[] {
+  const found = new Map<string, EndpointDetail>();
+  for (const slice of slices) {
+    for (const { port } of slice.ports) {
+      for (const endpoint of slice.endpoints) {
+        const detail = endpointDetail(endpoint, port, indexed.backends);
+        found.set(detail.endpoint, detail);
+      }
+    }
+  }
+  return [...found.values()].sort(
+    (a, b) => Number(b.used) - Number(a.used) || (a.endpoint < b.endpoint ? -1 : 1),
+  );
+}
+
+function endpointDetail(
+  endpoint: Endpoint,
+  port: number,
+  backends: IndexedService["backends"],
+): EndpointDetail {
+  const { address, podName = "", nodeName, zone, ready, terminating } = endpoint;
+  const text = textOf({ address, port });
+  const unready = ready ? "" : "not ready";
+  return {
+    endpoint: text,
+    pod: podName,
+    node: nodeName,
+    zone,
+    local: backends.get(text) ?? false,
+    used: backends.has(text),
+    state: terminating ? "terminating" : unready,
+  };
+}
+
+/** What differs from what Services are by default, and its type and selector. */
+function settingsOf(service: Service): ServiceDetail["settings"] {
+  const { type, selector, affinityTimeoutSeconds, healthCheckNodePort } = service;
+  const labels = Object.entries(selector ?? {}).map((pair) => pair.join("="));
+  const settings = [
+    ["Type", type],
+    ["Selector", labels.join(", ")],
+    ["Session affinity", affinityTimeoutSeconds > 0 ? `ClientIP, ${affinityTimeoutSeconds} s` : ""],
+    ["Internal policy", service.internalTrafficPolicy === "Local" ? "Local" : ""],
+    ["External policy", service.externalTrafficPolicy === "Local" ? "Local" : ""],
+    ["Health check port", healthCheckNodePort > 0 ? String(healthCheckNodePort) : ""],
+  ];
+  return settings.flatMap(([name = "", value = ""]) => (value === "" ? [] : [{ name, value }]));
+}
