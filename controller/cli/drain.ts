@@ -1,28 +1,31 @@
 // The time between a Portico that captures nothing more and its end: for Envoy's connections to
 // end by themselves, and for the kernel to forget the UDP flows that went through it.
 
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openConnections } from "../../envoy/admin.ts";
 
 const UDP_TIMEOUT = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream";
 /** The kernel's own, in seconds. */
 const DEFAULT_UDP_TIMEOUT = 120;
 const POLL_MS = 500;
+const PATIENCE_MS = 5_000;
+/** The capture listeners' statistics carry their address ("0.0.0.0_15401"), the table's a path. */
+const CONNECTION_STATS = "^listener\\..*_\\d+\\.downstream_cx_active$";
 
 export interface Drain {
   limitMs: number;
-  /** Of every Envoy there may be. */
-  adminSockets: readonly string[];
+  adminSocket: string;
   tell: (line: string) => void;
 }
 
 /** Resolves when nothing is left, or after `limitMs`. */
-export async function drained({ limitMs, adminSockets, tell }: Drain): Promise<void> {
+export async function drained({ limitMs, adminSocket, tell }: Drain): Promise<void> {
   const begin = performance.now();
   const forgottenMs = (await udpTimeout()) * 1_000;
   for (;;) {
-    const open = await connectionsOfAll(adminSockets);
+    const open = await openConnections(adminSocket);
     const passedMs = performance.now() - begin;
     if (open === 0 && passedMs >= forgottenMs) return;
     if (passedMs >= limitMs) return tell(leftOver(open, forgottenMs - passedMs));
@@ -46,11 +49,16 @@ async function udpTimeout(): Promise<number> {
 }
 
 /** That clients have; none when no Envoy answers, since a dead one has none. */
-async function connectionsOfAll(adminSockets: readonly string[]): Promise<number> {
-  let sum = 0;
-  for (const socket of adminSockets) {
-    const { tcp } = await openConnections(socket).catch(() => ({ tcp: 0 }));
-    sum += tcp;
-  }
-  return sum;
+async function openConnections(adminSocket: string): Promise<number> {
+  const path = `/stats?filter=${encodeURIComponent(CONNECTION_STATS)}`;
+  const text = await bodyOf(adminSocket, path).catch(() => "");
+  const values = [...text.matchAll(/: (\d+)$/gm)].map(([, value]) => Number(value));
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+async function bodyOf(socketPath: string, path: string): Promise<string> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const asked = request({ socketPath, path, signal }).end();
+  const [response] = (await once(asked, "response")) as [IncomingMessage];
+  return Buffer.concat(await response.toArray()).toString("utf8");
 }

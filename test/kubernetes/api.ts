@@ -20,6 +20,8 @@ const PATHS: Record<string, { plural: string; isNamespaced: boolean }> = {
   Pod: { plural: "pods", isNamespaced: true },
   ClusterRole: { plural: "clusterroles", isNamespaced: false },
   ClusterRoleBinding: { plural: "clusterrolebindings", isNamespaced: false },
+  CustomResourceDefinition: { plural: "customresourcedefinitions", isNamespaced: false },
+  PodMonitor: { plural: "podmonitors", isNamespaced: true },
 };
 
 export class Api {
@@ -47,7 +49,8 @@ export class Api {
     asked.end(body === undefined ? undefined : JSON.stringify(body));
     const [response] = await once(asked, "response");
     const text = (await response.toArray()).join("");
-    return { status: response.statusCode, object: JSON.parse(text) };
+    const isJson = /json/.test(response.headers["content-type"]);
+    return { status: response.statusCode, object: isJson ? JSON.parse(text) : { message: text } };
   }
 
   /**

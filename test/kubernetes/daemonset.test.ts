@@ -138,6 +138,7 @@ async function podOf(folder: string, account?: string): Promise<RunningPod> {
     serviceAccount: account === undefined ? undefined : await accountFiles(account),
     kubernetesService: { address: "10.96.0.1", port: "443" },
     nodeDirectory,
+    directory,
   });
 }
 

@@ -4,8 +4,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import type { V1Container, V1PodSpec, V1Probe } from "@kubernetes/client-node";
 import type { ClusterNode } from "../namespaces/cluster.ts";
@@ -24,18 +23,21 @@ export interface PodOptions {
   kubernetesService: { address: string; port: string };
   /** Stands for the node's / where a hostPath is not the kernel's. */
   nodeDirectory: string;
+  /** A folder of this machine that the caller removes. */
+  directory: string;
 }
 
 export class RunningPod {
   readonly volumes: PodVolumes;
   readonly #options: PodOptions;
-  readonly #directory = mkdtempSync(join(tmpdir(), "portico-pod-"));
+  readonly #directory: string;
   readonly #running = new Map<string, ChildProcess>();
   readonly #logs = new Map<string, string>();
 
   constructor(options: PodOptions) {
     const { nodeDirectory, spec, configMaps } = options;
     this.#options = options;
+    this.#directory = mkdtempSync(join(options.directory, "pod-"));
     mkdirSync(join(this.#directory, "volumes"));
     const volumes = join(this.#directory, "volumes");
     this.volumes = new PodVolumes(volumes, nodeDirectory, spec, configMaps);
@@ -116,10 +118,9 @@ export class RunningPod {
     return Number(stdout);
   }
 
-  /** Ends all containers, as the Pod's deletion does, and removes its volumes. */
+  /** Ends all containers, as the Pod's deletion does. */
   async close(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     await Promise.all([...this.#running.keys()].map((name) => this.end(name, signal)));
-    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #run(container: V1Container): Promise<CommandResult> {
