@@ -15,6 +15,7 @@ import {
 } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Finding } from "../../controller/doctor/types.ts";
+import { goTool } from "../kubernetes/tool.ts";
 import { BROKEN_PODS } from "./broken-pods.ts";
 import { BROKEN_SERVICES, HEALTHY } from "./broken-services.ts";
 import { ControlPlane } from "./control-plane.ts";
@@ -212,15 +213,33 @@ describe("in a cluster", () => {
   });
 
   it("is a plugin of kubectl's, which finds the cluster as kubectl does", async () => {
-    // kubectl runs the first kubectl-portico on PATH with the rest of its own command line.
-    const plugin = join(CHECKOUT, "deploy/kubectl-portico");
-    const args = ["doctor", `${namespaceOf("healthy")}/${ASKED}`];
-    const found = await run(plugin, args, { KUBECONFIG: kubeconfig, PORTICO });
+    const kubectl = await goTool("kubectl");
+    const plugins = join(CHECKOUT, "deploy");
+    const env = { KUBECONFIG: kubeconfig, PATH: `${plugins}:${process.env.PATH}` };
+    const asked = ["portico", "doctor", ASKED, "-n", namespaceOf("healthy")];
+    const found = await run(kubectl, asked, env);
     expect(found).toMatchObject({ code: 0, stderr: "" });
     expect(found.stdout).toContain("its 2 Pods are ready");
-    const lost = await run(plugin, args, { KUBECONFIG: kubeconfig, PORTICO: "/no/such/file" });
+    const broken = await run(kubectl, ["portico", "doctor"], env);
+    expect(broken.code).toBe(1);
+    const lost = await run(kubectl, asked, { ...env, PORTICO: "/no/such/file" });
     expect(lost.code).toBe(2);
-    expect(lost.stderr).toContain("PORTICO");
+    expect(lost.stderr).toContain("set PORTICO to it");
+  }, 600_000); // the first run builds kubectl
+
+  it("gives commands that show what it says, as kubectl takes them", async () => {
+    const kubectl = await goTool("kubectl");
+    const kinds = Map.groupBy(findings, ({ code }) => code);
+    expect(kinds.size).toBeGreaterThan(25);
+    for (const [code, [{ command = "" } = {}]] of kinds) {
+      const ran = await run("sh", ["-c", command.replace(/^kubectl/, `"$KUBECTL"`)], {
+        KUBECONFIG: kubeconfig,
+        KUBECTL: kubectl,
+      });
+      // There is no kubelet to ask for logs; what kubectl itself does not understand is no Status.
+      const isTaken = ran.code === 0 || /Error from server/.test(ran.stderr);
+      expect({ code, command, ...(isTaken ? {} : ran) }).toEqual({ code, command });
+    }
   });
 });
 
