@@ -26,6 +26,7 @@ interface Flags {
   serviceCidr?: string[];
   masqueradeAll?: true;
   capturePorts: CapturePorts;
+  secondCapturePorts: CapturePorts;
   markBit: number;
   routeTable: number;
   rulePriority: number;
@@ -76,7 +77,6 @@ async function check(flags: Flags, command: Command): Promise<void> {
 }
 
 function settingsFrom(flags: Flags, configuration: ProxyConfiguration): CheckSettings {
-  const { keep, masquerade, local } = flags.capturePorts;
   const { detectLocal, healthzBindAddress, metricsBindAddress, masqueradeAll } = configuration;
   return {
     markBit: 2 ** flags.markBit,
@@ -84,7 +84,7 @@ function settingsFrom(flags: Flags, configuration: ProxyConfiguration): CheckSet
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
     zone: UPSTREAM_ZONE_NUMBER,
-    capturePorts: [keep, masquerade, local],
+    capturePorts: [flags.capturePorts, flags.secondCapturePorts].flatMap(Object.values),
     udpPort: DEFAULT_CAPTURE_OPTIONS.udpPort,
     healthzPort: healthzBindAddress?.port,
     metricsPort: metricsBindAddress?.port,

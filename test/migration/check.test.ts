@@ -213,15 +213,17 @@ describe("finds", () => {
     const script = `
       const { createServer } = require("net");
       createServer().listen(15402);
+      createServer().listen(15412);
       createServer().listen(10256, "127.0.0.1");
       require("dgram").createSocket("udp4").bind(15404, () => console.log("bound"));`;
     node.spawn(process.execPath, ["-e", script]);
     let texts: string[] = [];
-    await eventually("three ports found taken", LAG_MS, async () => {
+    await eventually("four ports found taken", LAG_MS, async () => {
       texts = (await findingsOf(node)).map(textOf);
-      return texts.filter((text) => /taken/.test(text)).length === 3;
+      return texts.filter((text) => /taken/.test(text)).length === 4;
     });
     expect(texts).toContainEqual(expect.stringMatching(/^blocker a port that Envoy .*:15402$/));
+    expect(texts).toContainEqual(expect.stringMatching(/^blocker a port that Envoy .*:15412$/));
     expect(texts).toContainEqual(expect.stringMatching(/^blocker .*UDP 0\.0\.0\.0:15404$/));
     expect(texts).toContainEqual(expect.stringMatching(/^warning .*TCP 127\.0\.0\.1:10256$/));
   });
