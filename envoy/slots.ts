@@ -73,9 +73,11 @@ export async function emptySlot(runDirectory: string, slot: Slot): Promise<void>
 /** Milliseconds since 1970 at which the Envoy of this slot is ended; undefined: it is not to be. */
 export async function drainingUntil(runDirectory: string, slot: Slot): Promise<number | undefined> {
   const file = join(slotDirectory(runDirectory, slot), DRAINING_FILE);
-  const text = await readFile(file, "utf8").catch(() => "{}");
-  const { until } = JSON.parse(text) as { until?: number };
-  return until;
+  try {
+    return (JSON.parse(await readFile(file, "utf8")) as { until?: number }).until;
+  } catch {
+    return undefined;
+  }
 }
 
 export async function noteDraining(runDirectory: string, slot: Slot, until: number): Promise<void> {
