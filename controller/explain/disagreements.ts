@@ -2,11 +2,11 @@
 // before anything else. After a change they may differ for the milliseconds that a sync takes.
 
 import { addressAndPort } from "../model/ip.ts";
-import type { TrafficPolicy } from "../model/types.ts";
 import type { Backend } from "../node/types.ts";
 import type { KnownDoor } from "./endpoints.ts";
 import { serviceOf } from "./endpoints.ts";
 import type { SetElement } from "./evidence.ts";
+import type { LeftOut } from "./explanation.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import type { KernelWay } from "./kernel-way.ts";
 
@@ -49,18 +49,19 @@ export function kernelDisagreements(seen: Seen): string[] {
   return found;
 }
 
-/** `listed` is what Envoy has; undefined: no such list. */
+/** `leftOut` are those that are in no list of this client's; `listed` is what Envoy has; undefined: no such list. */
 export function backendDisagreements(
   knownDoor: KnownDoor | undefined,
-  policy: TrafficPolicy,
+  leftOut: readonly LeftOut[],
   listed: readonly Pick<Backend, "address" | "port">[] | undefined,
 ): string[] {
   if (!knownDoor) return [];
   const { frontend, endpoints } = knownDoor;
   const isServed = frontend.verdict !== "refuse" && frontend.verdict !== "drop";
   if (!listed) return isServed ? [`Envoy has no list for ${frontend.key}`] : [];
-  const usable = endpoints.filter(({ leftOut }) => leftOut[policy] === undefined);
-  const wanted = usable.map(({ endpoint, port }) => addressAndPort(endpoint.address, port));
+  const out = new Set(leftOut.map(({ place }) => place));
+  const all = endpoints.map(({ endpoint, port }) => addressAndPort(endpoint.address, port));
+  const wanted = all.filter((place) => !out.has(place));
   const present = listed.map(({ address, port }) => addressAndPort(address, port));
   const lacking = wanted.filter((place) => !present.includes(place));
   const others = present.filter((place) => !wanted.includes(place));

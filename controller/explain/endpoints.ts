@@ -90,9 +90,9 @@ const WHY: Record<LeftOutReason, (endpoint: Endpoint, node: ThisNode, door: Door
   "not-serving": ({ terminating }) =>
     terminating ? "terminating, and serves no more" : "not ready",
   "not-local": ({ nodeName }, _, { side }) => {
-    const where = nodeName === "" ? "on a node that is not said" : `on ${nodeName}`;
+    const where = nodeName === "" ? " (its slice says no node)" : "";
     const field = side === "internal" ? "internalTrafficPolicy" : "externalTrafficPolicy";
-    return `${where}: not local, and ${field} is Local`;
+    return `not local${where}, and ${field} is Local`;
   },
   "node-hints": ({ nodeHints }) => `hinted for ${nodeHints.join(", ")}, and others for this node`,
   "zone-hints": ({ zoneHints, zone }, node) => {

@@ -60,6 +60,7 @@ export function explain(
   const backends = (listed ?? []).map((backend) =>
     explained(backend, { asked, client, way, knownDoor, kernel, evidence }),
   );
+  const out = knownDoor ? leftOut(knownDoor, policy, listed, known) : [];
   const outcome = outcomeOf(way, backends);
   const part = kernelPart(asked, way, evidence);
   const frontDoor = frontDoorFrom(asked, part, knownDoor, evidence);
@@ -76,7 +77,7 @@ export function explain(
         failures: evidence.failures,
         lastSyncError: known.lastSyncError,
       }),
-      ...(way.end === "envoy" ? backendDisagreements(knownDoor, policy, listed) : []),
+      ...(way.end === "envoy" ? backendDisagreements(knownDoor, out, listed) : []),
     ],
     frontDoor,
     nearMisses: frontDoor ? [] : nearMisses(asked, known),
@@ -84,7 +85,7 @@ export function explain(
     listener: way.listener?.name,
     decisions: knownDoor ? decisionsFrom(knownDoor, policy, client, way) : [],
     backends,
-    leftOut: knownDoor ? leftOut(knownDoor, policy, listed, known) : [],
+    leftOut: out,
     notes: notesFrom(asked, client, outcome, knownDoor, known),
   };
 }

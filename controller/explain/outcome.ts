@@ -65,45 +65,47 @@ function servedSummary({ backends, knownDoor }: Found): string {
 }
 
 function whyRefused({ asked, way, knownDoor }: Found): string {
-  if (knownDoor && knownDoor.frontend.verdict === "refuse") {
-    return `${serviceOf(knownDoor.frontend)} has no usable endpoint`;
-  }
-  if (usedSets(way).some((set) => set.startsWith("cluster_ips"))) {
+  const last = way.steps.at(-1);
+  const sets = way.steps.flatMap(({ elements }) => elements.map(({ set }) => set));
+  if (last?.chain !== "verdict_refuse") return byRule(way);
+  if (sets.some((set) => set.startsWith("cluster_ips"))) {
     const port = `${asked.port}/${asked.protocol}`;
     return knownDoor
       ? `the kernel has ${asked.address} as a cluster IP, but not ${port} of it`
       : `${asked.address} is a cluster IP, and ${port} is no port of it`;
   }
-  return `the kernel's rule says so (${lastRule(way)})`;
+  if (knownDoor?.frontend.verdict !== "refuse") return byRule(way);
+  return `${serviceOf(knownDoor.frontend)} has no usable endpoint`;
 }
 
-function whyDropped({ asked, way, knownDoor, isFromOutside }: Found): string {
-  const last = way.steps.at(-1);
-  if (last && /^(to|udp)_/.test(last.chain)) {
+function whyDropped(found: Found): string {
+  const { asked, way } = found;
+  const { chain = "", rule = "" } = way.steps.at(-1) ?? {};
+  if (/^(to|udp)_/.test(chain)) {
     return "the kernel hands it to Envoy, and Envoy does not listen (it starts, or is down)";
   }
-  const sets = usedSets(way);
-  if (last?.rule.includes("@allowed_sources")) {
+  if (rule.includes("@allowed_sources")) {
     return `loadBalancerSourceRanges does not contain ${asked.client ?? "this node's address"}`;
   }
-  if (knownDoor && knownDoor.frontend.verdict !== "refuse") {
-    const { door, frontend } = knownDoor;
-    const internal = door.side === "internal";
-    const field = internal ? "internalTrafficPolicy" : "externalTrafficPolicy";
-    const whom = isFromOutside && !internal ? ", for clients from outside" : "";
-    return `${field} is Local, and no endpoint of ${serviceOf(frontend)} is on this node${whom}`;
-  }
-  if (sets.some((set) => set.startsWith("service_cidrs"))) {
+  if (rule.includes("@service_cidrs")) {
     return `${asked.address} is in a Service CIDR, and is no Service's`;
   }
-  return `the kernel's rule says so (${lastRule(way)})`;
+  return (/^verdict_(drop|short-circuit)$/.test(chain) && byPolicy(found)) || byRule(way);
 }
 
-function usedSets({ steps }: KernelWay): string[] {
-  return steps.flatMap(({ elements }) => elements.map(({ set }) => set));
+/** Undefined when the controller knows of no reason. */
+function byPolicy({ knownDoor, isFromOutside }: Found): string | undefined {
+  if (!knownDoor || !["drop", "short-circuit"].includes(knownDoor.frontend.verdict)) {
+    return undefined;
+  }
+  const { door, frontend } = knownDoor;
+  const isInternal = door.side === "internal";
+  const field = isInternal ? "internalTrafficPolicy" : "externalTrafficPolicy";
+  const whom = isFromOutside && !isInternal ? ", for clients from outside" : "";
+  return `${field} is Local, and no endpoint of ${serviceOf(frontend)} is on this node${whom}`;
 }
 
-function lastRule({ steps }: KernelWay): string {
+function byRule({ steps }: KernelWay): string {
   const last = steps.at(-1);
-  return last ? `${last.chain}: ${last.rule}` : "the policy of a chain";
+  return `the kernel's rule says so (${last ? `${last.chain}: ${last.rule}` : "a chain's policy"})`;
 }

@@ -19,6 +19,7 @@ import type { Protocol } from "../../controller/model/types.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { frontendKey } from "../../controller/node/frontend-key.ts";
 import { isLoopback } from "../../controller/node/node-port-addresses.ts";
+import type { Backend } from "../../controller/node/types.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
@@ -56,6 +57,10 @@ export class ExplainedCluster {
   #capture = EMPTY_CAPTURE_SET;
   /** What `nft` would be given; a test may change it behind the controller's back. */
   ruleset = "";
+  /** Whether Envoy listens. */
+  listens = true;
+  /** What Envoy has in every list, in place of what it should have. */
+  backends: readonly Backend[] | undefined;
 
   apply(objects: readonly KubernetesObject[]): void {
     const { upserted, removed, capture } = this.#cluster.apply(objects);
@@ -105,7 +110,8 @@ export class ExplainedCluster {
         const { address, port, protocol } = question.frontend;
         const key = frontendKey(address, port, protocol);
         const entry = this.#table.entries.get(recordKey(key, question.list));
-        return entry ? decodeRecord(entry.record) : null;
+        const record = entry ? decodeRecord(entry.record) : null;
+        return record && { ...record, ...(this.backends && { backends: this.backends }) };
       }
       case "listener":
         return this.#listener(question.address, question.port);
@@ -113,6 +119,7 @@ export class ExplainedCluster {
   }
 
   #listener(address: string, port: number): ListenerAnswer | null {
+    if (!this.listens) return null;
     if (port !== OPTIONS.udpPort) {
       const name = TCP_LISTENERS[port];
       return name === undefined ? null : { name };
@@ -151,6 +158,8 @@ export class ExplainRunner implements CaseRunner {
     const explanation = this.#cluster.explain(from, to, protocol);
     const { outcome, disagreements, backends, decisions } = explanation;
     if (disagreements.length > 0) throw new Error(disagreements.join("\n"));
+    const isBoth = explanation.leftOut.some(({ place }) => backends.some((b) => b.place === place));
+    if (isBoth) throw new Error("an endpoint is a backend and left out");
     if (outcome === "ended" || outcome === "unreachable") throw new Error(explanation.summary);
     if (outcome !== "served") return outcome;
     const isAffine = decisions.some(({ name }) => name === "sessionAffinity");
