@@ -20,8 +20,12 @@ export type DialOutcome =
   | "timeout"
   | "unreachable";
 
-/** A backend that refuses Envoy ends the client's stream within a round trip; this is plenty. */
-const SETTLE_MS = 1_000;
+/**
+ * The part of the time given that a connection is watched after connect(): a backend that refuses
+ * Envoy ends the client's stream within a round trip. And that an answer over UDP is waited for.
+ */
+const SETTLING_PART = 0.2;
+const ANSWERING_PART = 0.4;
 
 const OUTCOMES: Readonly<Record<string, DialOutcome>> = {
   ECONNREFUSED: "refused",
@@ -63,7 +67,7 @@ function dialTcp({ address, port, source }: Target, timeoutMs: number): Promise<
     };
     socket.on("connect", () => {
       clearTimeout(timer);
-      timer = setTimeout(() => end("open"), SETTLE_MS);
+      timer = setTimeout(() => end("open"), timeoutMs * SETTLING_PART);
     });
     socket.on("data", () => end("answered"));
     socket.on("end", () => end("ended"));
@@ -74,7 +78,7 @@ function dialTcp({ address, port, source }: Target, timeoutMs: number): Promise<
 function dialUdp({ address, port, source }: Target, timeoutMs: number): Promise<DialOutcome> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
-    const timer = setTimeout(() => end("timeout"), Math.min(timeoutMs, 2 * SETTLE_MS));
+    const timer = setTimeout(() => end("timeout"), timeoutMs * ANSWERING_PART);
     const end = (outcome: DialOutcome | Error) => {
       clearTimeout(timer);
       socket.close();

@@ -1,0 +1,318 @@
+// `portico explain` as people type it, on real Envoy and the real kernel: what it says, in text and
+// JSON, and that the connection that it makes goes as it says.
+
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { Explanation } from "../../controller/explain/explanation.ts";
+import { eventually } from "../eventually.ts";
+import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import { type KubernetesObject, nodeObject, PorticoProcess } from "./portico-fixture.ts";
+
+const CLIENT = "10.1.1.10";
+const WEB_1 = "10.1.1.11";
+const WEB_2 = "10.1.1.12";
+const FLAGS = [
+  "--service-cidr=10.96.0.0/16",
+  "--detect-local-mode=ClusterCIDR",
+  "--cluster-cidr=10.1.1.0/24",
+  // What others change is not to be mended while it is looked at.
+  "--sync-period=1h",
+];
+
+let cluster: Cluster;
+let node: ClusterNode;
+let portico: PorticoProcess;
+
+interface Sketch {
+  name: string;
+  clusterIP: string;
+  ports: readonly object[];
+  spec?: object;
+  endpoints: readonly object[];
+  slicePorts: readonly object[];
+}
+
+function objectsOf(sketch: Sketch): KubernetesObject[] {
+  const { name, clusterIP, ports, spec, endpoints, slicePorts } = sketch;
+  const labels = { "kubernetes.io/service-name": name };
+  return [
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "shop" },
+      spec: { clusterIP, ports, ...spec },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name: `${name}-1`, namespace: "shop", labels },
+      addressType: "IPv4",
+      ports: slicePorts,
+      endpoints,
+    },
+  ];
+}
+
+function endpoint(address: string, pod: string, fields: object = {}): object {
+  const targetRef = { kind: "Pod", namespace: "shop", name: pod };
+  return { addresses: [address], nodeName: "node-1", targetRef, ...fields };
+}
+
+const NOT_READY = { conditions: { ready: false, serving: false } };
+const HTTP = [{ name: "http", port: 8080, protocol: "TCP" }];
+const OBJECTS: KubernetesObject[] = [
+  ...objectsOf({
+    name: "web",
+    clusterIP: "10.96.0.10",
+    ports: [{ name: "http", port: 80 }],
+    endpoints: [
+      endpoint(WEB_1, "web-1"),
+      endpoint(WEB_2, "web-2", NOT_READY),
+      endpoint("10.1.2.10", "web-3", { nodeName: "node-2", ...NOT_READY }),
+    ],
+    slicePorts: HTTP,
+  }),
+  ...objectsOf({
+    name: "wrong-port",
+    clusterIP: "10.96.0.11",
+    ports: [{ name: "http", port: 80 }],
+    endpoints: [endpoint(WEB_1, "web-1")],
+    slicePorts: [{ name: "http", port: 9999, protocol: "TCP" }],
+  }),
+  ...objectsOf({
+    name: "empty",
+    clusterIP: "10.96.0.12",
+    ports: [{ port: 80 }],
+    endpoints: [],
+    slicePorts: [{ port: 8080, protocol: "TCP" }],
+  }),
+  ...objectsOf({
+    name: "elsewhere",
+    clusterIP: "10.96.0.13",
+    ports: [{ name: "http", port: 80 }],
+    spec: { internalTrafficPolicy: "Local" },
+    endpoints: [endpoint("10.1.2.10", "web-3", { nodeName: "node-2" })],
+    slicePorts: HTTP,
+  }),
+  ...objectsOf({
+    name: "dns",
+    clusterIP: "10.96.0.53",
+    ports: [{ name: "dns", port: 53, protocol: "UDP" }],
+    endpoints: [endpoint(WEB_1, "web-1")],
+    slicePorts: [{ name: "dns", port: 8080, protocol: "UDP" }],
+  }),
+  {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "client", namespace: "shop" },
+    spec: { nodeName: "node-1", containers: [] },
+    status: { podIP: CLIENT, podIPs: [{ ip: CLIENT }] },
+  },
+];
+
+beforeAll(async () => {
+  const pods = { client: CLIENT, "web-1": WEB_1, "web-2": WEB_2 };
+  ({ cluster, node } = await makeNode({ name: "node-1", pods }));
+  await node.pod("web-1").serve({ tcp: 8080, udp: 8080 });
+  portico = new PorticoProcess(node);
+  portico.write([nodeObject("node-1", node.address), ...OBJECTS]);
+  await portico.start(FLAGS);
+  await portico.synced(60_000);
+}, 180_000);
+afterAll(async () => {
+  await portico?.close();
+  await cluster?.close();
+});
+
+/** Of a command that explains: its text, and its exit code. */
+async function explain(...args: string[]): Promise<{ text: string; code: number }> {
+  const { stdout, stderr, code } = await portico.command("explain", ...args);
+  return { text: stdout + stderr, code };
+}
+
+async function explained(...args: string[]): Promise<Explanation & { trial?: TrialAnswer }> {
+  const { stdout, stderr } = await portico.command("explain", "-o", "json", ...args);
+  if (stdout === "") throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+interface TrialAnswer {
+  happened: string;
+  agrees: boolean | undefined;
+}
+
+/** Options that make the connection from a Pod's namespace. */
+function tryingFrom(pod: string): string[] {
+  return ["--try", "--netns", `/run/netns/${node.pod(pod).name}`];
+}
+
+describe("as text", () => {
+  it("tells a Pod's way to a cluster IP, whom it leaves out, and that it is so", async () => {
+    const { text, code } = await explain("shop/web", "--from", CLIENT, ...tryingFrom("client"));
+    const shown = text
+      .replace(/\/run\/netns\/\S+:/, "NETNS:")
+      .replace(/\d+ ms/, "N ms")
+      .replaceAll(/(prerouting|input): .*/g, "$1: …");
+    expect(shown).toMatchInlineSnapshot(`
+      "10.1.1.10 → 10.96.0.10:80/TCP
+      => served by 10.1.1.11:8080 of shop/web, which sees 10.1.1.10
+
+      client      10.1.1.10: a Pod of this node (its address is in 10.1.1.0/24)
+      front door  10.96.0.10:80/TCP, ClusterIP of Service shop/web, port http
+      kernel      prerouting: …
+                  input: …
+                  rule of from_frontend: ip daddr . meta l4proto . th dport vmap @frontends_v4
+                  element of frontends_v4: 10.96.0.10 . tcp . 80 : goto verdict_keep
+                  handed to Envoy's listener capture-keep
+      decided by  internalTrafficPolicy Cluster: endpoints on every node count
+      backends    10.1.1.11:8080   shop/web-1 on node-1   sees 10.1.1.10 (the client's own, kept)
+      left out    10.1.1.12:8080   shop/web-2 on node-1   not ready
+                  10.1.2.10:8080   shop/web-3 on node-2   not ready
+      note        connect() succeeds before Envoy has reached the backend: one that refuses, or does not accept within 10 s, shows as the end of the stream
+      tried       from NETNS: connected, and it stays open (N ms)
+                  as explained: connected, and a backend keeps the connection
+      "
+    `);
+    expect(code).toBe(0);
+  });
+
+  it("tells what it does not know, and what may have been meant", async () => {
+    const { text, code } = await explain("shop/wep");
+    expect(text).toBe("portico: no Service shop/wep (did you mean shop/web?)\n");
+    expect(code).toBe(1);
+  });
+});
+
+describe("with the connection made", () => {
+  it.each([
+    ["served", "shop/web", "open"],
+    ["refused", "shop/empty", "refused"],
+    ["refused", "10.96.0.10:81", "refused"],
+    ["dropped", "shop/elsewhere", "timeout"],
+    ["dropped", "10.96.0.99:80", "timeout"],
+    ["served", "shop/dns", "answered"],
+  ])("%s: %s", async (outcome, target, happened) => {
+    const timeout = outcome === "dropped" ? "2" : "20";
+    const args = ["--from", "shop/client", "--timeout", timeout, ...tryingFrom("client")];
+    const explanation = await explained(target, ...args);
+    expect(explanation).toMatchObject({ outcome, disagreements: [] });
+    expect(explanation.trial).toMatchObject({ happened, agrees: true });
+  });
+
+  it("says when a backend refuses, which nobody can know before", async () => {
+    const args = ["--from", CLIENT, "--try", "--timeout", "60"];
+    const { text, code } = await explain("shop/wrong-port", ...args);
+    expect(text).toMatch(/connected, and (the stream ended|was reset) at once/);
+    expect(text).toContain("!! NOT AS EXPLAINED");
+    expect(text).toContain("the backend that was picked refused, or did not accept");
+    expect(code).toBe(2);
+  });
+
+  it("leaves alone what is no front door", async () => {
+    const explanation = await explained(`${WEB_1}:8080`, "--from", CLIENT, ...tryingFrom("client"));
+    expect(explanation).toMatchObject({ outcome: "untouched", frontDoor: null, backends: [] });
+    expect(explanation.trial?.happened).toBe("open");
+    expect(explanation.trial?.agrees).toBeUndefined();
+    expect(explanation.nearMisses[0]).toContain("Pod shop/web-1: dialled directly");
+  });
+
+  it("names a namespace that the client is not in", async () => {
+    const { text, code } = await explain("shop/web", "--from", CLIENT, ...tryingFrom("web-2"));
+    expect(text).toContain(`${CLIENT} is no address of that network namespace`);
+    expect(code).toBe(1);
+  });
+});
+
+it("tells the way of the node's own processes and of others", async () => {
+  const host = await explained("shop/web");
+  expect(host.from).toMatchObject({ address: node.address, kind: "host" });
+  expect(host.listener).toBe("capture-masquerade");
+  expect(host.backends).toEqual([
+    {
+      place: `${WEB_1}:8080`,
+      pod: "shop/web-1",
+      node: "node-1",
+      source: node.address,
+      sourceIs: "masqueraded",
+    },
+  ]);
+  const outside = await explained("shop/web", "--from", "192.0.2.200");
+  expect(outside.from.kind).toBe("outside");
+  expect(outside.backends[0]?.source).toBe(node.address);
+  const itself = await explained("shop/web", "--from", WEB_1);
+  expect(itself.backends[0]).toMatchObject({ source: node.address, sourceIs: "hairpin" });
+});
+
+describe("behind the controller's back", () => {
+  /** Mends the kernel: a change of the cluster alone does not. */
+  async function mended(): Promise<void> {
+    await portico.end("SIGKILL");
+    await portico.start(FLAGS);
+    await portico.synced(60_000);
+  }
+
+  it("says that the kernel lacks an element, and what becomes of the connection", async () => {
+    onTestFinished(mended, 120_000);
+    const element = "{ 10.96.0.10 . tcp . 80 }";
+    await node.exec("nft", ["delete", "element", "inet", "portico", "frontends_v4", element]);
+    const args = ["--from", CLIENT, ...tryingFrom("client")];
+    const { text, code } = await explain("shop/web", ...args);
+    expect(text).toContain("!! DATA PLANE AND CONTROLLER DO NOT AGREE:");
+    expect(text).toContain("!! the kernel lacks 10.96.0.10:80/TCP: the controller knows it as");
+    expect(text).toContain("as explained: refused at once");
+    expect(code).toBe(2);
+    const other = await explained("shop/empty", "--from", CLIENT);
+    expect(other.disagreements).toEqual([]);
+  });
+
+  it("follows a rule that somebody added, and says that the chains were changed", async () => {
+    onTestFinished(mended, 120_000);
+    const rule = `ip saddr ${CLIENT} tcp dport 80 counter drop`.split(" ");
+    await node.exec("nft", ["insert", "rule", "inet", "portico", "from_frontend", ...rule]);
+    const args = ["--from", CLIENT, "--timeout", "2", ...tryingFrom("client")];
+    const explanation = await explained("shop/web", ...args);
+    expect(explanation.outcome).toBe("dropped");
+    expect(explanation.disagreements).toEqual([
+      "chains or sets of table inet portico are not as Portico wrote them",
+    ]);
+    expect(explanation.trial).toMatchObject({ happened: "timeout", agrees: true });
+  });
+
+  it("says that the table is gone", async () => {
+    onTestFinished(mended, 120_000);
+    await node.exec("nft", ["delete", "table", "inet", "portico"]);
+    const explanation = await explained("shop/web", "--from", CLIENT);
+    expect(explanation.outcome).toBe("untouched");
+    expect(explanation.disagreements).toContain(
+      "the kernel has no table inet portico: it hands nothing over",
+    );
+  });
+
+  it("says that Envoy is gone", async () => {
+    onTestFinished(mended, 120_000);
+    await portico.end("SIGKILL");
+    await portico.start(FLAGS.concat("--envoy-concurrency=1"));
+    await portico.synced(60_000);
+    const { stdout } = await portico.command("envoy", "status", "-o", "json");
+    const { active } = JSON.parse(stdout) as { active: { pid: number } };
+    process.kill(active.pid, "SIGSTOP");
+    try {
+      await eventually("explain says that Envoy does not answer", 60_000, async () => {
+        const { disagreements } = await explained("shop/web", "--from", CLIENT);
+        return disagreements.some((each) => each.startsWith("Envoy does not answer"));
+      });
+    } finally {
+      await node.exec("kill", ["-CONT", String(active.pid)], { allowFailure: true });
+    }
+  });
+});
+
+it("understands every rule on its way, for every client and protocol", async () => {
+  const clients = [CLIENT, WEB_1, node.address, "192.0.2.200", "192.0.2.77"];
+  const targets = ["shop/web", "shop/dns", "shop/empty", "192.0.2.1:15401", "192.0.2.1:40000/udp"];
+  for (const client of clients) {
+    for (const target of targets) {
+      const { disagreements } = await explained(target, "--from", client);
+      expect(disagreements, `${client} → ${target}`).toEqual([]);
+    }
+  }
+});
