@@ -19,9 +19,12 @@ export function clientFrom(address: string, known: KnownCluster, evidence: Evide
     return { address, kind: "local-pod", description: `${name}a Pod of this node (${reason})` };
   }
   if (pod && pod.nodeName !== "") {
-    const isHere = pod.nodeName === known.node.name;
-    const how = isHere ? "this node, but the local detector does not say so" : pod.nodeName;
-    return { address, kind: "remote-pod", description: `${name || "a Pod, "}on ${how}` };
+    const who = name || "a Pod, ";
+    if (pod.nodeName !== known.node.name) {
+      return { address, kind: "remote-pod", description: `${who}on ${pod.nodeName}` };
+    }
+    const description = `${who}on this node; the local detector cannot tell that`;
+    return { address, kind: "undetected-pod", description };
   }
   const node = [...known.state.nodes.values()].find(({ addresses }) => addresses.includes(address));
   if (node) return { address, kind: "other-node", description: `the node ${node.name}` };

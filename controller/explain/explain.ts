@@ -217,8 +217,7 @@ function notesFrom(
   const notes: string[] = [];
   if (outcome === "served" && protocol === "TCP") {
     notes.push(
-      "connect() succeeds before Envoy has reached the backend: one that refuses, or does not " +
-        "accept within 10 s, shows as the end of the stream",
+      "connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends",
     );
   }
   if (outcome === "served" && protocol === "UDP") {

@@ -7,10 +7,19 @@ import type { UsedElement } from "./rule.ts";
 import type { TraceStep } from "./trace.ts";
 
 /**
- * local-pod: a Pod of this node by the local detector. host: a process of this node, or a Pod of
- * its network.
+ *    local-pod        a Pod of this node by the local detector
+ *    undetected-pod   a Pod of this node by its EndpointSlice, which the kernel's rules take for a
+ *                     client from outside where they ask
+ *    host             a process of this node, or a Pod of its network
+ *    remote-pod       a Pod of another node, by its EndpointSlice
  */
-export type ClientKind = "local-pod" | "host" | "remote-pod" | "other-node" | "outside";
+export type ClientKind =
+  | "local-pod"
+  | "undetected-pod"
+  | "host"
+  | "remote-pod"
+  | "other-node"
+  | "outside";
 
 export interface Client {
   address: string;

@@ -68,7 +68,7 @@ test("served, with every endpoint that is left out and why", () => {
                 10.1.2.10:8080   shop/pod-e on node-2   other zone: hinted for zone-b; others are for zone-a
                 10.1.2.11:8080   shop/pod-f on node-2   terminating, and serves no more
                 10.1.1.13        shop/pod-d on node-1   port not there: EndpointSlice shop/web-2 has no port http/TCP, but grpc/TCP
-    note        connect() succeeds before Envoy has reached the backend: one that refuses, or does not accept within 10 s, shows as the end of the stream
+    note        connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends
     "
   `);
 });
@@ -105,9 +105,27 @@ test("dropped: policy Local without an endpoint here, for clients from outside a
                 handed to Envoy's listener capture-masquerade
     decided by  externalTrafficPolicy Local: it is for clients from outside; for a process of this node, endpoints on every node count
     backends    10.1.2.10:8080   shop/pod-e on node-2   sees 192.0.2.1 (the node's: masqueraded)
-    note        connect() succeeds before Envoy has reached the backend: one that refuses, or does not accept within 10 s, shows as the end of the stream
+    note        connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends
     "
   `);
+});
+
+test("a Pod here that the local detector cannot tell from clients from outside", () => {
+  cluster = new ExplainedCluster({ kind: "none" });
+  const ports = [{ port: 80, nodePort: 30080 }];
+  apply(
+    service({ type: "NodePort", ports, externalTrafficPolicy: "Local" }),
+    slice([named("pod-b"), named("pod-e")]),
+  );
+  const { from, backends, leftOut, disagreements } = cluster.explain(
+    "pod-b",
+    "192.0.2.1:30080",
+    "TCP",
+  );
+  expect(from.kind).toBe("undetected-pod");
+  expect(backends.map(({ pod }) => pod)).toEqual(["shop/pod-b"]);
+  expect(leftOut.map(({ reason }) => reason)).toEqual(["not-local"]);
+  expect(disagreements).toEqual([]);
 });
 
 test("refused: no usable endpoint; and terminating ones that are used nevertheless", () => {
@@ -140,7 +158,7 @@ test("refused: no usable endpoint; and terminating ones that are used neverthele
     decided by  internalTrafficPolicy Cluster: endpoints on every node count
                 terminating endpoints used: none is ready, so those that serve until they are gone are used
     backends    10.1.1.11:8080   shop/pod-b on node-1   sees 10.1.1.10 (the client's own, kept)
-    note        connect() succeeds before Envoy has reached the backend: one that refuses, or does not accept within 10 s, shows as the end of the stream
+    note        connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends
     "
   `);
 });

@@ -1,7 +1,8 @@
 // The connection cases explained: the questions of explanations are answered from the very texts
 // and bytes that the controller would program, so that an explanation that lies about a case fails.
 
-import { DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
+import type { LocalDetector } from "../../controller/capture/local-detector.ts";
+import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
 import { rulesetFrom } from "../../controller/capture/ruleset.ts";
 import {
   type Answers,
@@ -51,6 +52,7 @@ const FAMILIES = ["IPv4", "IPv6"] as const;
 
 /** A cluster of the cases', and what this node's data plane would have of it. */
 export class ExplainedCluster {
+  readonly #options: CaptureOptions;
   readonly #cluster = new ViewedCluster();
   readonly #table = new TargetTable();
   readonly #udp = new TargetUdp([]);
@@ -62,12 +64,16 @@ export class ExplainedCluster {
   /** What Envoy has in every list, in place of what it should have. */
   backends: readonly Backend[] | undefined;
 
+  constructor(localDetector: LocalDetector = OPTIONS.localDetector) {
+    this.#options = { ...OPTIONS, localDetector };
+  }
+
   apply(objects: readonly KubernetesObject[]): void {
     const { upserted, removed, capture } = this.#cluster.apply(objects);
     this.#table.apply(upserted, removed);
     this.#udp.apply(upserted, removed, { masqueradeAll: false, podFamilies: [...FAMILIES] });
     this.#capture = this.#udp.captureWith(this.#table.captureWithinLimits(capture));
-    this.ruleset = rulesetFrom(this.#capture, OPTIONS);
+    this.ruleset = rulesetFrom(this.#capture, this.#options);
   }
 
   get known(): KnownCluster {
@@ -77,7 +83,7 @@ export class ExplainedCluster {
       frontends: this.#cluster.frontends,
       node: this.#cluster.node,
       serviceProxyName: undefined,
-      localDetector: OPTIONS.localDetector,
+      localDetector: this.#options.localDetector,
       problems: [],
       lastSyncError: "",
     };

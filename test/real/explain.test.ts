@@ -167,7 +167,7 @@ describe("as text", () => {
       backends    10.1.1.11:8080   shop/web-1 on node-1   sees 10.1.1.10 (the client's own, kept)
       left out    10.1.1.12:8080   shop/web-2 on node-1   not ready
                   10.1.2.10:8080   shop/web-3 on node-2   not ready
-      note        connect() succeeds before Envoy has reached the backend: one that refuses, or does not accept within 10 s, shows as the end of the stream
+      note        connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends
       tried       from NETNS: connected, and it stays open (N ms)
                   as explained: connected, and a backend keeps the connection
       "
