@@ -49,7 +49,10 @@ export function kernelDisagreements(seen: Seen): string[] {
   return found;
 }
 
-/** `leftOut` are those that are in no list of this client's; `listed` is what Envoy has; undefined: no such list. */
+/**
+ * `leftOut` are those that are not in this client's list; `listed` is what Envoy has, undefined for
+ * no such list.
+ */
 export function backendDisagreements(
   knownDoor: KnownDoor | undefined,
   leftOut: readonly LeftOut[],

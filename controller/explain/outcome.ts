@@ -101,7 +101,7 @@ function byPolicy({ knownDoor, isFromOutside }: Found): string | undefined {
   const { door, frontend } = knownDoor;
   const isInternal = door.side === "internal";
   const field = isInternal ? "internalTrafficPolicy" : "externalTrafficPolicy";
-  const whom = isFromOutside && !isInternal ? ", for clients from outside" : "";
+  const whom = isFromOutside && !isInternal ? " (which holds for clients from outside)" : "";
   return `${field} is Local, and no endpoint of ${serviceOf(frontend)} is on this node${whom}`;
 }
 

@@ -152,26 +152,7 @@ describe("as text", () => {
       .replace(/\/run\/netns\/\S+:/, "NETNS:")
       .replace(/\d+ ms/, "N ms")
       .replaceAll(/(prerouting|input): .*/g, "$1: …");
-    expect(shown).toMatchInlineSnapshot(`
-      "10.1.1.10 → 10.96.0.10:80/TCP
-      => served by 10.1.1.11:8080 of shop/web, which sees 10.1.1.10
-
-      client      10.1.1.10: a Pod of this node (its address is in 10.1.1.0/24)
-      front door  10.96.0.10:80/TCP, ClusterIP of Service shop/web, port http
-      kernel      prerouting: …
-                  input: …
-                  rule of from_frontend: ip daddr . meta l4proto . th dport vmap @frontends_v4
-                  element of frontends_v4: 10.96.0.10 . tcp . 80 : goto verdict_keep
-                  handed to Envoy's listener capture-keep
-      decided by  internalTrafficPolicy Cluster: endpoints on every node count
-      backends    10.1.1.11:8080   shop/web-1 on node-1   sees 10.1.1.10 (the client's own, kept)
-      left out    10.1.1.12:8080   shop/web-2 on node-1   not ready
-                  10.1.2.10:8080   shop/web-3 on node-2   not ready
-      note        connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends
-      tried       from NETNS: connected, and it stays open (N ms)
-                  as explained: connected, and a backend keeps the connection
-      "
-    `);
+    await expect(shown).toMatchFileSnapshot("golden/explain.txt");
     expect(code).toBe(0);
   });
 
