@@ -6,7 +6,7 @@ import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const [url = "", count, intervalMs = 1_000] = process.argv.slice(2);
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 30_000;
 
 process.once("SIGTERM", () => process.exit());
 for (let left = count === undefined ? Number.POSITIVE_INFINITY : Number(count); left > 0; left--) {

@@ -99,9 +99,10 @@ describe("the node that comes up", () => {
 describe("what changes while a Pod asks", () => {
   test("a backend is replaced: nobody notices", async () => {
     const before = await node.container("backend-2");
-    const answers = await node.askDuring(CLUSTER_IP, async () => {
+    const answers = await node.askDuring(CLUSTER_IP, async (answered) => {
       node.setEndpoints([BACKEND_1]);
       await node.serves([BACKEND_1]);
+      await answered();
       await node.compose(["rm", "--stop", "--force", "backend-2"]);
       await node.compose(["up", "-d", "--no-deps", "backend-2"]);
       await backendListens();

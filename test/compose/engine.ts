@@ -101,7 +101,7 @@ export class ContainerEngine {
     options: CommandOptions = {},
   ): Promise<CommandResult> {
     const env = { ...this.environment, ...options.env };
-    return runCommand(program, args, { timeoutMs: 120_000, ...options, env });
+    return runCommand(program, args, { timeoutMs: 180_000, ...options, env });
   }
 
   /** Runs a program where dockerd is, as on the machine of somebody who uses Docker. */

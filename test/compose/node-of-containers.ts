@@ -15,6 +15,7 @@ const COMPOSE_FILE = join(CHECKOUT, "deploy/compose.yaml");
 /** One more when what is in it changes: the cache keeps it. */
 const BASE_REVISION = 1;
 const BUILD_MS = 600_000;
+const PROJECT = "portico-test";
 
 /** A service of compose.yaml, or a container of it. */
 export type ServiceName = "node" | "portico" | "envoy" | "backend-1" | "backend-2" | "client";
@@ -49,7 +50,7 @@ export class NodeOfContainers {
 
   compose(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = {
-      COMPOSE_PROJECT_NAME: "portico-test",
+      COMPOSE_PROJECT_NAME: PROJECT,
       PORTICO_ENVOY_IMAGE: "portico:all-in-one",
       PORTICO_ENVOY_USER: "65533",
       PORTICO_MANIFESTS: this.manifests,
@@ -68,7 +69,12 @@ export class NodeOfContainers {
 
   /** Id of the container that a service has now. */
   async container(service: ServiceName): Promise<string> {
-    return (await this.compose(["ps", "-q", service])).stdout.trim();
+    const labels = { project: PROJECT, service };
+    const filters = Object.entries(labels).flatMap(([name, value]) => {
+      return ["--filter", `label=com.docker.compose.${name}=${value}`];
+    });
+    const { stdout } = await this.#engine.docker(["ps", "--quiet", "--no-trunc", ...filters]);
+    return stdout.trim();
   }
 
   /** Runs a command in the container of a service. */
@@ -86,14 +92,23 @@ export class NodeOfContainers {
       .map((line) => JSON.parse(line) as Answer);
   }
 
-  /** Asks from now until `work` is done, and at least once after it began. */
-  async askDuring(url: string, work: () => Promise<void>): Promise<Answer[]> {
+  /**
+   * Asks from now until `work` is done, and at least once after it began. The function that `work`
+   * gets resolves when all that was asked before has been answered.
+   */
+  async askDuring(
+    url: string,
+    work: (answered: () => Promise<unknown>) => Promise<void>,
+  ): Promise<Answer[]> {
     let isDone = false;
-    const working = work().finally(() => {
+    const answers: Answer[] = [];
+    const answered = () => {
+      const before = answers.length;
+      return eventually("an answer", 120_000, async () => isDone || answers.length > before);
+    };
+    const working = work(answered).finally(() => {
       isDone = true;
     });
-    const answers: Answer[] = [];
-    // A client that fails must not hide why the work did.
     const asking = (async () => {
       do answers.push(...(await this.ask(url, 20)));
       while (!isDone);
