@@ -11,6 +11,8 @@ export let noBackendTotal: u32 = NO_COUNTER;
 export let framesRefusedTotal: u32 = NO_COUNTER;
 /** Clients that were forgotten before their time, for want of room. */
 export let affinityEvictedTotal: u32 = NO_COUNTER;
+/** What was counted for a Service in one second and could not be added to its numbers. */
+export let statsLostTotal: u32 = NO_COUNTER;
 
 /** Once for each VM. */
 export function defineCounters(): void {
@@ -19,4 +21,5 @@ export function defineCounters(): void {
   noBackendTotal = defineCounter("portico_no_backend_total");
   framesRefusedTotal = defineCounter("portico_frames_refused_total");
   affinityEvictedTotal = defineCounter("portico_affinity_evicted_total");
+  statsLostTotal = defineCounter("portico_stats_lost_total");
 }

@@ -79,4 +79,7 @@ export declare function proxy_send_local_response(
   grpcStatus: i32,
 ): u32;
 
+/** Of the root context that the present one belongs to; 0 ends its ticks. */
+export declare function proxy_set_tick_period_milliseconds(milliseconds: u32): u32;
+
 export declare function proxy_close_stream(stream: u32): u32;

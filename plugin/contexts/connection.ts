@@ -14,6 +14,7 @@ import { closeDownstream } from "../host/stream";
 import { addBytes, addText, beginText, lastingAscii } from "../host/text";
 import { pickedBackend } from "../pick/backend";
 import { NO_BACKEND, PICKED, pickBackend, UNKNOWN_FRONTEND } from "../pick/lookup";
+import { countNoBackend, countOpened } from "../stats/connections";
 import { backendBytes, keyFamily } from "../table/record";
 import { KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
 import { keyList } from "./root";
@@ -23,11 +24,13 @@ const destinationPath: usize = lastingAscii(DESTINATION);
 const key: usize = memory.data(20);
 
 /** Whether the picked backend became the connection's destination. */
-function connectToPicked(): bool {
+function connectToPicked(contextId: u32): bool {
   const backend = pickedBackend();
   const portAt = backend + backendBytes(key) - 4;
-  if (!setOriginalDestination(keyFamily(key), backend, bswap<u16>(load<u16>(portAt)))) return false;
+  const family = keyFamily(key);
+  if (!setOriginalDestination(family, backend, bswap<u16>(load<u16>(portAt)))) return false;
   count(picksTotal);
+  countOpened(contextId, family);
   return true;
 }
 
@@ -49,12 +52,13 @@ function rejectUnpicked(outcome: u32, destination: usize, size: u32): u32 {
   }
   if (outcome === NO_BACKEND) {
     count(noBackendTotal);
+    countNoBackend();
     return reject(LOG_WARN, "the frontend has no backend", destination, size);
   }
   return reject(LOG_ERROR, "the table cannot be read", destination, size);
 }
 
-function serve(destination: usize, size: u32): u32 {
+function serve(contextId: u32, destination: usize, size: u32): u32 {
   if (destination === 0 || !keyFromText(destination, size, PROTOCOL_TCP, key)) {
     count(unknownFrontendTotal);
     return reject(LOG_ERROR, "its destination is no address with a port", destination, size);
@@ -62,14 +66,14 @@ function serve(destination: usize, size: u32): u32 {
   store<u8>(key + KEY_FAMILY_OFFSET, load<u8>(key + KEY_FAMILY_OFFSET) | <u8>keyList);
   const outcome = pickBackend(key);
   if (outcome !== PICKED) return rejectUnpicked(outcome, destination, size);
-  if (connectToPicked()) return ACTION_CONTINUE;
+  if (connectToPicked(contextId)) return ACTION_CONTINUE;
   return reject(LOG_ERROR, "Envoy refused the filter state", destination, size);
 }
 
-export function proxy_on_new_connection(_contextId: u32): u32 {
+export function proxy_on_new_connection(contextId: u32): u32 {
   const destination = readProperty(destinationPath, DESTINATION.length);
   const size = destination === 0 ? 0 : returnedSize();
-  const action = serve(destination, size);
+  const action = serve(contextId, destination, size);
   release(destination);
   return action;
 }

@@ -1,7 +1,6 @@
-// "?first=0&count=512" → which buckets to dump.
+// "?first=0&count=512" → which buckets of the table, or pages of what was counted, to answer.
 
 import { isText } from "../host/text";
-import { BUCKET_COUNT } from "../wire/layout";
 
 const QUESTION_MARK: u8 = 0x3f;
 const AMPERSAND: u8 = 0x26;
@@ -9,25 +8,27 @@ const EQUALS: u8 = 0x3d;
 
 let first: u32 = 0;
 let count: u32 = 0;
+/** How many there are. */
+let total: u32 = 0;
 
-/** First bucket, below BUCKET_COUNT. */
+/** The first, below the total. */
 export function queryFirst(): u32 {
   return first;
 }
 
-/** Number of buckets, from 1 to BUCKET_COUNT; the table may end before. */
+/** How many, from 1 to what there is after the first. */
 export function queryCount(): u32 {
-  return count;
+  return min(count, total - first);
 }
 
-/** The digits from `at` to `end`; BUCKET_COUNT + 1 when they are no number or a larger one. */
+/** The digits from `at` to `end`; total + 1 when they are no number or a larger one. */
 function number(at: usize, end: usize): u32 {
-  if (at === end) return BUCKET_COUNT + 1;
+  if (at === end) return total + 1;
   let value: u32 = 0;
   for (; at < end; at++) {
     const digit = <u32>load<u8>(at) - 0x30;
-    if (digit > 9) return BUCKET_COUNT + 1;
-    value = min(value * 10 + digit, BUCKET_COUNT + 1);
+    if (digit > 9) return total + 1;
+    value = min(value * 10 + digit, total + 1);
   }
   return value;
 }
@@ -37,10 +38,11 @@ function find(at: usize, end: usize, byte: u8): usize {
   return at;
 }
 
-/** Reads the query; what is not in it means all buckets. False when it is wrong. */
-export function parseQuery(query: usize, end: usize): bool {
+/** Reads the query; what is not in it means all of `available`. False when it is wrong. */
+export function parseQuery(query: usize, end: usize, available: u32): bool {
+  total = available;
   first = 0;
-  count = BUCKET_COUNT;
+  count = total;
   let at = query;
   if (at < end && load<u8>(at) === QUESTION_MARK) at++;
   while (at < end) {
@@ -53,5 +55,5 @@ export function parseQuery(query: usize, end: usize): bool {
     else return false;
     at = next + 1;
   }
-  return first < BUCKET_COUNT && count >= 1 && count <= BUCKET_COUNT;
+  return first < total && count >= 1 && count <= total;
 }

@@ -4,23 +4,19 @@
 // is the whole VM's: "connection-local" has a VM of its own (another vm_config.configuration, the
 // same vm_id and so the same table), and no connection has to ask which context it belongs to.
 
-import { BUFFER_PLUGIN_CONFIGURATION, LOG_ERROR } from "../abi/codes";
+import { LOG_ERROR } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
 import { defineCounters } from "../counters";
-import { readBuffer } from "../host/buffer";
 import { log } from "../host/log";
 import { readProperty } from "../host/property";
 import { addText, beginText, isText, lastingAscii } from "../host/text";
 import { seed } from "../pick/chance";
+import { flushByTick } from "../stats/counted";
 import { KEY_LIST_LOCAL } from "../wire/layout";
+import { readConfiguration } from "./configuration";
 
 const ROOT_ID = "plugin_root_id";
 const rootIdPath: usize = lastingAscii(ROOT_ID);
-
-/** Longest build id. */
-const MAX_BUILD_BYTES: u32 = 64;
-const build: usize = memory.data(64);
-let buildSize: u32 = 0;
 
 let started: bool = false;
 /** Whether a role was configured here that reads the cluster list, or the table as a whole. */
@@ -28,13 +24,22 @@ let hasOtherRole: bool = false;
 /** What this VM adds to the family of a connection's key: KEY_LIST_LOCAL, or 0. */
 export let keyList: u32 = 0;
 
-/** What this code was built as; it comes with the configuration (readBuildId). */
-export function buildId(): usize {
-  return build;
+/** Root contexts that were configured last; a VM gets new ones when its configuration changes. */
+const MOST_ROOTS: u32 = 8;
+const roots: usize = memory.data(32); // MOST_ROOTS * 4
+let rootsSeen: u32 = 0;
+
+export function isRoot(contextId: u32): bool {
+  for (let i: u32 = 0; i < MOST_ROOTS; i++) {
+    if (load<u32>(roots + i * 4) === contextId) return true;
+  }
+  return false;
 }
 
-export function buildIdSize(): u32 {
-  return buildSize;
+function addRoot(contextId: u32): void {
+  if (isRoot(contextId)) return;
+  store<u32>(roots + (rootsSeen % MOST_ROOTS) * 4, contextId);
+  rootsSeen++;
 }
 
 /** Once for each VM, whichever role comes first. */
@@ -70,36 +75,19 @@ function takeRole(): bool {
   return true;
 }
 
-function isPlain(character: u8): bool {
-  const letter = (character | 0x20) - 0x61;
-  const digit = character - 0x30;
-  return (
-    letter < 26 || digit < 10 || character === 0x2d || character === 0x2e || character === 0x5f
-  );
-}
-
-/** Takes the build id from the configuration; it may be empty. */
-function readBuildId(size: u32): bool {
-  buildSize = 0;
-  if (size === 0) return true;
-  if (size > MAX_BUILD_BYTES) return false;
-  const value = readBuffer(BUFFER_PLUGIN_CONFIGURATION, size);
-  if (value === 0) return false;
-  let plain = true;
-  for (let i: u32 = 0; i < size; i++) plain = plain && isPlain(load<u8>(value + i));
-  if (plain) {
-    memory.copy(build, value, size);
-    buildSize = size;
-  }
-  release(value);
-  return plain;
-}
-
 /** 1 when the configuration can be served, else 0: Envoy then refuses it. */
-export function proxy_on_configure(_contextId: u32, configurationSize: u32): u32 {
+export function proxy_on_configure(contextId: u32, configurationSize: u32): u32 {
   start();
+  addRoot(contextId);
   if (!takeRole()) return 0;
-  if (readBuildId(configurationSize)) return 1;
-  fail("the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _)");
+  if (readConfiguration(configurationSize)) return 1;
+  fail(
+    "the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _), which " +
+      "stats=off, stats=service or stats=backend may follow, after a comma",
+  );
   return 0;
+}
+
+export function proxy_on_tick(_contextId: u32): void {
+  flushByTick();
 }

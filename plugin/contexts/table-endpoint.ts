@@ -1,7 +1,8 @@
-// One HTTP request on the table's Unix socket: a push, a dump or the version. Requests leave
-// nothing behind in the VM; between headers and body the host keeps what there is.
+// One HTTP request on the table's Unix socket: a push, a dump, the version, or what was counted
+// per Service. Requests leave nothing behind in the VM; between headers and body the host keeps
+// what there is.
 //
-// To add a question: a path here, an answer in table/, and the client in controller/table.
+// To add a question: a path here, an answer in table/ or stats/, the client in controller/table.
 
 import { ACTION_STOP, STATUS_OK } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
@@ -19,13 +20,21 @@ import {
   textBytes,
   textSize,
 } from "../host/text";
+import {
+  dumpPages,
+  forgetEntry,
+  releaseAnswer,
+  statsAnswer,
+  statsAnswerBytes,
+} from "../stats/pages";
 import { APPLIED, applyFrame, CONFLICT, REFUSED } from "../table/apply";
 import { dumpBuckets, dumpedBytes, dumpedPage, releasePage } from "../table/dump";
 import { head, readHead } from "../table/head";
 import { addRefusal } from "../table/refusal";
 import { BUCKET_COUNT, MAX_FRAME_BYTES, WIRE_VERSION } from "../wire/layout";
+import { STATS_KEY_BYTES, STATS_PAGE_COUNT } from "../wire/stats-layout";
+import { buildId, buildIdSize } from "./configuration";
 import { parseQuery, queryCount, queryFirst } from "./dump-query";
-import { buildId, buildIdSize } from "./root";
 
 const METHOD = ":method";
 const methodName: usize = lastingAscii(METHOD);
@@ -89,14 +98,36 @@ function answerVersion(): u32 {
 }
 
 function answerDump(query: usize, end: usize): u32 {
-  if (!parseQuery(query, end)) {
+  if (!parseQuery(query, end, BUCKET_COUNT)) {
     return sendError(400, "dump wants ?first=B&count=N, buckets 0 to 16383, N from 1");
   }
-  const count = min(queryCount(), BUCKET_COUNT - queryFirst());
-  const dumped = dumpBuckets(queryFirst(), count);
+  const dumped = dumpBuckets(queryFirst(), queryCount());
   if (dumped) answerBytes(dumpedPage(), dumpedBytes());
   releasePage();
   return dumped ? ACTION_STOP : sendError(500, "the table cannot be read");
+}
+
+function answerStats(query: usize, end: usize): u32 {
+  if (!parseQuery(query, end, STATS_PAGE_COUNT)) {
+    return sendError(400, "stats wants ?first=P&count=N, pages 0 to 1023, N from 1");
+  }
+  const dumped = dumpPages(queryFirst(), queryCount());
+  if (dumped) answerBytes(statsAnswer(), statsAnswerBytes());
+  releaseAnswer();
+  return dumped ? ACTION_STOP : sendError(500, "what was counted cannot be read");
+}
+
+/** The body is a row of keys. */
+function answerForget(size: u32): u32 {
+  const keys: usize = size === 0 ? 0 : readRequestBody(size);
+  if (size > 0 && keys === 0) return sendError(500, "the request's body cannot be read");
+  const isWhole = size % STATS_KEY_BYTES === 0;
+  for (let at: u32 = 0; isWhole && at < size; at += STATS_KEY_BYTES) forgetEntry(keys + at);
+  release(keys);
+  if (!isWhole) return sendError(400, "forget wants keys of 28 bytes");
+  beginText();
+  addText("{}");
+  return send(200);
 }
 
 function answerConflict(): u32 {
@@ -132,21 +163,33 @@ function answerFrame(size: u32): u32 {
   return sendError(500, "shared data could not be written; the table has version 0 now");
 }
 
-/** Answers, or stops to wait for the body of a frame. */
+const FRAMES = "/v1/frames";
+const FORGET = "/v1/stats/forget";
+
+/** Answers, or stops to wait for the body. */
 function answer(method: usize, methodSize: u32, path: usize, size: u32, bodyless: bool): u32 {
   let pathEnd = path;
   while (pathEnd < path + size && load<u8>(pathEnd) !== QUESTION_MARK) pathEnd++;
+  const end = path + size;
   const pathSize = <u32>(pathEnd - path);
-  const frames = isText(path, pathSize, "/v1/frames");
+  const version = isText(path, pathSize, "/v1/version");
   const dump = isText(path, pathSize, "/v1/dump");
-  if (!frames && !dump && !isText(path, pathSize, "/v1/version")) {
-    return sendError(404, "no such path: /v1/version, /v1/frames and /v1/dump are there");
+  const stats = isText(path, pathSize, "/v1/stats");
+  const takesBody = isText(path, pathSize, FRAMES) || isText(path, pathSize, FORGET);
+  if (!version && !dump && !stats && !takesBody) {
+    return sendError(404, "no such path: see ARCHITECTURE.md, The table's protocol");
   }
-  if (!isText(method, methodSize, frames ? "POST" : "GET")) {
-    return sendError(405, frames ? "this path takes POST" : "this path takes GET");
+  if (!isText(method, methodSize, takesBody ? "POST" : "GET")) {
+    return sendError(405, takesBody ? "this path takes POST" : "this path takes GET");
   }
-  if (frames) return bodyless ? answerFrame(0) : ACTION_STOP;
-  return dump ? answerDump(pathEnd, path + size) : answerVersion();
+  if (takesBody) return bodyless ? answerBody(path, pathSize, 0) : ACTION_STOP;
+  if (version) return answerVersion();
+  return dump ? answerDump(pathEnd, end) : answerStats(pathEnd, end);
+}
+
+/** The whole body is there. */
+function answerBody(path: usize, pathSize: u32, size: u32): u32 {
+  return isText(path, pathSize, FORGET) ? answerForget(size) : answerFrame(size);
 }
 
 export function proxy_on_request_headers(_contextId: u32, _count: u32, endOfStream: u32): u32 {
@@ -160,11 +203,15 @@ export function proxy_on_request_headers(_contextId: u32, _count: u32, endOfStre
   return action;
 }
 
-/** Comes only where the headers were not answered: the body of a frame, `size` bytes so far. */
+/** Comes only where the headers were not answered: a body, `size` bytes so far. */
 export function proxy_on_request_body(_contextId: u32, size: u32, endOfStream: u32): u32 {
   if (size > MAX_FRAME_BYTES) {
     count(framesRefusedTotal);
     return sendError(413, "the frame is over MAX_FRAME_BYTES (8388608)");
   }
-  return endOfStream !== 0 ? answerFrame(size) : ACTION_STOP;
+  if (endOfStream === 0) return ACTION_STOP;
+  const path = readRequestHeader(pathName, PATH.length);
+  const action = answerBody(path, path === 0 ? 0 : returnedSize(), size);
+  release(path);
+  return action;
 }

@@ -13,6 +13,7 @@ import {
   nextRecord,
   recordKey,
   sameKey,
+  servicePort,
 } from "../table/record";
 import { pickWithAffinity } from "./affinity";
 import { pickAny } from "./backend";
@@ -26,7 +27,15 @@ export const UNREADABLE: u32 = 3;
 /** A list would have to be replaced this often between two reads. */
 const ATTEMPTS: u32 = 8;
 
+let foundServicePort: u64 = 0;
+
+/** The ServicePort of the frontend that was found last, backend or not. */
+export function pickedServicePort(): u64 {
+  return foundServicePort;
+}
+
 function pickFrom(record: usize): u32 {
+  foundServicePort = servicePort(record);
   if (backendCount(record) === 0) return NO_BACKEND;
   const status = affinityTimeout(record) === 0 ? pickAny(record) : pickWithAffinity(record);
   return status === STATUS_OK ? PICKED : UNREADABLE;

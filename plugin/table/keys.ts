@@ -9,11 +9,14 @@
 //   +-----+------+---------+-------------------+---------------+-----------+
 //   | "P" | kind | affinity version | bucket u32 |   session affinity: 8 bytes
 //   +-----+------+------------------+------------+
+//   | "P" | kind | stats version    | page u32   |   counted per Service: 8 bytes
+//   +-----+------+------------------+------------+
 //
 // version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
 // allocation.
 
 import { KEY_BYTES, WIRE_VERSION } from "../wire/layout";
+import { STATS_VERSION } from "../wire/stats-layout";
 
 /**
  * Raised when the values in shared data change their form and the wire does not (0 … 15). A plugin
@@ -30,16 +33,19 @@ const KIND_HEAD: u8 = 0x68;
 const KIND_BUCKET: u8 = 0x62;
 const KIND_CHUNK: u8 = 0x63;
 const KIND_AFFINITY: u8 = 0x61;
+const KIND_STATS: u8 = 0x73;
 
 export const HEAD_KEY_BYTES: u32 = 4;
 export const BUCKET_KEY_BYTES: u32 = 8;
 export const CHUNK_KEY_BYTES: u32 = 27;
 export const AFFINITY_KEY_BYTES: u32 = 8;
+export const STATS_PAGE_KEY_BYTES: u32 = 8;
 
 const head: usize = memory.data(4);
 const bucketKeyBytes: usize = memory.data(8);
 const chunkKeyBytes: usize = memory.data(27);
 const affinityKeyBytes: usize = memory.data(8);
+const statsKeyBytes: usize = memory.data(8);
 
 function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
@@ -67,4 +73,9 @@ export function chunkKey(frontend: usize, generation: u32, chunk: u32): usize {
 export function affinityKey(bucket: u32): usize {
   store<u32>(affinityKeyBytes + 4, bucket);
   return begin(affinityKeyBytes, KIND_AFFINITY, AFFINITY_VERSION);
+}
+
+export function statsPageKey(page: u32): usize {
+  store<u32>(statsKeyBytes + 4, page);
+  return begin(statsKeyBytes, KIND_STATS, STATS_VERSION);
 }

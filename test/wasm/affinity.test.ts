@@ -320,7 +320,8 @@ it("survives any bytes where clients are remembered, and picks what is listed", 
   expect(listed).toContain(clean);
 });
 
-it("costs a frontend without it nothing", () => {
+it("costs a frontend without it nothing", async () => {
+  host = await WasmHost.load(PLUGIN, { build: "plain,stats=off" });
   push(1, frontend(2));
   const calls: string[] = [];
   host.fault = (name) => {

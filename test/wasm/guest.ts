@@ -35,6 +35,8 @@ export class Guest {
   readonly #around: Surroundings;
   #exports: Record<string, unknown> = {};
   readonly #metrics: string[] = [];
+  /** As the guest asked for; 0 for no ticks. */
+  tickMilliseconds = 0;
   #stream: Stream | undefined;
 
   private constructor(around: Surroundings) {
@@ -130,6 +132,11 @@ export class Guest {
         this.#memory().writeBigUInt64LE(this.#around.now(), out);
         return STATUS.ok;
       },
+      "env.proxy_set_tick_period_milliseconds": (milliseconds = 0) => {
+        this.#streamNow("proxy_set_tick_period_milliseconds");
+        this.tickMilliseconds = milliseconds;
+        return STATUS.ok;
+      },
       "wasi_snapshot_preview1.clock_time_get": (clock = 0, _precision = 0, out = 0) => {
         if (clock !== 1) throw new GuestError(`clock ${clock} is not the monotonic one`);
         this.#read(out, 8);
@@ -152,7 +159,9 @@ export class Guest {
     return {
       "env.proxy_get_property": (path = 0, size = 0, outBytes = 0, outSize = 0) => {
         const stream = this.#streamNow("proxy_get_property");
-        return this.#giveText(stream.properties[this.#text(path, size)], outBytes, outSize);
+        const value = stream.properties[this.#text(path, size)];
+        if (typeof value === "object") return this.#giveBytes(value, outBytes, outSize);
+        return this.#giveText(value, outBytes, outSize);
       },
       "env.proxy_get_shared_data": (key = 0, size = 0, outBytes = 0, outSize = 0, outCas = 0) => {
         const found = this.#around.shared.get(this.#read(key, size));

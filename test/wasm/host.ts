@@ -7,7 +7,13 @@ import { readFile } from "node:fs/promises";
 import type { BackendList } from "../../controller/wire/key.ts";
 import { Guest, GuestError, type Surroundings } from "./guest.ts";
 import { SharedData } from "./shared-data.ts";
-import type { ConnectionStream, LocalResponse, RequestStream, RootStream } from "./stream.ts";
+import type {
+  ConnectionStream,
+  LocalResponse,
+  Properties,
+  RequestStream,
+  RootStream,
+} from "./stream.ts";
 import { type WasmModule, WebAssembly } from "./webassembly.ts";
 
 const DESTINATION = "envoy.network.transport_socket.original_dst_address";
@@ -44,6 +50,23 @@ export interface ConnectOptions {
   source?: string;
 }
 
+/** What Envoy knows of a connection when it ends; nothing by default. */
+export interface ConnectionEnd {
+  receivedBytes?: number;
+  sentBytes?: number;
+  /** Until the backend had accepted; absent: it never did. */
+  connectNanoseconds?: number;
+  /** Envoy's response flags. */
+  flags?: number;
+  failure?: string;
+}
+
+/** A connection that lives until it is ended. */
+export interface OpenConnection {
+  connected: Connected;
+  end(how?: ConnectionEnd): void;
+}
+
 export interface RequestOptions {
   worker?: number;
   /** The body comes in parts of this many bytes. */
@@ -59,6 +82,7 @@ export class WasmHost {
   fault: ((name: string) => number | undefined) | undefined;
   readonly #guests: Guest[] = [];
   readonly #localGuests: Guest[] = [];
+  readonly #roots: { guest: Guest; stream: RootStream; context: number }[] = [];
   #nextContext = 1;
   readonly #contexts = new Set<number>();
 
@@ -126,8 +150,15 @@ export class WasmHost {
     );
   }
 
-  /** A new connection to "10.96.0.10:80" or "[fd00::a]:80". */
+  /** A connection to "10.96.0.10:80" or "[fd00::a]:80", and its end. */
   connect(destination: string, options: ConnectOptions = {}): Connected {
+    const { connected, end } = this.open(destination, options);
+    end();
+    return connected;
+  }
+
+  /** A new connection. */
+  open(destination: string, options: ConnectOptions = {}): OpenConnection {
     const { worker = 0, list = "cluster", source = "10.1.1.10:40000" } = options;
     const guest = this.#guest(worker, list);
     const before = this.#closeCounts();
@@ -137,18 +168,34 @@ export class WasmHost {
       filterState: new Map(),
       closed: false,
     };
-    const action = this.#inContext(guest, stream, (context) =>
-      guest.call(stream, "proxy_on_new_connection", context),
-    );
+    const context = this.#beginContext(guest, stream);
+    const action = guest.call(stream, "proxy_on_new_connection", context);
+    const end = (how: ConnectionEnd = {}) => {
+      Object.assign(stream.properties, propertiesAtEnd(how));
+      this.#endContext(guest, stream, context);
+    };
     const set = stream.filterState.get(DESTINATION);
     if (stream.closed) {
       if (action !== ACTION_STOP || set) throw new GuestError("a closed connection went on");
-      return { closed: this.#closeReason(before) };
+      return { connected: { closed: this.#closeReason(before) }, end };
     }
     if (action !== ACTION_CONTINUE || set?.span !== SPAN_CONNECTION) {
       throw new GuestError(`action ${action}, filter state ${JSON.stringify(set)}`);
     }
-    return { backend: set.value };
+    return { connected: { backend: set.value }, end };
+  }
+
+  /** A second passes for all VMs that asked to be told. */
+  tick(): void {
+    for (const { guest, stream, context } of this.#roots) {
+      if (stream.properties.plugin_root_id === "table" || guest.tickMilliseconds === 0) continue;
+      guest.call(stream, "proxy_on_tick", context);
+    }
+  }
+
+  /** Whether a VM asked for ticks. */
+  get isTicking(): boolean {
+    return this.#roots.some(({ guest }) => guest.tickMilliseconds > 0);
   }
 
   /** One request to the table endpoint. */
@@ -194,10 +241,14 @@ export class WasmHost {
     }
   }
 
-  /** Ends the host's life: no context may be left. */
+  /** Ends the host's life, as a new plugin does with the old one: no context may be left. */
   close(): void {
     const left = [...this.#contexts];
     if (left.length > 0) throw new GuestError(`contexts ${left.join(", ")} were never deleted`);
+    for (const { guest, stream, context } of this.#roots) {
+      guest.call(stream, "proxy_on_done", context);
+      guest.call(stream, "proxy_on_delete", context);
+    }
   }
 
   #sendBody(
@@ -229,15 +280,24 @@ export class WasmHost {
     stream: ConnectionStream | RequestStream,
     use: (context: number) => Result,
   ): Result {
+    const context = this.#beginContext(guest, stream);
+    const result = use(context);
+    this.#endContext(guest, stream, context);
+    return result;
+  }
+
+  #beginContext(guest: Guest, stream: ConnectionStream | RequestStream): number {
     const context = this.#nextContext++;
     this.#contexts.add(context);
     guest.call(stream, "proxy_on_context_create", context, 1);
-    const result = use(context);
+    return context;
+  }
+
+  #endContext(guest: Guest, stream: ConnectionStream | RequestStream, context: number): void {
+    if (!this.#contexts.delete(context)) throw new Error(`context ${context} has ended before`);
     guest.call(stream, "proxy_on_done", context);
     guest.call(stream, "proxy_on_log", context);
     guest.call(stream, "proxy_on_delete", context);
-    this.#contexts.delete(context);
-    return result;
   }
 
   #accepts(guest: Guest, rootId: string, build: string): boolean {
@@ -245,6 +305,7 @@ export class WasmHost {
     const properties = { plugin_root_id: rootId };
     const stream: RootStream = { kind: "root", properties, configuration };
     const root = this.#nextContext++;
+    this.#roots.push({ guest, stream, context: root });
     guest.call(stream, "proxy_on_context_create", root, 0);
     if (guest.call(stream, "proxy_on_vm_start", root, 0) === 0) return false;
     return guest.call(stream, "proxy_on_configure", root, configuration.length) !== 0;
@@ -264,6 +325,23 @@ export class WasmHost {
     if (after.unknown > before.unknown) return "unknown-frontend";
     return after.empty > before.empty ? "no-backend" : "failed";
   }
+}
+
+function propertiesAtEnd(how: ConnectionEnd): Properties {
+  const eightBytes = (value: number) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(value));
+    return bytes;
+  };
+  return {
+    "request\0total_size": eightBytes(how.receivedBytes ?? 0),
+    "response\0total_size": eightBytes(how.sentBytes ?? 0),
+    "response\0flags": eightBytes(how.flags ?? 0),
+    "upstream\0transport_failure_reason": how.failure ?? "",
+    ...(how.connectNanoseconds !== undefined && {
+      "upstream\0cx_pool_ready_duration": eightBytes(how.connectNanoseconds),
+    }),
+  };
 }
 
 /** mulberry32: 32 bits at a time, the same for the same seed. */

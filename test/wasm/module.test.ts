@@ -17,9 +17,11 @@ it("exports the callbacks in use and nothing else", async () => {
     "memory",
     "proxy_abi_version_0_2_1",
     "proxy_on_configure",
+    "proxy_on_done",
     "proxy_on_new_connection",
     "proxy_on_request_body",
     "proxy_on_request_headers",
+    "proxy_on_tick",
   ]);
 });
 
@@ -50,4 +52,16 @@ it("takes a build id as its configuration and nothing else", async () => {
   expect(await host.wouldConfigure("table", "x".repeat(65))).toBe(false);
   expect(await host.wouldConfigure("table", 'quote"')).toBe(false);
   expect(host.logs.at(-1)?.message).toContain("build id");
+});
+
+it("takes what is to be counted after the build id, and nothing unknown", async () => {
+  const host = await WasmHost.load(PLUGIN);
+  for (const what of ["off", "service", "backend"]) {
+    expect(await host.wouldConfigure("connection", `0123abcd,stats=${what}`)).toBe(true);
+  }
+  expect(await host.wouldConfigure("connection", ",stats=off")).toBe(true);
+  for (const wrong of ["stats=all", "", "stats", "stats=off=off", "x".repeat(300)]) {
+    expect(await host.wouldConfigure("connection", `0123abcd,${wrong}`)).toBe(false);
+  }
+  expect(host.logs.at(-1)?.message).toContain("stats=service");
 });

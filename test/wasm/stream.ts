@@ -7,15 +7,18 @@ export interface LocalResponse {
   body: Buffer;
 }
 
+/** A text, or the bytes of what is no text. */
+export type Properties = Record<string, string | Buffer>;
+
 export interface RootStream {
   kind: "root";
-  properties: Record<string, string>;
+  properties: Properties;
   configuration: Buffer;
 }
 
 export interface ConnectionStream {
   kind: "connection";
-  properties: Record<string, string>;
+  properties: Properties;
   /** By path; set through set_envoy_filter_state. */
   filterState: Map<string, { value: string; span: number }>;
   closed: boolean;
@@ -23,7 +26,7 @@ export interface ConnectionStream {
 
 export interface RequestStream {
   kind: "request";
-  properties: Record<string, string>;
+  properties: Properties;
   headers: Record<string, string>;
   body: Buffer;
   response: LocalResponse | undefined;
