@@ -50,7 +50,12 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   pageAddress: PageAddress | undefined;
   /** How long a Service may be without endpoints before an Event says so. */
   eventGraceMs: number;
+  serviceMetrics: ServiceMetricsMode;
 }
+
+/** What is counted: nothing, each ServicePort, or each of its backends too. */
+export const SERVICE_METRICS_MODES = ["off", "service", "backend"] as const;
+export type ServiceMetricsMode = (typeof SERVICE_METRICS_MODES)[number];
 
 /** sun_path of unix(7), without its terminating NUL. */
 const MAX_SOCKET_PATH_BYTES = 107;

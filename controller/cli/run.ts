@@ -14,6 +14,8 @@ import {
   proxyConfigurationOf,
   type RunOptions,
   routeTableFromText,
+  SERVICE_METRICS_MODES,
+  type ServiceMetricsMode,
   type SourceOptions,
   shippedPlugin,
 } from "../config.ts";
@@ -50,6 +52,7 @@ interface Flags extends ProxyFlags {
   syncPeriod: number;
   eventGrace: number;
   logLevel: LogLevel;
+  serviceMetrics: ServiceMetricsMode;
 }
 
 export function runCommand(): Command {
@@ -62,6 +65,7 @@ export function runCommand(): Command {
   addEnvoyOptions(command);
   addKernelOptions(command);
   addSyncOptions(command);
+  addTrafficOptions(command);
   addProxyOptions(command);
   return command.action(run);
 }
@@ -230,6 +234,18 @@ function addSyncOptions(command: Command): void {
     );
 }
 
+function addTrafficOptions(command: Command): void {
+  command.addOption(
+    new Option(
+      "--service-metrics <what>",
+      "whose connections and bytes /metrics tells: of no Service, of each, or of each and its " +
+        "backends",
+    )
+      .choices(SERVICE_METRICS_MODES)
+      .default("service"),
+  );
+}
+
 /** Shows its default as people type it. */
 function withDefault<T>(flags: string, what: string, parse: (text: string) => T, text: string) {
   return new Option(flags, what).argParser(parse).default(parse(text), text);
@@ -267,6 +283,7 @@ function optionsFromFlags(
     pageAddress: flags.pageBindAddress,
     syncPeriodMs: either("syncPeriod", flags.syncPeriod, syncPeriodMs),
     eventGraceMs: flags.eventGrace,
+    serviceMetrics: flags.serviceMetrics,
   };
 }
 

@@ -56,11 +56,10 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   const problems = new Problems(problemListener(log, appeared, happened));
   const isConnected = () => sync.plane.isConnected;
   const operations = new Operations({
-    options,
-    state,
-    log,
+    ...{ options, state, log },
     loadKubeConfig: kubeConfigLoader(options),
     nodePortAddresses: () => sync.nodePortAddresses,
+    serviceCounters: () => sync.serviceCounters.read(),
     figures: () => ({
       ...sync.figures(),
       envoysConnected: sync.plane.xds.connections().length,

@@ -86,6 +86,7 @@ export class EnvoyPlane {
       xds: this.xds,
       table: this.table,
       pushSnapshot: () => this.#pushSnapshot(),
+      options: pluginOptions(options),
     });
     this.listeners = new EnvoyListeners(this.xds, place.ports, () => this.rollout.serve());
     this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
@@ -150,6 +151,11 @@ export class EnvoyPlane {
     await this.table.pushSnapshot(this.#parts.records());
     this.#parts.connected();
   }
+}
+
+/** Only what is not the plugin's default: plugins that know no options go on to work. */
+function pluginOptions({ serviceMetrics }: RunOptions): string[] {
+  return serviceMetrics === "service" ? [] : [`stats=${serviceMetrics}`];
 }
 
 function captureOptions(options: RunOptions, { ports, otherPorts }: EnvoyPlace) {

@@ -13,6 +13,7 @@ import type { CaptureSet } from "../node/types.ts";
 import type { Log } from "../observe/log.ts";
 import type { Figures } from "../observe/present-metrics.ts";
 import type { Problems } from "../observe/problems.ts";
+import { ServiceCountersReader } from "../observe/service-counters.ts";
 import { Runner } from "../sync/runner.ts";
 import { TargetTable } from "../sync/target-table.ts";
 import { TableError } from "../table/table-error.ts";
@@ -72,6 +73,13 @@ interface Move {
 }
 
 export class NodeSync {
+  /** What happened to the Services that this node serves. */
+  readonly serviceCounters = new ServiceCountersReader({
+    table: () => this.#plane.table,
+    // Before the first sync it is not known what there is.
+    frontends: () => this.#interfaces && this.#follower.view.frontends.values(),
+    now: Date.now,
+  });
   readonly #parts: NodeSyncParts;
   readonly #follower: NodeFollower;
   readonly #target = new TargetTable();

@@ -24,7 +24,9 @@ import type { Log } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { metricsRoutes } from "../observe/metrics-routes.ts";
 import type { Figures } from "../observe/present-metrics.ts";
+import type { ServiceCountersSnapshot } from "../observe/service-counters.ts";
 import { ServiceEvents } from "../observe/service-events.ts";
+import { readServiceMetrics } from "../observe/service-metrics.ts";
 import type { SyncObserver } from "./node-sync.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
@@ -40,6 +42,7 @@ export interface OperationsParts {
   loadKubeConfig: (() => KubeConfig) | undefined;
   /** Where node ports answer, and healthCheckNodePorts with them. */
   nodePortAddresses: () => readonly string[];
+  serviceCounters: () => Promise<ServiceCountersSnapshot>;
   figures: () => Omit<Figures, "services" | "localPolicyGaps">;
 }
 
@@ -211,7 +214,7 @@ export class Operations implements SyncObserver {
     return metricsRoutes({
       metrics: async () => ({
         type: this.#metrics.contentType,
-        body: await this.#metrics.text(this.#figures()),
+        body: (await this.#metrics.text(this.#figures())) + (await this.#serviceMetrics()),
       }),
       envoyMetrics: () => envoyMetrics(runPaths(options.runDir).adminSocket),
       configz: () => ({
@@ -226,6 +229,11 @@ export class Operations implements SyncObserver {
         settings: { ...options, configFile: options.configFile?.path },
       },
     });
+  }
+
+  #serviceMetrics(): Promise<string> | string {
+    const { options, serviceCounters } = this.#parts;
+    return options.serviceMetrics === "off" ? "" : readServiceMetrics(serviceCounters);
   }
 
   #figures(): Figures {

@@ -25,6 +25,8 @@ export interface RolloutOptions {
   table: { version(): Promise<TableVersion> };
   /** Pushes the whole table; resolves once it is applied. */
   pushSnapshot: () => Promise<unknown>;
+  /** What all plugins are told (PluginCode.options). */
+  options?: readonly string[];
   /** How long the new code may take to answer; 5 s when absent. */
   answerTimeoutMs?: number;
 }
@@ -54,7 +56,7 @@ export class PluginRollout {
    */
   begin(wasm: Uint8Array): Promise<PluginCode> {
     return this.#inTurn(async () => {
-      const code = await checkPlugin(wasm);
+      const code = await this.#check(wasm);
       await this.#publish(code, undefined);
       this.#current = code;
       return code;
@@ -88,11 +90,16 @@ export class PluginRollout {
     return this.#inTurn(async () => {
       const present = this.#current;
       if (!present) throw new Error("PluginRollout.load before begin");
-      const code = await checkPlugin(wasm);
+      const code = await this.#check(wasm);
       if (code.build !== present.build) await this.#replace(present, code, isTrusted);
       this.#current = code;
       return code;
     });
+  }
+
+  async #check(wasm: Uint8Array): Promise<PluginCode> {
+    const { options } = this.#options;
+    return { ...(await checkPlugin(wasm)), ...(options && { options }) };
   }
 
   async #replace(present: PluginCode, code: PluginCode, isTrusted: boolean): Promise<void> {

@@ -43,6 +43,8 @@ export interface BackendsOptions {
 export interface PluginCode {
   build: string;
   wasm: Uint8Array;
+  /** What follows the build in its configuration (plugin/contexts/configuration.ts). */
+  options?: readonly string[];
 }
 
 /**
@@ -220,7 +222,7 @@ function pluginConfig(name: string, rootId: string, code: PluginCode, ownVM: obj
     },
     configuration: {
       "@type": "type.googleapis.com/google.protobuf.StringValue",
-      value: code.build,
+      value: [code.build, ...(code.options ?? [])].join(","),
     },
     // A VM that trapped is made anew after a second; the other policies refuse for ever.
     failure_policy: "FAIL_RELOAD",

@@ -1,0 +1,189 @@
+// What happened to each Service (service-counters.ts) → Prometheus' text. Written by hand, since
+// the numbers are totals already, which prom-client's counters and histograms do not take.
+//
+// How many series: for each ServicePort that was ever used some 23, with the failures that there
+// were; for each backend, where backends are counted, 5 more.
+
+import {
+  STATS_CONNECT_BOUND_0,
+  STATS_CONNECT_BOUND_1,
+  STATS_CONNECT_BOUND_2,
+  STATS_CONNECT_BOUND_3,
+  STATS_CONNECT_BOUND_4,
+  STATS_DURATION_BOUND_0,
+  STATS_DURATION_BOUND_1,
+  STATS_DURATION_BOUND_2,
+  STATS_DURATION_BOUND_3,
+  STATS_DURATION_BOUND_4,
+} from "../../plugin/wire/stats-layout.ts";
+import type { Histogram } from "../wire/stats.ts";
+import type {
+  BackendCounters,
+  ServiceCounters,
+  ServiceCountersSnapshot,
+} from "./service-counters.ts";
+
+/** Seconds, as the plugin has them. */
+const CONNECT_BOUNDS = [
+  STATS_CONNECT_BOUND_0,
+  STATS_CONNECT_BOUND_1,
+  STATS_CONNECT_BOUND_2,
+  STATS_CONNECT_BOUND_3,
+  STATS_CONNECT_BOUND_4,
+].map((microseconds) => microseconds / 1e6);
+const DURATION_BOUNDS = [
+  STATS_DURATION_BOUND_0,
+  STATS_DURATION_BOUND_1,
+  STATS_DURATION_BOUND_2,
+  STATS_DURATION_BOUND_3,
+  STATS_DURATION_BOUND_4,
+].map((milliseconds) => milliseconds / 1e3);
+
+const FAILURES = {
+  refused: "refused",
+  timedOut: "timeout",
+  noBackend: "no_backend",
+  other: "other",
+} as const;
+
+type Sample = readonly [suffix: string, moreLabels: string, value: number];
+
+interface Metric<Of> {
+  name: string;
+  type: "counter" | "gauge" | "histogram";
+  help: string;
+  samples: (of: Of) => readonly Sample[];
+}
+
+/** `what`: "service" or "backend". */
+function metricsOf(what: string): Metric<ServiceCounters>[] {
+  const single = (value: (of: ServiceCounters) => number) => (of: ServiceCounters) => [
+    ["", "", value(of)] as const,
+  ];
+  return [
+    {
+      name: `portico_${what}_connections_opened_total`,
+      type: "counter",
+      help: "Connections (UDP: flows) that were given a backend",
+      samples: single(({ opened }) => opened),
+    },
+    {
+      name: `portico_${what}_connections_active`,
+      type: "gauge",
+      help: "Those of them that have not ended",
+      samples: single(({ opened, closed }) => Math.max(0, opened - closed)),
+    },
+    {
+      name: `portico_${what}_connections_failed_total`,
+      type: "counter",
+      help:
+        "Connections that got no answer, by reason: the backend refused, a timeout, no_backend, " +
+        "other",
+      samples: failures,
+    },
+    {
+      name: `portico_${what}_received_bytes_total`,
+      type: "counter",
+      help: "Bytes from clients; counted when the connection ends",
+      samples: single(({ receivedBytes }) => receivedBytes),
+    },
+    {
+      name: `portico_${what}_sent_bytes_total`,
+      type: "counter",
+      help: "Bytes to clients; counted when the connection ends",
+      samples: single(({ sentBytes }) => sentBytes),
+    },
+  ];
+}
+
+/** Those that never happened are left out. */
+function failures({ failed }: ServiceCounters): Sample[] {
+  const reasons = Object.entries(FAILURES) as [keyof typeof FAILURES, string][];
+  return reasons
+    .filter(([name]) => failed[name] > 0)
+    .map(([name, reason]) => ["", `,reason="${reason}"`, failed[name]] as const);
+}
+
+const SERVICE_METRICS: readonly Metric<ServiceCounters>[] = [
+  ...metricsOf("service"),
+  {
+    name: "portico_service_connect_duration_seconds",
+    type: "histogram",
+    help: "From the pick of a backend until it had accepted; TCP only",
+    samples: ({ connect }) => histogramSamples(connect, CONNECT_BOUNDS),
+  },
+  {
+    name: "portico_service_connection_duration_seconds",
+    type: "histogram",
+    help: "From the pick of a backend to the end of the connection; TCP only",
+    samples: ({ duration }) => histogramSamples(duration, DURATION_BOUNDS),
+  },
+];
+const BACKEND_METRICS = metricsOf("backend");
+
+/** None of what has no value yet, as of UDP. */
+function histogramSamples({ buckets, seconds }: Histogram, bounds: readonly number[]): Sample[] {
+  let count = 0;
+  const samples = buckets.map((more, index): Sample => {
+    count += more;
+    return ["_bucket", `,le="${bounds[index] ?? "+Inf"}"`, count];
+  });
+  return count === 0 ? [] : [...samples, ["_sum", "", seconds], ["_count", "", count]];
+}
+
+/** Names of Kubernetes need no escaping. */
+function labelsOf({ namespace, service, port, protocol }: ServiceCounters): string {
+  const labels = `namespace="${namespace}",service="${service}",port="${port}"`;
+  return `${labels},protocol="${protocol}"`;
+}
+
+function backendLabels(of: BackendCounters): string {
+  const { address, port } = of.backend;
+  const text = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return `${labelsOf(of)},backend="${text}"`;
+}
+
+function* linesOf<Of extends ServiceCounters>(
+  metrics: readonly Metric<ServiceCounters>[],
+  all: readonly Of[],
+  labels: (of: Of) => string,
+): Generator<string> {
+  if (all.length === 0) return;
+  const labelled = all.map((of) => [of, labels(of)] as const);
+  for (const { name, type, help, samples } of metrics) {
+    yield `# HELP ${name} ${help}\n# TYPE ${name} ${type}`;
+    for (const [of, own] of labelled) {
+      for (const [suffix, more, value] of samples(of)) {
+        yield `${name}${suffix}{${own}${more}} ${value}`;
+      }
+    }
+  }
+}
+
+/** In Prometheus' text format, each line ended. */
+export function serviceMetricsText(snapshot: ServiceCountersSnapshot): string {
+  const name = "portico_service_other_connections_opened_total";
+  const other =
+    `# HELP ${name} Connections that found no room to be counted for their Service\n` +
+    `# TYPE ${name} counter\n${name} ${snapshot.other?.opened ?? 0}`;
+  const lines = [
+    ...linesOf(SERVICE_METRICS, snapshot.services, labelsOf),
+    ...linesOf(BACKEND_METRICS, snapshot.backends, backendLabels),
+    other,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The text as it is now. When Envoy does not answer, only that. */
+export async function readServiceMetrics(
+  read: () => Promise<ServiceCountersSnapshot>,
+): Promise<string> {
+  const up = (isUp: 0 | 1) =>
+    "# HELP portico_service_metrics_up Whether Envoy told what happened to Services\n" +
+    `# TYPE portico_service_metrics_up gauge\nportico_service_metrics_up ${isUp}\n`;
+  try {
+    return serviceMetricsText(await read()) + up(1);
+  } catch {
+    return up(0);
+  }
+}
