@@ -85,6 +85,8 @@ interface Examination {
 interface View {
   scope: Scope;
   look: () => Promise<Look>;
+  /** As in NodeQuestion. */
+  source: string | undefined;
   /** Somebody may just be writing. */
   isAlive: boolean;
 }
@@ -95,6 +97,7 @@ async function examine(service: string | undefined, options: DoctorOptions): Pro
   const { namespace, name } = view.scope;
   const node = await lookAtNode({
     cluster: look.cluster,
+    source: view.source,
     service: name === undefined ? undefined : `${namespace}/${name}`,
     isHealthy: exitCodeOf(findings) === 0,
     runDir: options.runDir,
@@ -117,12 +120,14 @@ function viewOf(service: string | undefined, options: DoctorOptions): View {
   const { manifests } = options;
   if (manifests !== undefined) {
     const scope = scopeOf(service, options.namespace, "default");
-    return { scope, look: () => lookAtManifests(resolve(manifests)), isAlive: false };
+    const directory = resolve(manifests);
+    const look = () => lookAtManifests(directory);
+    return { scope, look, source: `manifests in ${directory}`, isAlive: false };
   }
   const config = kubeConfigOf(options.kubeconfig, options.context);
   const current = config.getContextObject(config.getCurrentContext())?.namespace;
   const scope = scopeOf(service, options.namespace, current ?? "default");
-  return { scope, look: () => lookAtApi(config, scope), isAlive: true };
+  return { scope, look: () => lookAtApi(config, scope), source: undefined, isAlive: true };
 }
 
 /** Throws when the Service's own namespace and the one given are not the same. */

@@ -94,7 +94,10 @@ function readinessOfSlices(of: ServiceCase): Finding[] {
   if (endpoints.length === 0) return [];
   const command = getSlices(of.service);
   if (usable.length === 0) {
-    const text = `none of its ${count(endpoints.length, "endpoint")} is ready`;
+    const isOne = endpoints.length === 1;
+    const text = isOne
+      ? "its only endpoint is not ready"
+      : `none of its ${endpoints.length} endpoints is ready`;
     return [of.find("error", "no-ready-endpoints", text, command)];
   }
   const text = `${usable.length} of ${count(endpoints.length, "endpoint")} ready`;

@@ -7,6 +7,7 @@ import {
   doorsToExplain,
   explanationFindings,
   type NodeStatus,
+  tableFindings,
 } from "./this-node.ts";
 import type { DoctorCluster, Finding } from "./types.ts";
 
@@ -15,6 +16,7 @@ const WELL: NodeStatus = {
   watches: [{ kind: "Service", synced: true, error: "" }],
   envoyConnected: true,
   tableVersion: 7,
+  frontends: 3,
   lastSync: { error: "" },
   problems: [],
 };
@@ -35,6 +37,14 @@ it("tells what keeps a controller from serving", () => {
   expect(found({ envoyConnected: false, tableVersion: 0 })).toEqual(["error envoy-missing"]);
   expect(found({ tableVersion: 0 })).toEqual(["error table-empty"]);
   expect(found({ lastSync: { error: "nft is missing" } })).toEqual(["error sync-failed"]);
+});
+
+it("compares how much is in the table, of the same version only", () => {
+  expect(tableFindings(WELL, { version: 7, frontends: 3 })).toEqual([]);
+  expect(tableFindings(WELL, { version: 8, frontends: 4 })).toEqual([]);
+  expect(codes(tableFindings(WELL, { version: 7, frontends: 2 }))).toEqual([
+    "error data-plane-differs",
+  ]);
 });
 
 it("puts problems under the Service that they are about, but for those it finds by itself", () => {

@@ -13,6 +13,8 @@ export interface NodeStatus {
   watches: readonly { kind: string; synced: boolean; error: string }[];
   envoyConnected: boolean;
   tableVersion: number;
+  /** Entries that the table should have. */
+  frontends: number;
   lastSync: { error: string } | null;
   problems: readonly Problem[];
 }
@@ -38,6 +40,18 @@ export function controllerFindings(status: NodeStatus): Finding[] {
     add("sync-failed", `the last sync failed: ${lastSync.error}`);
   for (const problem of status.problems) found.push(...problemFinding(problem));
   return found;
+}
+
+/** What Envoy says of its table; of another version than the controller's it is on its way. */
+export function tableFindings(
+  status: NodeStatus,
+  table: { version: number; frontends: number },
+): Finding[] {
+  if (table.version !== status.tableVersion || table.frontends === status.frontends) return [];
+  const counts = `${table.frontends} entries, and the controller's has ${status.frontends}`;
+  const text = `this node: Envoy's table of version ${table.version} has ${counts}`;
+  const command = "portico services";
+  return [{ level: "error", code: "data-plane-differs", service: "", text, command }];
 }
 
 function problemFinding({ object, message, reason = "" }: Problem): Finding[] {

@@ -62,7 +62,7 @@ export const BROKEN_SERVICES: readonly BrokenService[] = [
     ],
     level: "error",
     code: "no-ready-endpoints",
-    says: /none of its 1 endpoint is ready/,
+    says: /its only endpoint is not ready/,
   },
   {
     name: "slice-beside-the-selector",

@@ -64,11 +64,17 @@ it("has nothing against a Service that answers, and has tried it", async () => {
   expect(unconnected.findings.map((each) => each.code)).not.toContain("listening");
 });
 
+it("looks at this node, too, when it looks at all Services", async () => {
+  const { stdout } = await served.portico.command("doctor", "--kubeconfig", kubeconfig);
+  expect(stdout).toMatch(/^\d+ Services: /);
+  expect(stdout).not.toContain("this node");
+});
+
 it("finds out that nothing listens on a target port", async () => {
   await objects.createPod(served.pod("web-1"));
   await createWeb({ ports: [{ name: "http", port: 80, targetPort: 7070 }] });
   let findings: Finding[] = [];
-  await eventually("an error of the doctor's", LAG_MS, async () => {
+  await eventually("an error of the doctor's", 3 * LAG_MS, async () => {
     const ended = await doctor();
     findings = ended.findings;
     return ended.code === 1 && findings.some((each) => each.code === "not-listening");
@@ -76,6 +82,15 @@ it("finds out that nothing listens on a target port", async () => {
   expect(troubles(findings)).toEqual(["warning target-port-undeclared", "error not-listening"]);
   const { text } = findings.find((each) => each.code === "not-listening") as Finding;
   expect(text).toContain(`nothing listens on ${served.addressOf("web-1")}:7070 (refused)`);
+});
+
+it("does not take the folder that it was given for what this node serves", async () => {
+  await createWeb();
+  const asked = ["doctor", "--manifests", served.portico.manifests, "-o", "json"];
+  const { code, stdout } = await served.portico.command(...asked);
+  expect(code).toBe(0);
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
+  expect(findings.map((each) => each.code)).toEqual(["another-cluster"]);
 });
 
 it("tells that a policy leaves nothing on this node", async () => {

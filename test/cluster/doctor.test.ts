@@ -190,6 +190,7 @@ describe("in a cluster", () => {
       /^\d+ Services: \d+ with errors, \d+ with warnings only,/,
     );
     expect(stdout).not.toMatch(/^(ok|note)/m);
+    expect(stdout).not.toContain("default/kubernetes");
   });
 
   it("makes do with what kube-proxy may read, and says what it could not look at", async () => {
