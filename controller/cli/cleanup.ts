@@ -16,7 +16,7 @@ import { drained } from "./drain.ts";
 import { earlyDemuxOption } from "./early-demux-option.ts";
 
 /** All that Portico and its Envoy put into a run directory. */
-const RUN_FILES = /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control)\.sock(\.new)?$/;
+const RUN_FILES = /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control|page)\.sock(\.new)?$/;
 
 export function cleanupCommand(): Command {
   return new Command("cleanup")

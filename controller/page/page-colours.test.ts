@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
-const sheet = readFileSync(join(import.meta.dirname, "browser/page.css"), "utf8");
+const sheet = readFileSync(join(import.meta.dirname, "browser/base.css"), "utf8");
 const blocks = [...sheet.matchAll(/:root \{([^}]*)\}/g)].map(([, block = ""]) => coloursOf(block));
 const [light = {}, dark = {}] = blocks;
 
@@ -16,7 +16,7 @@ function coloursOf(block: string): Record<string, string> {
 }
 
 function luminance(colour: string | undefined): number {
-  if (!colour) throw new Error("a colour is missing in page.css");
+  if (!colour) throw new Error("a colour is missing in base.css");
   const parts = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16) / 255);
   const [red = 0, green = 0, blue = 0] = parts.map((part) =>
     part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4,

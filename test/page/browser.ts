@@ -77,8 +77,9 @@ export class Browser {
   async close(): Promise<void> {
     await this.#send("Browser.close").catch(() => {});
     this.#child.kill("SIGKILL");
-    await eventually("Chromium's end", 10_000, async () => hasEnded(this.#child));
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    await eventually("Chromium's end", 60_000, async () => hasEnded(this.#child));
+    // Its helpers may still be writing.
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   }
 
   /** A new tab of that size. Resolves before it has loaded. */

@@ -5,6 +5,8 @@ import { isInstalled } from "../demo/prerequisites.ts";
 import { runCommand } from "../namespaces/command.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/** With letters to read the screenshots by. */
+const PACKAGES = ["chromium", "fonts-dejavu-core"];
 const APT_MS = 400_000;
 /** Others may be installing at this moment. */
 const APT = ["-o", "DPkg::Lock::Timeout=300"];
@@ -24,7 +26,7 @@ export async function findChromium(say: (line: string) => void): Promise<string>
 async function install(): Promise<string> {
   const options = { allowFailure: true, timeoutMs: APT_MS };
   const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const args = [...APT, "install", "--yes", "--no-install-recommends", "chromium"];
+  const args = [...APT, "install", "--yes", "--no-install-recommends", ...PACKAGES];
   const first = await runCommand("apt-get", args, { ...options, env });
   if (first.code === 0) return "";
   await runCommand("apt-get", [...APT, "update"], { ...options, env });

@@ -101,7 +101,8 @@ describe("the live page", () => {
     await shot("attention-narrow-dark");
     restore(shop);
     await page.until('document.querySelector("#rows").innerText.includes("All is well")');
-    expect(await page.text("#changes")).toContain("every front door has a backend again");
+    const again = "every front door has a backend again";
+    await page.until(`document.querySelector("#changes").innerText.includes("${again}")`);
     await page.look(NARROW);
     await shot("all-is-well-narrow");
   });
@@ -119,6 +120,8 @@ describe("the live page", () => {
     await shot("service-light");
     await page.look({ ...WIDE, dark: true });
     await shot("service-dark");
+    await page.look({ width: 900, height: 1200 });
+    await shot("service-medium");
     await page.look(NARROW);
     await shot("service-narrow");
     breakPayments();

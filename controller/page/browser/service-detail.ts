@@ -9,7 +9,7 @@ import { bytes, count, plural } from "./words.ts";
 
 /** More endpoints than this are shown when somebody asks for them. */
 const ENDPOINTS_SHOWN = 12;
-/** As .flow li in page.css. */
+/** As .flow li in service.css. */
 const ROW_HEIGHT = 46;
 
 const VERDICT_WORDS: Record<string, string> = {
