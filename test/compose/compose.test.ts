@@ -94,6 +94,11 @@ describe("the node that comes up", () => {
     }
     expect(await processField("portico", "Uid")).not.toBe(await processField("envoy", "Uid"));
   });
+
+  test("has a root file system that nobody can write to", async () => {
+    const write = ["node", "-e", `require("node:fs").writeFileSync("/opt/portico/file", "")`];
+    await expect(node.exec("portico", ...write)).rejects.toThrow("EROFS: read-only file system");
+  });
 });
 
 describe("what changes while a Pod asks", () => {
@@ -137,11 +142,15 @@ describe("what changes while a Pod asks", () => {
 
   test("Envoy is restarted: it serves again", async () => {
     await node.compose(["restart", "--timeout", "5", "envoy"]);
-    await node.serves([BACKEND_1, BACKEND_2]);
-    await eventually("an answer", 60_000, async () => {
-      const [answer] = await node.ask(CLUSTER_IP, 1);
-      return answer?.backend !== undefined;
-    });
+    await servesAgain();
+  });
+
+  test("Envoy is replaced by one that is root without root's rights: it serves again", async () => {
+    const env = { PORTICO_ENVOY_USER: "0" };
+    await node.compose(["up", "-d", "--no-deps", "--timeout", "5", "envoy"], { env });
+    await servesAgain();
+    expect(await processField("envoy", "Uid")).toBe("0");
+    expect(await processField("envoy", "CapEff")).toBe(CAP_NET_ADMIN);
   });
 });
 
@@ -173,6 +182,14 @@ describe("the images", () => {
     );
   });
 });
+
+async function servesAgain(): Promise<void> {
+  await node.serves([BACKEND_1, BACKEND_2]);
+  await eventually("an answer", 60_000, async () => {
+    const [answer] = await node.ask(CLUSTER_IP, 1);
+    return answer?.backend !== undefined;
+  });
+}
 
 let builds = 0;
 
