@@ -20,7 +20,7 @@ import { DEPLOY, kustomized, type Manifest, only } from "./manifests.ts";
 import { RunningPod } from "./pod.ts";
 
 const NAMESPACE = "kube-system";
-const LAG_MS = 20_000;
+const LAG_MS = 45_000;
 const WEB = { app: "web" };
 const EARLY_DEMUX = "/proc/sys/net/ipv4/tcp_early_demux";
 /** capabilities(7), as a set of bits. */

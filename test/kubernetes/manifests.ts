@@ -1,5 +1,5 @@
-// A folder of deploy/kubernetes → the objects that `kubectl apply -k` would send, by kustomize
-// itself.
+// A folder of deploy/kubernetes, or the chart in deploy/helm → the objects that `kubectl apply -k`
+// or `helm install` would send, by kustomize and Helm themselves.
 
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -7,6 +7,8 @@ import { runCommand } from "../namespaces/command.ts";
 import { goTool } from "./tool.ts";
 
 export const DEPLOY = join(import.meta.dirname, "../../deploy/kubernetes");
+
+const CHART = join(import.meta.dirname, "../../deploy/helm");
 
 export interface Manifest {
   apiVersion: string;
@@ -17,7 +19,19 @@ export interface Manifest {
 
 export async function kustomized(directory: string): Promise<Manifest[]> {
   const { stdout } = await runCommand(await goTool("kustomize"), ["build", directory]);
-  return parseAllDocuments(stdout).map((document) => {
+  return manifestsFrom(stdout);
+}
+
+/** Rejects with what Helm says of values that it does not take. */
+export async function helmTemplate(namespace: string, values: object): Promise<Manifest[]> {
+  const parameters = ["template", "portico", CHART, "--namespace", namespace, "--values", "-"];
+  const input = JSON.stringify(values);
+  const { stdout } = await runCommand(await goTool("helm"), parameters, { input });
+  return manifestsFrom(stdout);
+}
+
+function manifestsFrom(text: string): Manifest[] {
+  return parseAllDocuments(text).map((document) => {
     if (document.errors.length > 0) throw document.errors[0];
     return document.toJS() as Manifest;
   });
