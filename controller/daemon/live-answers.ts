@@ -12,7 +12,7 @@ import type {
   SetElement,
   UdpHost,
 } from "../explain/evidence.ts";
-import { elementsFrom, findElement } from "../explain/kernel-sets.ts";
+import { ElementIndex, elementsFrom } from "../explain/kernel-sets.ts";
 import { parseAddress } from "../model/ip.ts";
 import type { TableClient } from "../table/client.ts";
 import { keyBytesFromFrontend } from "../wire/key.ts";
@@ -45,6 +45,9 @@ export class LiveAnswers {
       questions.filter((question): question is Of<K> => question.kind === kind);
     await this.#answerElements(of("element"), evidence);
     await this.#answerRoutes(of("route"), evidence);
+    for (const question of of("kube-proxy")) {
+      evidence.answer(question, await this.#hasKubeProxy(question));
+    }
     const orNull = <T>(answer: Promise<T>) =>
       answer.catch((error: Error) => {
         evidence.fail(`Envoy does not answer: ${error.message}`);
@@ -60,12 +63,10 @@ export class LiveAnswers {
 
   async #answerElements(questions: readonly Of<"element">[], evidence: Evidence): Promise<void> {
     for (const [set, asked] of Map.groupBy(questions, ({ set }) => set)) {
-      const isMany = asked.length >= LIST_FROM;
-      const all = isMany ? await this.#elementsOf(set) : [];
+      const all = asked.length >= LIST_FROM ? new ElementIndex(await this.#elementsOf(set)) : null;
       for (const question of asked) {
-        const element = isMany
-          ? findElement(all, question.key)
-          : await this.#elementAt(set, question.key);
+        const { key } = question;
+        const element = all ? all.find(key) : await this.#elementAt(set, key);
         evidence.answer(question, element ?? null);
       }
     }
@@ -87,6 +88,13 @@ export class LiveAnswers {
     if (code === 0) return stdout;
     if (stderr.includes("No such file or directory")) return undefined;
     throw new Error(`nft ${args.join(" ")}: ${stderr.trim().split("\n")[0]}`);
+  }
+
+  /** In nftables mode, or in iptables mode where iptables writes nftables rules. */
+  async #hasKubeProxy({ family }: Of<"kube-proxy">): Promise<boolean> {
+    const ip = family === "IPv4" ? "ip" : "ip6";
+    const own = await this.#nft(["--terse", "list", "table", ip, "kube-proxy"]);
+    return (own ?? (await this.#nft(["list", "chain", ip, "nat", "KUBE-SERVICES"]))) !== undefined;
   }
 
   async #answerRoutes(questions: readonly Of<"route">[], evidence: Evidence): Promise<void> {

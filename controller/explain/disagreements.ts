@@ -66,8 +66,8 @@ export function backendDisagreements(
   const all = endpoints.map(({ endpoint, port }) => addressAndPort(endpoint.address, port));
   const wanted = all.filter((place) => !out.has(place));
   const present = listed.map(({ address, port }) => addressAndPort(address, port));
-  const lacking = wanted.filter((place) => !present.includes(place));
-  const others = present.filter((place) => !wanted.includes(place));
+  const lacking = [...new Set(wanted).difference(new Set(present))];
+  const others = [...new Set(present).difference(new Set(wanted))];
   return [
     ...(lacking.length > 0
       ? [`Envoy lacks backends that it should have: ${lacking.join(", ")}`]

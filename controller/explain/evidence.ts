@@ -3,7 +3,7 @@
 // daemon on a node, a test in a made-up cluster) answers, and has it explained once more. So
 // explaining does no I/O, and looks at nothing that does not matter.
 
-import type { Protocol } from "../model/types.ts";
+import type { IPFamily, Protocol } from "../model/types.ts";
 import type { Backend, FrontendKind } from "../node/types.ts";
 import type { BackendList, FrontendIdentity } from "../wire/key.ts";
 
@@ -53,13 +53,16 @@ export type Question =
   | { kind: "route"; address: string }
   | { kind: "record"; frontend: FrontendIdentity; list: BackendList }
   /** By where it is bound: for TCP "0.0.0.0" or "::". */
-  | { kind: "listener"; protocol: Protocol; address: string; port: number };
+  | { kind: "listener"; protocol: Protocol; address: string; port: number }
+  /** Whether kube-proxy's rules are there too, in nftables. */
+  | { kind: "kube-proxy"; family: IPFamily };
 
 export interface Answers {
   element: SetElement | null;
   route: Route;
   record: ListedRecord | null;
   listener: ListenerAnswer | null;
+  "kube-proxy": boolean;
 }
 
 /** Answers by question; null where there is no such thing. */
@@ -106,6 +109,10 @@ export class Evidence {
 
   listener(protocol: Protocol, address: string, port: number): ListenerAnswer | undefined {
     return this.#ask({ kind: "listener", protocol, address, port }) ?? undefined;
+  }
+
+  hasKubeProxy(family: IPFamily): boolean {
+    return this.#ask({ kind: "kube-proxy", family }) ?? false;
   }
 
   #ask<Q extends Question>(question: Q): Answers[Q["kind"]] | undefined {

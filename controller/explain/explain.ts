@@ -2,8 +2,8 @@
 // kernel have → the explanation of that connection. Pure: the same in, the same out. Where evidence
 // lacks an answer it has noted that (evidence.ts), and the result is not worth showing yet.
 
-import { familyOf } from "../model/ip.ts";
-import type { TrafficPolicy } from "../model/types.ts";
+import { addressAndPort, familyOf } from "../model/ip.ts";
+import type { Endpoint, TrafficPolicy } from "../model/types.ts";
 import type { Backend } from "../node/types.ts";
 import type { FrontendIdentity } from "../wire/key.ts";
 import { clientFrom } from "./client.ts";
@@ -30,6 +30,7 @@ import type { KernelTable } from "./kernel-table.ts";
 import { backendWay, type Dialled, type KernelWay, kernelWay } from "./kernel-way.ts";
 import type { KnownCluster } from "./known-cluster.ts";
 import { nearMisses } from "./near-misses.ts";
+import { notesFrom } from "./notes.ts";
 import { outcomeOf, summaryOf } from "./outcome.ts";
 import { type Asked, placeOfAsked } from "./question.ts";
 
@@ -57,8 +58,13 @@ export function explain(
     : client.kind !== "host" && client.kind !== "local-pod";
   const policy = knownDoor ? policyFor(knownDoor, isFromOutside) : "Cluster";
   const listed = listedBackends(asked, way, evidence);
+  const endpoints = new Map(
+    knownDoor?.endpoints.map(({ endpoint, port }) => {
+      return [addressAndPort(endpoint.address, port), endpoint] as const;
+    }),
+  );
   const backends = (listed ?? []).map((backend) =>
-    explained(backend, { asked, client, way, knownDoor, kernel, evidence }),
+    explained(backend, { asked, client, way, knownDoor, endpoints, kernel, evidence }),
   );
   const out = knownDoor ? leftOut(knownDoor, policy, listed, known) : [];
   const outcome = outcomeOf(way, backends);
@@ -86,7 +92,7 @@ export function explain(
     decisions: knownDoor ? decisionsFrom(knownDoor, policy, client, way) : [],
     backends,
     leftOut: out,
-    notes: notesFrom(asked, client, outcome, knownDoor, known),
+    notes: notesFrom({ asked, client, outcome, knownDoor, known, evidence }),
   };
 }
 
@@ -118,22 +124,22 @@ interface Surroundings {
   client: Client;
   way: KernelWay;
   knownDoor: KnownDoor | undefined;
+  /** Of the front door, by place. */
+  endpoints: ReadonlyMap<string, Endpoint>;
   kernel: Kernel;
   evidence: Evidence;
 }
 
 function explained(backend: Place, around: Surroundings): ExplainedBackend {
-  const { asked, client, way, knownDoor, kernel, evidence } = around;
+  const { asked, client, way, knownDoor, endpoints, kernel, evidence } = around;
   const dialled: Dialled = { ...asked, ...backend, client: client.address };
   const isKept = way.handing !== "masquerade";
   // Envoy's UDP sockets carry no mark.
   const mark = asked.protocol === "TCP" ? kernel.envoyMark : 0;
   const kept = isKept ? client.address : undefined;
   const { source, isHairpin, end } = backendWay(dialled, kept, mark, kernel.table, evidence);
-  const fate = knownDoor?.endpoints.find(({ endpoint, port }) => {
-    return endpoint.address === backend.address && port === backend.port;
-  });
-  const endpoint = fate?.endpoint ?? { ...NAMELESS, address: backend.address };
+  const place = addressAndPort(backend.address, backend.port);
+  const endpoint = endpoints.get(place) ?? { ...NAMELESS, address: backend.address };
   return {
     ...whoIs(endpoint, backend.port, knownDoor?.service.namespace ?? ""),
     source,
@@ -200,36 +206,9 @@ function leftOut(
   const doors = endpoints.flatMap(({ endpoint, port, leftOut: left }): LeftOut[] => {
     const who = whoIs(endpoint, port, service.namespace);
     const isDoor = known.frontends.has(`${who.place}/UDP`) && frontend.protocol === "UDP";
-    const isListed = listed?.some(({ address }) => address === endpoint.address);
-    if (left[policy] !== undefined || !isDoor || isListed) return [];
+    if (left[policy] !== undefined || !isDoor) return [];
+    if (listed?.some(({ address }) => address === endpoint.address)) return [];
     return [{ ...who, reason: "front-door", why: "a front door itself: Envoy would ask itself" }];
   });
   return [...leftOutOf(knownDoor, policy, known.node), ...doors];
-}
-
-function notesFrom(
-  { protocol }: Asked,
-  client: Client,
-  outcome: Explanation["outcome"],
-  knownDoor: KnownDoor | undefined,
-  known: KnownCluster,
-): string[] {
-  const notes: string[] = [];
-  if (outcome === "served" && protocol === "TCP") {
-    notes.push(
-      "connect() succeeds before Envoy reaches the backend; if that refuses, the stream ends",
-    );
-  }
-  if (outcome === "served" && protocol === "UDP") {
-    notes.push("a backend that refuses is not reported: the client waits");
-  }
-  if (client.kind === "remote-pod" || client.kind === "other-node") {
-    notes.push(
-      "this node decides only about packets that come by here; what the client's own node does " +
-        "with them, `portico explain` says there",
-    );
-  }
-  const object = knownDoor && `Service ${serviceOf(knownDoor.frontend)}`;
-  const problems = known.problems.filter((problem) => problem.object === object);
-  return [...notes, ...problems.map(({ message }) => `${object}: ${message}`)];
 }

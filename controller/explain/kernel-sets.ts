@@ -18,9 +18,20 @@ export function declarationOf(set: string, text: string): string {
   return declaration;
 }
 
-/** What has the key: itself, or a prefix (of its last part) that contains it. */
-export function findElement(elements: readonly SetElement[], key: string): SetElement | undefined {
-  return elements.find((element) => element.key === key || containsKey(element.key, key));
+/** The elements of one set or map, to be asked for many keys. */
+export class ElementIndex {
+  readonly #byKey: ReadonlyMap<string, SetElement>;
+  readonly #prefixes: readonly SetElement[];
+
+  constructor(elements: readonly SetElement[]) {
+    this.#byKey = new Map(elements.map((element) => [element.key, element]));
+    this.#prefixes = elements.filter(({ key }) => key.includes("/"));
+  }
+
+  /** What has the key: itself, or a prefix (of its last part) that contains it. */
+  find(key: string): SetElement | undefined {
+    return this.#byKey.get(key) ?? this.#prefixes.find((each) => containsKey(each.key, key));
+  }
 }
 
 /** "10.96.0.10 . tcp . 80 : goto verdict_keep"; an IPv6 address has colons without spaces. */

@@ -1,7 +1,7 @@
 // The kernel's table as text, in nft's form and in ours.
 
 import { describe, expect, test } from "vitest";
-import { declarationOf, elementsFrom, findElement } from "./kernel-sets.ts";
+import { declarationOf, ElementIndex, elementsFrom } from "./kernel-sets.ts";
 import { chainsOfHook, kernelTableFrom } from "./kernel-table.ts";
 
 const LISTED = `table inet portico {
@@ -69,9 +69,10 @@ describe("elements", () => {
 
   test("a key finds itself, or the prefix that contains its last part", () => {
     const elements = [{ key: "203.0.113.9 . tcp . 80 . 10.1.0.0/16" }, { key: "10.96.0.10" }];
-    expect(findElement(elements, "203.0.113.9 . tcp . 80 . 10.1.7.7")).toBe(elements[0]);
-    expect(findElement(elements, "203.0.113.9 . tcp . 81 . 10.1.7.7")).toBeUndefined();
-    expect(findElement(elements, "203.0.113.9 . tcp . 80 . 10.2.7.7")).toBeUndefined();
-    expect(findElement(elements, "10.96.0.10")).toBe(elements[1]);
+    const index = new ElementIndex(elements);
+    expect(index.find("203.0.113.9 . tcp . 80 . 10.1.7.7")).toBe(elements[0]);
+    expect(index.find("203.0.113.9 . tcp . 81 . 10.1.7.7")).toBeUndefined();
+    expect(index.find("203.0.113.9 . tcp . 80 . 10.2.7.7")).toBeUndefined();
+    expect(index.find("10.96.0.10")).toBe(elements[1]);
   });
 });

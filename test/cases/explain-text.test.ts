@@ -102,6 +102,13 @@ test("no front door: what may have been meant", async () => {
   await golden("pod", text("pod-a", "10.1.1.11:8080"));
 });
 
+test("kube-proxy's rules beside ours: host processes are theirs, and nobody else", () => {
+  cluster.hasKubeProxy = true;
+  apply(service(), slice([named("pod-b")]));
+  expect(cluster.explain("host", WEB, "TCP").notes[0]).toContain("kube-proxy's rules are on this");
+  expect(cluster.explain("pod-a", WEB, "TCP").notes.join()).not.toContain("kube-proxy");
+});
+
 test("source ranges, affinity, and a client that is not in them", async () => {
   const spec = {
     type: "LoadBalancer",

@@ -13,7 +13,7 @@ import {
 } from "../../controller/explain/evidence.ts";
 import { explain } from "../../controller/explain/explain.ts";
 import type { Explanation } from "../../controller/explain/explanation.ts";
-import { declarationOf, elementsFrom, findElement } from "../../controller/explain/kernel-sets.ts";
+import { declarationOf, ElementIndex, elementsFrom } from "../../controller/explain/kernel-sets.ts";
 import { kernelTableFrom } from "../../controller/explain/kernel-table.ts";
 import type { KnownCluster } from "../../controller/explain/known-cluster.ts";
 import type { Protocol } from "../../controller/model/types.ts";
@@ -59,6 +59,7 @@ export class ExplainedCluster {
   #capture = EMPTY_CAPTURE_SET;
   /** What `nft` would be given; a test may change it behind the controller's back. */
   ruleset = "";
+  hasKubeProxy = false;
   /** Whether Envoy listens. */
   listens = true;
   /** What Envoy has in every list, in place of what it should have. */
@@ -108,8 +109,10 @@ export class ExplainedCluster {
     switch (question.kind) {
       case "element": {
         const elements = elementsFrom(declarationOf(question.set, this.ruleset));
-        return findElement(elements, question.key) ?? null;
+        return new ElementIndex(elements).find(question.key) ?? null;
       }
+      case "kube-proxy":
+        return this.hasKubeProxy;
       case "route":
         return routeTo(question.address);
       case "record": {

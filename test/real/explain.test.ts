@@ -223,6 +223,14 @@ it("tells the way of the node's own processes and of others", async () => {
   expect(itself.backends[0]).toMatchObject({ source: node.address, sourceIs: "hairpin" });
 });
 
+it("says that kube-proxy's rules have the node's own processes first", async () => {
+  expect((await explained("shop/web")).notes.join()).not.toContain("kube-proxy");
+  await node.exec("nft", ["add", "table", "ip", "kube-proxy"]);
+  const { notes } = await explained("shop/web");
+  await node.exec("nft", ["delete", "table", "ip", "kube-proxy"]);
+  expect(notes[0]).toContain("kube-proxy's rules are on this node too");
+});
+
 describe("behind the controller's back", () => {
   /** Mends the kernel: a change of the cluster alone does not. */
   async function mended(): Promise<void> {
