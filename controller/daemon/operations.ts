@@ -79,6 +79,7 @@ export class Operations implements SyncObserver {
     });
     this.#checks = new ServiceHealthFollower(state, options);
     this.#checkServer = new ServiceHealthServer({
+      clock: systemClock,
       isProxyHealthy: () => this.#health.isHealthy(),
       cannotListen: (check, _where, error) => this.#cannotListen(check, error),
     });

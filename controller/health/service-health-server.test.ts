@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { eventually } from "../../test/eventually.ts";
+import { systemClock } from "../clock.ts";
 import type { HealthCheck } from "./service-health.ts";
 import { ServiceHealthServer } from "./service-health-server.ts";
 
@@ -34,6 +35,7 @@ function serverWith(isProxyHealthy = () => true) {
   const failures: string[] = [];
   const server = new ServiceHealthServer({
     isProxyHealthy,
+    clock: systemClock,
     cannotListen: ({ name }, where, error) => failures.push(`${name} ${where} ${error.message}`),
   });
   opened.push(server);
@@ -54,7 +56,7 @@ async function ask(host: string, port: number, path = "/"): Promise<string> {
 
 async function answers(expected: string, host: string, port: number): Promise<void> {
   let last = "";
-  await eventually(`${expected} from ${host}:${port}`, 5_000, async () => {
+  await eventually(`${expected} from ${host}:${port}`, 20_000, async () => {
     last = await ask(host, port);
     return last === expected;
   }).catch((error: Error) => {
@@ -130,8 +132,17 @@ it("reports a port it cannot have, serves the other addresses, and tries again",
   ]);
   holder.close();
   await once(holder, "close");
-  server.serve([check(port)], ["127.0.0.1", "127.0.0.2"]);
   await answers("200 1", "127.0.0.1", port);
+  expect(failures).toHaveLength(1);
+});
+
+it("tells again of a port it still cannot have when there is something new to serve", async () => {
+  const { port } = await occupied("127.0.0.1");
+  const { server, failures } = serverWith();
+  server.serve([check(port)], ["127.0.0.1"]);
+  await eventually("a failure", 20_000, async () => failures.length === 1);
+  server.serve([check(port)], ["127.0.0.1"]);
+  await eventually("another", 20_000, async () => failures.length === 2);
 });
 
 it("leaves a port to the Service that has it", async () => {

@@ -2,13 +2,18 @@
 // Sockets only; what is answered is service-health.ts's.
 
 import type { Server } from "node:http";
+import type { Clock } from "../clock.ts";
 import { addressAndPort, familyOf } from "../model/ip.ts";
 import { closeAtOnce, createHttpServer, JSON_TYPE, send } from "../observe/http-endpoint.ts";
 import { type HealthCheck, healthCheckAnswer } from "./service-health.ts";
 
+/** Until a port that was taken is tried again: kube-proxy may have had it, and have ended. */
+const RETRY_MS = 1_000;
+
 export interface ServiceHealthServerOptions {
   isProxyHealthy: () => boolean;
-  /** `where` is "address:port". It is tried again with the next `serve`. */
+  clock: Clock;
+  /** `where` is "address:port". Told once for each `serve`; it is tried again until it works. */
   cannotListen: (check: HealthCheck, where: string, error: Error) => void;
 }
 
@@ -27,6 +32,10 @@ export class ServiceHealthServer {
   readonly #options: ServiceHealthServerOptions;
   /** By "address:port". */
   readonly #listeners = new Map<string, Listener>();
+  #claims: readonly Claim[] = [];
+  /** Of claims that somebody was told of since the last `serve`. */
+  readonly #told = new Set<string>();
+  #cancelRetry: (() => void) | undefined;
 
   constructor(options: ServiceHealthServerOptions) {
     this.#options = options;
@@ -43,10 +52,14 @@ export class ServiceHealthServer {
     for (const [where, { check }] of this.#listeners) {
       if (!kept.has(identity(where, check))) this.#close(where);
     }
+    this.#claims = claims;
+    this.#told.clear();
     for (const claim of claims) this.#grant(claim);
   }
 
   close(): void {
+    this.#claims = [];
+    this.#cancelRetry?.();
     for (const where of this.#listeners.keys()) this.#close(where);
   }
 
@@ -59,9 +72,21 @@ export class ServiceHealthServer {
       listener.check = check;
     } else {
       const { namespace, name } = listener.check;
-      const error = new Error(`Service ${namespace}/${name} has this healthCheckNodePort`);
-      this.#options.cannotListen(check, where, error);
+      this.#tell(claim, new Error(`Service ${namespace}/${name} has this healthCheckNodePort`));
     }
+  }
+
+  #tell({ where, check }: Claim, error: Error): void {
+    const claimed = identity(where, check);
+    if (!this.#told.has(claimed)) this.#options.cannotListen(check, where, error);
+    this.#told.add(claimed);
+  }
+
+  #retryLater(): void {
+    this.#cancelRetry ??= this.#options.clock.after(RETRY_MS, () => {
+      this.#cancelRetry = undefined;
+      for (const claim of this.#claims) this.#grant(claim);
+    });
   }
 
   #open({ address, where, check }: Claim): void {
@@ -75,7 +100,8 @@ export class ServiceHealthServer {
     server.on("error", (error) => {
       if (this.#listeners.get(where) !== listener) return;
       this.#close(where);
-      this.#options.cannotListen(listener.check, where, error);
+      this.#tell({ address, where, check: listener.check }, error);
+      this.#retryLater();
     });
     // Closed before it listened: Node forgets that.
     server.on("listening", () => {

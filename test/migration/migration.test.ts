@@ -17,6 +17,8 @@ const TRIES = 20;
 const UDP_TIMEOUT = 3;
 const UDP_TIMEOUTS = ["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"];
 const ANSWERED = ["answered"];
+const HEALTH_CHECK_NODE_PORT = 32_001;
+const STATUS = "fetch(process.argv[1]).then(({ status }) => console.log(status))";
 
 describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and back", (mode) => {
   let node: MigratingNode;
@@ -77,6 +79,16 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     });
     clusterIP = web.spec?.clusterIP ?? "";
     nodePort = web.spec?.ports?.[0]?.nodePort ?? 0;
+    await objects.createService({
+      name: "balanced",
+      spec: {
+        type: "LoadBalancer",
+        externalTrafficPolicy: "Local",
+        healthCheckNodePort: HEALTH_CHECK_NODE_PORT,
+        selector: WEB,
+        ports: [{ name: "http", port: 80, targetPort: 8080 }],
+      },
+    });
     const selector = { app: "nobody" };
     const empty = await objects.createService({
       name: "empty",
@@ -105,6 +117,15 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     for (const connection of held.get(when) ?? []) {
       expect(await connection.echo(`opened with ${when}`, LAG_MS)).toBe(`opened with ${when}`);
     }
+  }
+
+  /** Whoever serves tells load balancers that this node has endpoints. */
+  async function isAsked(): Promise<void> {
+    const url = `http://${node.node.address}:${HEALTH_CHECK_NODE_PORT}/`;
+    await eventually("200 on the healthCheckNodePort", LAG_MS, async () => {
+      const asking = node.node.exec(process.execPath, ["-e", STATUS, url], { allowFailure: true });
+      return (await asking).stdout === "200\n";
+    });
   }
 
   /** Every door has been tried often since the last call, and well. */
@@ -152,20 +173,22 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     await stillOpen("kube-proxy");
     await stillOpen("both");
     await hold("Portico");
+    await isAsked();
     const printed = await node.run("look-again");
     expect(printed).toMatch(/^ok +kube-proxy: not here/m);
     expect(printed).toMatch(/^note +Portico: running, with its table/m);
   });
 
-  it("starts kube-proxy again", async () => {
+  it("starts kube-proxy in the controller's place", async () => {
     await node.run("back");
     await allIsWell();
     await kubeProxyServes();
     await allIsWell();
+    await isAsked();
     await stillOpen("Portico");
   });
 
-  it("stops Portico, which lets its connections end", async () => {
+  it("removes Portico, which lets its connections end", async () => {
     for (const name of UDP_TIMEOUTS) {
       const file = join("/proc/sys/net/netfilter", name);
       await node.node.exec("sh", ["-c", `echo ${UDP_TIMEOUT} > ${file}`]);
@@ -179,6 +202,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     await allIsWell();
     const { stdout } = await node.node.exec("nft", ["list", "tables", "inet"]);
     expect(stdout).toBe("");
+    await isAsked();
   });
 
   it("tells of what kube-proxy leaves when it ends", async () => {
