@@ -5,12 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { activateSlot, emptySlot, noteDraining, otherSlot, type Slot } from "../../envoy/slots.ts";
 import type { EnvoySupervisor } from "../../envoy/supervise.ts";
 import type { RunOptions } from "../config.ts";
+import type { Log } from "../observe/log.ts";
 import type { ActivePlugin } from "./active-plugin.ts";
 import type { EnvoyPlane } from "./envoy-plane.ts";
 import type { NodeSync } from "./node-sync.ts";
 
 export interface EnvoyTakeoverParts {
   options: RunOptions;
+  log: Log;
   sync: NodeSync;
   plugin: ActivePlugin;
   /** Of the Envoy that is to take over. */
@@ -61,8 +63,12 @@ export class EnvoyTakeover {
     throw new Error(`the new Envoy was not ready within ${READY_WITHIN_MS / 1_000} s; see the log`);
   }
 
+  /** Just before new connections go to the new Envoy, so that little is remembered in between. */
   async #record(): Promise<void> {
-    const { options, slot, until } = this.#parts;
+    const { options, slot, until, plane, sync, log } = this.#parts;
+    await plane.table.takeAffinityFrom(sync.plane.table).catch(({ message }: Error) => {
+      log.warn({ error: message }, "session affinity begins anew in the new Envoy");
+    });
     await noteDraining(options.runDir, otherSlot(slot), until);
     await activateSlot(options.runDir, slot);
   }

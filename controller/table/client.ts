@@ -4,7 +4,7 @@
 // reconciler's business.
 
 import { Agent } from "node:http";
-import { BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
+import { AFFINITY_BUCKET_COUNT, BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
 import { STATS_PAGE_COUNT } from "../../plugin/wire/stats-layout.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
@@ -37,6 +37,11 @@ export interface TableClientOptions {
   /** Buckets asked for in one page of a dump. */
   dumpBuckets?: number;
 }
+
+/** Of session affinity, asked for at once: at most 0.9 MB, and some KB as a rule. */
+const AFFINITY_BUCKETS = 512;
+/** A row of buckets that has none: its version. */
+const EMPTY_ROW_BYTES = 4;
 
 /** A table that changes this often while it is read is not read. */
 const DUMP_ATTEMPTS = 5;
@@ -177,6 +182,17 @@ export class TableClient {
   /** Has the plugin drop entries (their keyBytes) that have no open connection. */
   async forgetStats(keys: readonly Uint8Array[]): Promise<void> {
     if (keys.length > 0) await this.#ask("/v1/stats/forget", Buffer.concat(keys));
+  }
+
+  /**
+   * Takes over which backend each client has by session affinity in another Envoy; what this one
+   * remembers already stays. Rejects when one of the two plugins cannot do that.
+   */
+  async takeAffinityFrom(other: TableClient): Promise<void> {
+    for (let first = 0; first < AFFINITY_BUCKET_COUNT; first += AFFINITY_BUCKETS) {
+      const row = await other.#ask(`/v1/affinity?first=${first}&count=${AFFINITY_BUCKETS}`);
+      if (row.length > EMPTY_ROW_BYTES) await this.#ask("/v1/affinity/take", row);
+    }
   }
 
   /** Undefined when the version moved between two pages. */

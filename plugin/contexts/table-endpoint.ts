@@ -21,6 +21,14 @@ import {
   textSize,
 } from "../host/text";
 import {
+  copiedBytes,
+  copiedRow,
+  copyBuckets,
+  isWholeRow,
+  releaseRow,
+  takeRow,
+} from "../pick/affinity-copy";
+import {
   dumpPages,
   forgetEntry,
   releaseAnswer,
@@ -31,7 +39,7 @@ import { APPLIED, applyFrame, CONFLICT, REFUSED } from "../table/apply";
 import { dumpBuckets, dumpedBytes, dumpedPage, releasePage } from "../table/dump";
 import { head, readHead } from "../table/head";
 import { addRefusal } from "../table/refusal";
-import { BUCKET_COUNT, MAX_FRAME_BYTES, WIRE_VERSION } from "../wire/layout";
+import { AFFINITY_BUCKET_COUNT, BUCKET_COUNT, MAX_FRAME_BYTES, WIRE_VERSION } from "../wire/layout";
 import { STATS_KEY_BYTES, STATS_PAGE_COUNT } from "../wire/stats-layout";
 import { buildId, buildIdSize } from "./configuration";
 import { parseQuery, queryCount, queryFirst } from "./dump-query";
@@ -117,6 +125,28 @@ function answerStats(query: usize, end: usize): u32 {
   return dumped ? ACTION_STOP : sendError(500, "what was counted cannot be read");
 }
 
+function answerAffinity(query: usize, end: usize): u32 {
+  if (!parseQuery(query, end, AFFINITY_BUCKET_COUNT)) {
+    return sendError(400, "affinity wants ?first=B&count=N, buckets 0 to 16383, N from 1");
+  }
+  const copied = copyBuckets(queryFirst(), queryCount());
+  if (copied) answerBytes(copiedRow(), copiedBytes());
+  releaseRow();
+  return copied ? ACTION_STOP : sendError(500, "what is remembered cannot be read");
+}
+
+/** The body is what another Envoy answered to answerAffinity. */
+function answerTake(size: u32): u32 {
+  const row: usize = size === 0 ? 0 : readRequestBody(size);
+  const isWhole = row !== 0 && isWholeRow(row, size);
+  if (isWhole) takeRow(row, size);
+  release(row);
+  if (!isWhole) return sendError(400, "no row of affinity buckets of this version");
+  beginText();
+  addText("{}");
+  return send(200);
+}
+
 /** The body is a row of keys. */
 function answerForget(size: u32): u32 {
   const keys: usize = size === 0 ? 0 : readRequestBody(size);
@@ -165,6 +195,11 @@ function answerFrame(size: u32): u32 {
 
 const FRAMES = "/v1/frames";
 const FORGET = "/v1/stats/forget";
+const TAKE = "/v1/affinity/take";
+
+function takesBody(path: usize, size: u32): bool {
+  return isText(path, size, FRAMES) || isText(path, size, FORGET) || isText(path, size, TAKE);
+}
 
 /** Answers, or stops to wait for the body. */
 function answer(method: usize, methodSize: u32, path: usize, size: u32, bodyless: bool): u32 {
@@ -175,21 +210,24 @@ function answer(method: usize, methodSize: u32, path: usize, size: u32, bodyless
   const version = isText(path, pathSize, "/v1/version");
   const dump = isText(path, pathSize, "/v1/dump");
   const stats = isText(path, pathSize, "/v1/stats");
-  const takesBody = isText(path, pathSize, FRAMES) || isText(path, pathSize, FORGET);
-  if (!version && !dump && !stats && !takesBody) {
+  const affinity = isText(path, pathSize, "/v1/affinity");
+  const posted = takesBody(path, pathSize);
+  if (!version && !dump && !stats && !affinity && !posted) {
     return sendError(404, "no such path: see ARCHITECTURE.md, The table's protocol");
   }
-  if (!isText(method, methodSize, takesBody ? "POST" : "GET")) {
-    return sendError(405, takesBody ? "this path takes POST" : "this path takes GET");
+  if (!isText(method, methodSize, posted ? "POST" : "GET")) {
+    return sendError(405, posted ? "this path takes POST" : "this path takes GET");
   }
-  if (takesBody) return bodyless ? answerBody(path, pathSize, 0) : ACTION_STOP;
+  if (posted) return bodyless ? answerBody(path, pathSize, 0) : ACTION_STOP;
   if (version) return answerVersion();
-  return dump ? answerDump(pathEnd, end) : answerStats(pathEnd, end);
+  if (dump) return answerDump(pathEnd, end);
+  return stats ? answerStats(pathEnd, end) : answerAffinity(pathEnd, end);
 }
 
 /** The whole body is there. */
 function answerBody(path: usize, pathSize: u32, size: u32): u32 {
-  return isText(path, pathSize, FORGET) ? answerForget(size) : answerFrame(size);
+  if (isText(path, pathSize, FORGET)) return answerForget(size);
+  return isText(path, pathSize, TAKE) ? answerTake(size) : answerFrame(size);
 }
 
 export function proxy_on_request_headers(_contextId: u32, _count: u32, endOfStream: u32): u32 {

@@ -16,8 +16,6 @@
 
 import { FAMILY_IPV4, FAMILY_IPV6, KEY_LIST_LOCAL } from "../wire/layout";
 
-/** A power of two. */
-export const AFFINITY_BUCKET_COUNT: u32 = 16384;
 /**
  * So that a node remembers half a million clients at most, in 16 MB (IPv6: 29 MB). One more
  * replaces the one of its bucket that was used least recently.
@@ -30,6 +28,7 @@ const FAMILY_OFFSET: u32 = 20;
 const CLIENT_OFFSET: u32 = 22;
 const IPV4_BYTES: u32 = 32;
 const IPV6_BYTES: u32 = 56;
+export const MAX_BUCKET_BYTES: u32 = MAX_BUCKET_ENTRIES * IPV6_BYTES;
 
 const SECOND: u64 = 1000000000;
 
@@ -116,7 +115,7 @@ export function findEntry(
   return 0;
 }
 
-const written: usize = memory.data(1792); // MAX_BUCKET_ENTRIES * IPV6_BYTES
+const written: usize = memory.data(1792); // MAX_BUCKET_BYTES
 let writtenBytes: u32 = 0;
 let evicted: u32 = 0;
 

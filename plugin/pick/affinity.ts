@@ -29,13 +29,13 @@ import {
   servicePort,
 } from "../table/record";
 import {
+  AFFINITY_BUCKET_COUNT,
   HASH_OFFSET_BASIS,
   KEY_ADDRESS_OFFSET,
   KEY_LIST_LOCAL,
   PROTOCOL_TCP,
 } from "../wire/layout";
 import {
-  AFFINITY_BUCKET_COUNT,
   bucketBytes,
   bucketSize,
   entryBackend,

@@ -26,7 +26,7 @@ const STORAGE_VERSION: u32 = 1;
 const VERSION: u32 = WIRE_VERSION * 16 + STORAGE_VERSION;
 
 /** Raised when the entries of session affinity change their form; all clients are new then. */
-const AFFINITY_VERSION: u32 = 1;
+export const AFFINITY_VERSION: u32 = 1;
 
 const LETTER_P: u8 = 0x50;
 const KIND_HEAD: u8 = 0x68;

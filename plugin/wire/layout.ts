@@ -123,3 +123,7 @@ export const MAX_NAME_BYTES: u32 = 255;
 export const MAX_BUCKET_BYTES: u32 = 4194304;
 /** Most frontends of one table. */
 export const MAX_FRONTENDS: u32 = 262144;
+
+// Session affinity, in buckets of its own. What they hold is the plugin's business
+// (plugin/pick/affinity-bucket.ts); the controller only carries them from one Envoy to another.
+export const AFFINITY_BUCKET_COUNT: u32 = 16384; // a power of two

@@ -23,6 +23,9 @@ export const UDP_VIP = "10.96.0.53";
 const LONG_VIP = "10.96.0.20";
 const BACKEND = "10.1.1.11";
 const LONG_BACKEND = "10.1.1.12";
+const OTHER_BACKEND = "10.1.1.13";
+/** Services with session affinity and two backends. */
+const AFFINITY_VIPS = Array.from({ length: 20 }, (_, index) => `10.96.1.${index + 1}`);
 /** Connections of each kind that live long. */
 export const EACH = 8;
 export const ALL: Living = { idle: EACH, busy: EACH, halfClosed: EACH };
@@ -46,9 +49,10 @@ export class UpgradeLab {
   }
 
   static async make(): Promise<UpgradeLab> {
-    const pods = { client: "10.1.1.10", web: BACKEND, long: LONG_BACKEND };
+    const pods = { client: "10.1.1.10", web: BACKEND, long: LONG_BACKEND, "web-2": OTHER_BACKEND };
     const { cluster, node } = await makeNode({ name: "node-1", pods });
     await node.pod("web").serve({ tcp: 8080, udp: 8080 });
+    await node.pod("web-2").serve({ tcp: 8080 });
     await firstLine(programIn(node.pod("long"), LONG_LIVED, "server", 8080), "open");
     return new UpgradeLab(cluster, node);
   }
@@ -80,8 +84,20 @@ export class UpgradeLab {
         ...{ name: "late", clusterIP: LATE_VIP, endpoints: [LONG_BACKEND] },
         ...{ port: 5000, protocol: "UDP" },
       }),
+      ...AFFINITY_VIPS.flatMap((clusterIP, index) => {
+        const both = { endpoints: [BACKEND, OTHER_BACKEND], affinityTimeoutSeconds: 3600 };
+        return serviceObjects({ name: `affinity-${index}`, clusterIP, ...both });
+      }),
       ...others,
     ];
+  }
+
+  /** Who answers at each Service with session affinity. */
+  async chosen(): Promise<string[]> {
+    const dialer = await this.node.pod("client").dialer();
+    const names: string[] = [];
+    for (const address of AFFINITY_VIPS) names.push((await dialer.dialOnce(address, 80)).name);
+    return names;
   }
 
   async start(env: Record<string, string> = {}): Promise<void> {

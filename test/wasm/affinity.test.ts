@@ -322,7 +322,7 @@ it("survives any bytes where clients are remembered, and picks what is listed", 
 
 it("costs a frontend without it nothing", async () => {
   host = await WasmHost.load(PLUGIN, { build: "plain,stats=off" });
-  push(1, frontend(2));
+  host.pushAll(snapshot([frontend(2)], 1));
   const calls: string[] = [];
   host.fault = (name) => {
     calls.push(name);

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { TableClient } from "../../controller/table/client.ts";
 import { TableError } from "../../controller/table/table-error.ts";
 import { keyBytesFromFrontend } from "../../controller/wire/key.ts";
@@ -107,4 +107,39 @@ it("serves lists that take several frames' worth of bytes", async () => {
   await client.pushSnapshot([record(frontend(1, { backends: backends(3000) }))]);
   const { records } = await client.dump();
   expect(records[0]?.backends).toHaveLength(3000);
+});
+
+it("takes over which backend each client has from another Envoy", async () => {
+  const other = await WasmHost.load(PLUGIN, { build: "0123456789ab" });
+  const socket = join(directory, "other.sock");
+  const otherServer = await serveTable(other, socket);
+  const otherClient = new TableClient(socket);
+  onTestFinished(() => {
+    otherClient.close();
+    otherServer.close();
+  });
+  const sticky = frontend(1, { backends: backends(50), affinityTimeoutSeconds: 60 });
+  for (const each of [client, otherClient]) await each.pushSnapshot([record(sticky)]);
+  const pick = (from: WasmHost, index: number) =>
+    from.connect(`${sticky.address}:${sticky.port}`, { source: `10.1.1.${index}:4000` }).backend;
+  const clients = Array.from({ length: 100 }, (_, index) => index);
+  const own = pick(other, 0);
+  const picked = clients.map((index) => pick(host, index));
+  await otherClient.takeAffinityFrom(client);
+  expect(clients.slice(1).map((index) => pick(other, index))).toEqual(picked.slice(1));
+  expect(pick(other, 0)).toBe(own);
+});
+
+it("refuses a row of affinity that is none", async () => {
+  const bucket = Buffer.alloc(12);
+  bucket.writeUInt32LE(1, 0);
+  const over = Buffer.from(bucket);
+  over.writeUInt32LE(BUCKET_COUNT, 4);
+  const short = Buffer.from(bucket);
+  short.writeUInt32LE(1, 8);
+  for (const row of [Buffer.alloc(0), Buffer.alloc(4), bucket.subarray(0, 7), over, short]) {
+    expect(host.request("POST", "/v1/affinity/take", row).status).toBe(400);
+  }
+  expect(host.request("POST", "/v1/affinity/take", bucket).status).toBe(200);
+  expect(host.request("GET", "/v1/affinity?first=16384").status).toBe(400);
 });
