@@ -24,6 +24,9 @@ import { CaptureOfNode, tableGateway } from "./data-plane.ts";
 import { EnvoyListeners, udpListenersOf } from "./envoy-listeners.ts";
 import { localPorts } from "./udp-limits.ts";
 
+/** What was handed over is looked up within milliseconds, on a busy node within hundreds. */
+const LINGER_MS = 2_000;
+
 /** Where an Envoy is. */
 export interface EnvoyPlace {
   /** Of its sockets. */
@@ -90,11 +93,13 @@ export class EnvoyPlane {
     });
     this.listeners = new EnvoyListeners(this.xds, place.ports, () => this.rollout.serve());
     this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
-    this.reconciler = new Reconciler({
-      table: meteredTable(tableGateway(this.table), metrics, () => performance.now()),
+    const now = () => performance.now();
+    const gateways = {
+      table: meteredTable(tableGateway(this.table), metrics, now),
       listeners: () => this.listeners.now(),
       capture: this.#capture,
-    });
+    };
+    this.reconciler = new Reconciler(gateways, { ms: LINGER_MS, now });
   }
 
   get isConnected(): boolean {
@@ -116,13 +121,16 @@ export class EnvoyPlane {
     this.reconciler.forgetCapture();
   }
 
-  /** Brings Envoy, and the kernel if it is this one's, to the target. */
-  async reconcile(target: PlaneTarget, full: boolean): Promise<void> {
+  /**
+   * Brings Envoy, and the kernel if it is this one's, to the target. Resolves with the milliseconds
+   * until something is left to do; undefined when nothing is.
+   */
+  async reconcile(target: PlaneTarget, full: boolean): Promise<number | undefined> {
     const udp = await this.#followUdp(target);
     this.#capture.setLocalDetector(target.localDetector);
     if (full) this.listeners.forgetRefusals();
     const capture = { ...udp.captureWith(target.capture), formerUdpAddresses: target.former };
-    await this.reconciler.reconcile({ table: target.table, capture, udp: udp.target }, full);
+    return this.reconciler.reconcile({ table: target.table, capture, udp: udp.target }, full);
   }
 
   /** Envoy goes on with what it has. */

@@ -90,6 +90,8 @@ export class NodeSync {
   #former: CaptureSet["formerUdpAddresses"] = new Map();
   #last: ControllerStatus["lastSync"] = null;
   #syncing: Promise<void> = Promise.resolve();
+  /** Takes back that the rest of the last sync is done later. */
+  #cancelRest = () => {};
   /** As of the last full sync: asking takes as long as there are Pods. */
   #interfaces: readonly string[] | undefined;
 
@@ -172,6 +174,7 @@ export class NodeSync {
 
   async stop(): Promise<void> {
     await this.#runner.stop();
+    this.#cancelRest();
     this.#move?.failed(new Error("the controller stops"));
   }
 
@@ -198,7 +201,7 @@ export class NodeSync {
     const target = this.#follow(this.#interfaces);
     const settleMove = await this.#tryMove(target);
     try {
-      await this.#plane.reconcile({ ...target, former: this.#former }, full);
+      this.#arrangeRest(await this.#plane.reconcile({ ...target, former: this.#former }, full));
     } finally {
       settleMove();
     }
@@ -206,6 +209,13 @@ export class NodeSync {
     const durationMs = performance.now() - start;
     this.#last = { at: new Date().toISOString(), durationMs, error: "" };
     this.#parts.observer.succeeded(durationMs / 1_000, full);
+  }
+
+  /** For what a sync has left to do in `delayMs`, if anything. */
+  #arrangeRest(delayMs: number | undefined): void {
+    this.#cancelRest();
+    if (delayMs === undefined) return;
+    this.#cancelRest = systemClock.after(delayMs, () => this.#runner.request());
   }
 
   /** Brings the target up to date with the state. */

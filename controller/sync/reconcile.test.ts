@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Reconciler } from "./reconcile.ts";
+import { type Lingering, Reconciler } from "./reconcile.ts";
 import {
   Broken,
   Controller,
@@ -17,10 +17,11 @@ function listened({ listeners }: DataPlane): string[] {
 
 const [A, B, C] = [keyOf(1), keyOf(2), keyOf(3)];
 
-function setUp() {
+function setUp(lingering?: Lingering) {
   const plane = new DataPlane();
   const controller = new Controller(plane);
-  const reconciler = new Reconciler(plane.gateways(() => controller));
+  const gateways = plane.gateways(() => controller);
+  const reconciler = new Reconciler(gateways, lingering);
   const sync = async (state: Plain, full = false) => {
     plane.steps.length = 0;
     reconciler.markChanged([A, B, C]);
@@ -121,6 +122,58 @@ describe("Reconciler", () => {
   });
 });
 
+describe("what the kernel has released", () => {
+  const lingeringPlane = () => {
+    const clock = { time: 0 };
+    return { clock, ...setUp({ ms: 100, now: () => clock.time }) };
+  };
+
+  it("stays in the table for a while: connections may wait to be looked up", async () => {
+    const { clock, plane, controller, reconciler, sync } = lingeringPlane();
+    await sync({ [A]: 2, [B]: 1 });
+    expect(await sync({ [A]: 0 })).toEqual(["capture"]);
+    expect([...plane.table].map(([key, { backendCount }]) => [key, backendCount])).toEqual([
+      [A, 2],
+      [B, 1],
+    ]);
+    clock.time = 60;
+    expect(await reconciler.reconcile(controller.target({ [A]: 0 }), false)).toBe(40);
+    clock.time = 100;
+    expect(await reconciler.reconcile(controller.target({ [A]: 0 }), false)).toBeUndefined();
+    expect([...plane.table.values()].map(({ backendCount }) => backendCount)).toEqual([0]);
+  });
+
+  it("each has its own time, whatever happens meanwhile", async () => {
+    const { clock, plane, sync } = lingeringPlane();
+    await sync({ [A]: 1, [B]: 1 });
+    await sync({ [B]: 1 });
+    clock.time = 50;
+    await sync({});
+    clock.time = 100;
+    await sync({ [C]: 1 });
+    expect([...plane.table.keys()].sort()).toEqual([B, C]);
+    clock.time = 150;
+    await sync({ [C]: 1 });
+    expect([...plane.table.keys()]).toEqual([C]);
+  });
+
+  it("begins anew when it is wanted again meanwhile", async () => {
+    const { clock, plane, sync } = lingeringPlane();
+    await sync({ [A]: 1 });
+    await sync({});
+    clock.time = 50;
+    await sync({ [A]: 2 });
+    clock.time = 90;
+    await sync({});
+    clock.time = 120;
+    await sync({});
+    expect(plane.table.get(A)?.backendCount).toBe(2);
+    clock.time = 190;
+    await sync({});
+    expect(plane.table.size).toBe(0);
+  });
+});
+
 describe("a UDP listener that Envoy refuses", () => {
   it("is left out, its frontend refused and its Service named; the others go on", async () => {
     const { plane, controller, sync } = setUp();
@@ -167,11 +220,18 @@ describe("simulation", () => {
       fc.asyncProperty(fc.array(event, { maxLength: 25 }), failures, async (events, dice) => {
         const plane = new DataPlane();
         let controller = new Controller(plane);
-        let reconciler = new Reconciler(plane.gateways(() => controller));
+        let time = 0;
+        const lingering = { ms: 2, now: () => time };
+        const begun = () =>
+          new Reconciler(
+            plane.gateways(() => controller),
+            lingering,
+          );
+        let reconciler = begun();
         const restart = () => {
           plane.restartController();
           controller = new Controller(plane);
-          reconciler = new Reconciler(plane.gateways(() => controller));
+          reconciler = begun();
         };
         let state: Plain = {};
         // What Envoy refuses is handed over until the kernel knows. And a controller that starts
@@ -184,6 +244,7 @@ describe("simulation", () => {
           if (dice.next().value === 0) throw new Error("fault");
         };
         for (const each of events) {
+          time += 1;
           if (each.kind === "target") {
             reconciler.markChanged([...Object.keys(state), ...Object.keys(each.state)]);
             state = each.state;
@@ -212,6 +273,9 @@ describe("simulation", () => {
         plane.bad.clear();
         controller.publisher.forgetRefusals();
         await reconciler.reconcile(controller.target(state), true);
+        time += lingering.ms;
+        const rest = await reconciler.reconcile(controller.target(state), false);
+        expect(rest).toBeUndefined();
         plane.excused = () => false;
         const table = [...plane.table].map(([key, each]) => [key, each.backendCount]);
         expect(Object.fromEntries(table)).toEqual(state);

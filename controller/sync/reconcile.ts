@@ -7,7 +7,9 @@
 //   2. Envoy gets its listeners, and what is new or changed of those and the clusters for UDP, and
 //      acknowledges them;
 //   3. the kernel hands over, refuses and releases;
-//   4. Envoy gives up listeners and clusters that the kernel released, the table forgets them.
+//   4. Envoy gives up listeners and clusters that the kernel released;
+//   5. the table forgets what the kernel released a while ago, maybe in a later sync: connections
+//      that were handed over before may still wait for Envoy to look them up.
 // So a connection that is handed over always finds its frontend: if a step fails, the later ones
 // do not happen, and the next sync starts from what was reached. Where the kernel may hand over
 // what we do not know of, it is told before step 2 as well, of what is there already: it may hand
@@ -79,6 +81,13 @@ export interface Gateways {
   capture: CaptureGateway;
 }
 
+/** How long the table keeps a frontend that the kernel has released. */
+export interface Lingering {
+  ms: number;
+  /** Milliseconds on any clock that does not go back. */
+  now: () => number;
+}
+
 export interface Target {
   table: Table;
   capture: CaptureSet;
@@ -87,6 +96,7 @@ export interface Target {
 
 export class Reconciler {
   readonly #gateways: Gateways;
+  readonly #lingering: Lingering;
   /** What Envoy holds as far as we know; undefined when that has to be asked. */
   #programmed: Programmed | undefined;
   #captured: CaptureSet | undefined;
@@ -94,11 +104,15 @@ export class Reconciler {
   #missing: readonly UdpListener[] = [];
   /** Frontends that may differ from the target; undefined: any may. */
   #dirty: Set<FrontendKey> | undefined;
+  /** When the kernel released what the table is to forget. */
+  #released = new Map<FrontendKey, number>();
   /** How often the table was forgotten: what a sync began to know before is not worth keeping. */
   #forgotten = 0;
 
-  constructor(gateways: Gateways) {
+  /** Without `lingering`, the table forgets at once. */
+  constructor(gateways: Gateways, lingering: Lingering = { ms: 0, now: () => 0 }) {
     this.#gateways = gateways;
+    this.#lingering = lingering;
   }
 
   /** Version of the table that Envoy acknowledged last; 0 for none. */
@@ -124,8 +138,11 @@ export class Reconciler {
     this.#captured = undefined;
   }
 
-  /** `full` also looks for what others changed: a flushed rule set, a table pushed by somebody. */
-  async reconcile(target: Target, full: boolean): Promise<void> {
+  /**
+   * `full` also looks for what others changed: a flushed rule set, a table pushed by somebody.
+   * Resolves with the milliseconds until something is left to do; undefined when nothing is.
+   */
+  async reconcile(target: Target, full: boolean): Promise<number | undefined> {
     if (full) await this.#verify();
     const listeners = this.#gateways.listeners();
     const forgotten = this.#forgotten;
@@ -134,10 +151,11 @@ export class Reconciler {
       const last = await this.#pushFirst(target.table, programmed);
       await this.#open(listeners, target);
       await listeners.removeOthers(target.udp);
-      await this.#push(target.table, last, programmed);
-      if (forgotten !== this.#forgotten) return;
+      await this.#pushLast(target.table, last, programmed);
+      if (forgotten !== this.#forgotten) return undefined;
       this.#programmed = programmed;
-      this.#dirty = new Set();
+      this.#dirty = new Set(this.#released.keys());
+      return this.#untilNextDue();
     } catch (error) {
       this.forgetTable();
       throw error;
@@ -150,7 +168,28 @@ export class Reconciler {
     if (this.#captured && !(await this.#gateways.capture.verify())) this.#captured = undefined;
   }
 
-  /** Step 1; returns the frontends that are left for step 4. */
+  /** Step 5, for those whose time has come. */
+  async #pushLast(
+    table: Table,
+    last: readonly FrontendKey[],
+    programmed: Programmed,
+  ): Promise<void> {
+    const { ms, now } = this.#lingering;
+    const present = now();
+    this.#released = new Map(last.map((key) => [key, this.#released.get(key) ?? present]));
+    const due = [...this.#released].filter(([, at]) => present - at >= ms).map(([key]) => key);
+    await this.#push(table, due, programmed);
+    for (const key of due) this.#released.delete(key);
+  }
+
+  #untilNextDue(): number | undefined {
+    const { ms, now } = this.#lingering;
+    let first: number | undefined;
+    for (const at of this.#released.values()) first = Math.min(at, first ?? at);
+    return first === undefined ? undefined : Math.max(0, first + ms - now());
+  }
+
+  /** Step 1; returns the frontends that are left for step 5. */
   async #pushFirst(table: Table, programmed: Programmed): Promise<FrontendKey[]> {
     if (programmed.version === 0) {
       programmed.version = await this.#gateways.table.pushSnapshot([...table.values()]);

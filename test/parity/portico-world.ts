@@ -70,16 +70,18 @@ export class PorticoWorld extends World {
 }
 
 /**
- * The mark is in the table and in the kernel, and its predecessor is no longer in the table: of all
- * that a sync does, removals from the table come last.
+ * The mark is in the table and in the kernel, and its predecessor is no longer in the kernel. What
+ * a sync does after that is done when the next mark is settled.
  */
 async function hasMark({ node, table }: Served, count: number): Promise<boolean> {
   const mark = markOf("IPv4", count);
   const { records } = await table.dump();
-  const marks = records.filter(({ address }) => address === mark.address);
-  const [record] = marks;
-  if (marks.length !== 1 || record?.port !== mark.port) return false;
-  if (!record.backends.some(({ port }) => port === mark.endpointPort)) return false;
+  const record = records.find(({ address, port }) => {
+    return address === mark.address && port === mark.port;
+  });
+  if (!record?.backends.some(({ port }) => port === mark.endpointPort)) return false;
   const { stdout } = await node.exec("nft", ["list", "map", "inet", "portico", "frontends_v4"]);
-  return stdout.includes(`${mark.address} . tcp . ${mark.port} :`);
+  const marks = [...stdout.matchAll(/(\S+) \. tcp \. (\d+) :/g)];
+  const ports = marks.filter(([, address]) => address === mark.address).map(([, , port]) => port);
+  return ports.length === 1 && ports[0] === String(mark.port);
 }
