@@ -8,6 +8,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { systemClock } from "../clock.ts";
 import { PORTICO_VERSION } from "../daemon/version.ts";
 import { READERS } from "../doctor/objects.ts";
+import { eventFindings } from "../doctor/service-events.ts";
 import type { DoctorCluster, DoctorPod, Finding } from "../doctor/types.ts";
 import { listOf, recordOf, textOf } from "../model/json.ts";
 import { KubernetesApi, kubeConfigFromFile, kubeConfigInCluster } from "../watch/kubernetes-api.ts";
@@ -23,6 +24,7 @@ const API_GROUPS: Readonly<Record<Resource, string>> = {
   services: "",
   pods: "",
   nodes: "",
+  events: "",
   endpointslices: "discovery.k8s.io",
   servicecidrs: "networking.k8s.io",
 };
@@ -73,11 +75,12 @@ export async function lookAtApi(config: KubeConfig, scope: Scope): Promise<Look>
   const nodes = await lists.optional("nodes");
   const serviceCIDRs = await lists.optional("servicecidrs");
   const cluster = { services, slices, pods, nodes, serviceCIDRs };
+  const findings = [...lists.findings, ...(await lists.events(scope))];
   if (namespace !== undefined && pods && matchesNothing(cluster, scope)) {
     const everywhere = await lists.optional("pods");
-    return { cluster: { ...cluster, pods: everywhere ?? pods }, findings: lists.findings };
+    return { cluster: { ...cluster, pods: everywhere ?? pods }, findings };
   }
-  return { cluster, findings: lists.findings };
+  return { cluster, findings };
 }
 
 /** Then the Pods of other namespaces are of interest. */
@@ -113,9 +116,10 @@ class Lists {
   async optional<R extends Resource>(
     resource: R,
     namespace?: string,
+    selectors?: Record<string, string>,
   ): Promise<Read<R>[] | undefined> {
     try {
-      return await this.all(resource, namespace);
+      return await this.all(resource, namespace, selectors);
     } catch (error) {
       if (!(error instanceof WatchFailure)) throw error;
       if (error.code === "absent") return undefined;
@@ -125,9 +129,21 @@ class Lists {
     }
   }
 
-  async all<R extends Resource>(resource: R, namespace?: string): Promise<Read<R>[]> {
+  /** Warnings on the one Service that is asked about; none where they may not be read. */
+  async events({ namespace, name }: Scope): Promise<Finding[]> {
+    if (namespace === undefined || name === undefined) return [];
+    const of = `involvedObject.kind=Service,involvedObject.name=${name},type=Warning`;
+    const events = await this.optional("events", namespace, { fieldSelector: of });
+    return eventFindings(`${namespace}/${name}`, events ?? []);
+  }
+
+  async all<R extends Resource>(
+    resource: R,
+    namespace?: string,
+    selectors: Record<string, string> = {},
+  ): Promise<Read<R>[]> {
     const where = namespace === undefined ? resource : `namespaces/${namespace}/${resource}`;
-    const what = { resource: where, apiGroup: API_GROUPS[resource], selectors: {} };
+    const what = { resource: where, apiGroup: API_GROUPS[resource], selectors };
     const requests = new Requests(this.#api, systemClock, new AbortController().signal, what);
     const read = READERS[resource] as (json: unknown) => Read<R>[];
     const found: Read<R>[] = [];
@@ -165,6 +181,7 @@ const WITHOUT: Readonly<Record<Resource, string>> = {
   pods: "labels, readiness and container ports are not looked at, only what EndpointSlices tell",
   nodes: "traffic policies are not looked at",
   servicecidrs: "address ranges are not looked at",
+  events: "what others have said of the Service is not looked at",
 };
 
 function forbidden(resource: Resource, namespace: string | undefined): Finding {

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
 import { DEFAULT_RUN_DIR } from "../config.ts";
+import { CODES } from "../doctor/codes.ts";
 import { diagnoseAll, diagnoseService } from "../doctor/diagnose.ts";
 import { exitCodeOf, reportText } from "../doctor/report.ts";
 import type { Finding } from "../doctor/types.ts";
@@ -12,6 +13,7 @@ import { WatchFailure } from "../watch/list-watch-failure.ts";
 import { kubeConfigOf, type Look, lookAtApi, type Scope } from "./doctor-api.ts";
 import { lookAtManifests } from "./doctor-manifests.ts";
 import { lookAtNode } from "./doctor-node.ts";
+import { columns } from "./output.ts";
 
 interface DoctorOptions {
   kubeconfig?: string;
@@ -21,6 +23,7 @@ interface DoctorOptions {
   runDir: string;
   connect: boolean;
   all?: true;
+  codes?: true;
   output?: "json";
 }
 
@@ -52,12 +55,17 @@ export function doctorCommand(): Command {
     .option("--run-dir <dir>", "run directory of the controller on this node", DEFAULT_RUN_DIR)
     .option("--no-connect", "on a node, do not try the endpoints of the Service")
     .option("-a, --all", "of all Services, also what is well, and notes")
+    .option("--codes", "look at nothing, and print the codes of -o json")
     .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : NOT_LOOKED))
     .action(doctor);
 }
 
 async function doctor(service: string | undefined, options: DoctorOptions): Promise<void> {
+  if (options.codes) {
+    process.stdout.write(columns([["CODE", "WHAT IT SAYS"], ...Object.entries(CODES)]));
+    return;
+  }
   try {
     const { findings, services } = await examine(service, options);
     const all = options.all === true || service !== undefined;

@@ -2,6 +2,7 @@
 
 import { objectKey } from "../model/cluster-state.ts";
 import type { EndpointSlice, ObjectKey, Service, ServicePort } from "../model/types.ts";
+import type { FindingCode } from "./codes.ts";
 import { type LabelGroup, labelGroups } from "./near-labels.ts";
 import type {
   DoctorCluster,
@@ -34,7 +35,7 @@ export interface ServiceCase extends DoctorService {
   pods: readonly DoctorPod[] | undefined;
   finishedPods: readonly DoctorPod[];
   slices: readonly DoctorSlice[];
-  find(level: Level, code: string, text: string, command: string): Finding;
+  find(level: Level, code: FindingCode, text: string, command: string): Finding;
 }
 
 export function indexed(cluster: DoctorCluster): IndexedCluster {

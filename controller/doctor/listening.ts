@@ -4,6 +4,7 @@
 import { addressAndPort } from "../model/ip.ts";
 import type { ObjectKey } from "../model/types.ts";
 import { count, indexed, readSlices, serviceCase, some } from "./case.ts";
+import type { FindingCode } from "./codes.ts";
 import type { DoctorCluster, Finding } from "./types.ts";
 
 export interface Place {
@@ -43,7 +44,12 @@ export function listeningFindings(service: ObjectKey, tried: readonly Tried[]): 
     tried.filter((each) => each.outcome === outcome).map((e) => addressAndPort(e.address, e.port));
   const connected = placesOf("connected");
   const findings: Finding[] = [];
-  const find = (level: Finding["level"], code: string, text: string, { address, port }: Place) => {
+  const find = (
+    level: Finding["level"],
+    code: FindingCode,
+    text: string,
+    { address, port }: Place,
+  ) => {
     const command = `nc -zv ${address} ${port}`;
     findings.push({ level, code, service, text: `from this node: ${text}`, command });
   };

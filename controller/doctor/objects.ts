@@ -10,6 +10,7 @@ import type { EndpointSlice, IPFamily, ServiceCIDR } from "../model/types.ts";
 import { podFromObject } from "../watch/manifests-pod.ts";
 import { selectingServiceFrom } from "../watch/slices-from-pods.ts";
 import { podTroubleFromObject } from "./pod-trouble.ts";
+import { eventFromObject } from "./service-events.ts";
 import type { DoctorNode, DoctorPod, DoctorService, DoctorSlice } from "./types.ts";
 
 /**
@@ -22,6 +23,7 @@ export const READERS = {
   pods: podOf,
   nodes: nodeOf,
   servicecidrs: serviceCIDROf,
+  events: eventFromObject,
 } as const;
 
 /** A slice that was computed from Pods, as the controller does, where only those are given. */

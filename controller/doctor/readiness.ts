@@ -30,7 +30,10 @@ function notReadyNodes({ cluster }: ServiceCase): ReadonlySet<string> {
 }
 
 /** A Pod that was ready when its node was last heard of says nothing of why it is not any more. */
-function troubleOf({ pod, trouble }: DoctorPod, nodes: ReadonlySet<string>) {
+function troubleOf(
+  { pod, trouble }: DoctorPod,
+  nodes: ReadonlySet<string>,
+): PodTrouble | undefined {
   const isSilent = trouble?.code === "pod-not-ready" || trouble?.code === "readiness-probe";
   if (!isSilent || !nodes.has(pod.nodeName)) return trouble;
   return { code: "node-not-ready", text: `its node ${pod.nodeName} is not Ready` };

@@ -3,7 +3,7 @@ import { exitCodeOf, reportText } from "./report.ts";
 import type { Finding, Level } from "./types.ts";
 
 function finding(level: Level, service: string, text: string): Finding {
-  return { level, code: "any", service, text, command: "kubectl get" };
+  return { level, code: "pods", service, text, command: "kubectl get" };
 }
 
 const FINDINGS = [

@@ -5,6 +5,7 @@ import type { Explanation } from "../explain/explanation.ts";
 import { addressAndPort, familyOf } from "../model/ip.ts";
 import type { ObjectKey, Problem } from "../model/types.ts";
 import { CARRIED_PROTOCOLS } from "../node/carried.ts";
+import type { FindingCode } from "./codes.ts";
 import type { DoctorCluster, Finding, Level } from "./types.ts";
 
 /** What is used of a ControllerStatus, which is of a room above this one. */
@@ -26,7 +27,7 @@ const LOG = "kubectl logs -n kube-system -l app.kubernetes.io/name=portico -c co
 /** Of the controller as a whole; problems of Services are under their names. */
 export function controllerFindings(status: NodeStatus): Finding[] {
   const found: Finding[] = [];
-  const add = (code: string, text: string) => {
+  const add = (code: FindingCode, text: string) => {
     found.push({ level: "error", code, service: "", text: `this node: ${text}`, command: LOG });
   };
   for (const { kind, synced, error } of status.watches) {
@@ -91,7 +92,7 @@ export function explanationFindings(
 ): Finding[] {
   return explanations.flatMap(({ to, outcome, summary, disagreements }) => {
     const command = `portico explain ${to}`;
-    const find = (level: Level, code: string, text: string): Finding => {
+    const find = (level: Level, code: FindingCode, text: string): Finding => {
       return { level, code, service, text: `this node: ${text}`, command };
     };
     if (disagreements.length > 0) {

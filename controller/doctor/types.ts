@@ -11,6 +11,7 @@ import type {
   ServicePort,
 } from "../model/types.ts";
 import type { Pod } from "../watch/manifests-pod.ts";
+import type { FindingCode } from "./codes.ts";
 
 /**
  * error: connections fail, of somebody. warning: they may, or not all that was meant happens. note:
@@ -20,8 +21,7 @@ export type Level = "error" | "warning" | "note" | "ok";
 
 export interface Finding {
   level: Level;
-  /** The kind of finding, for programs: "selector-matches-nothing". */
-  code: string;
+  code: FindingCode;
   /** The Service it is about; empty: the cluster, or this node. */
   service: ObjectKey;
   /** One line of plain words. */
@@ -57,7 +57,7 @@ export interface DoctorSlice {
 
 /** Why a Pod is not ready: a code as in Finding, words that are the same for the same cause. */
 export interface PodTrouble {
-  code: string;
+  code: FindingCode;
   text: string;
 }
 

@@ -1,6 +1,7 @@
 // Objects of a cluster in few words, for the cases of `portico doctor`: a Service of one port, Pods
 // as a kubelet would report them, EndpointSlices written by hand.
 
+import type { FindingCode } from "../../controller/doctor/codes.ts";
 import type { Level } from "../../controller/doctor/types.ts";
 
 export type Json = Record<string, unknown>;
@@ -11,7 +12,7 @@ export interface BrokenService {
   /** Without a namespace, but for those that are to be in another: it is "other". */
   objects: Json[];
   level: Level;
-  code: string;
+  code: FindingCode;
   says: RegExp;
   /** Absent: both runners. */
   only?: "api" | "manifests";

@@ -175,6 +175,23 @@ describe("in a cluster", () => {
     expectCause(far, BROKEN.find(({ name }) => name === "pods-in-another-namespace") as never);
   });
 
+  it("passes on what others have said of the Service in Events", async () => {
+    const namespace = namespaceOf("load-balancer-pending");
+    const involvedObject = { apiVersion: "v1", kind: "Service", name: ASKED, namespace };
+    const source = { component: "service-controller" };
+    const lastTimestamp = new Date("2026-01-01T00:00:00Z");
+    const said = { reason: "SyncLoadBalancerFailed", message: "quota exceeded", type: "Warning" };
+    const { core } = new Objects(plane.kubeConfig());
+    const metadata = { name: "web.1", namespace };
+    const body = { metadata, involvedObject, source, lastTimestamp, ...said };
+    await core.createNamespacedEvent({ namespace, body });
+    const { stdout } = await doctor("--kubeconfig", kubeconfig, `${namespace}/${ASKED}`);
+    expect(stdout).toContain(
+      "an Event says SyncLoadBalancerFailed: quota exceeded " +
+        "(a Warning by service-controller, last at 2026-01-01T00:00:00Z)   # kubectl describe",
+    );
+  });
+
   it("knows a Service by a name that comes near, and by its namespace", async () => {
     const misspelt = await doctor("--kubeconfig", kubeconfig, `${namespaceOf("healthy")}/wbe`);
     expect(misspelt.code).toBe(1);
