@@ -138,6 +138,17 @@ it("tells of one Service where its connections go, and why not elsewhere", async
   expect(body.problems).toEqual([MESSAGE]);
 });
 
+it("shows a backend as used until a sync has taken it out", async () => {
+  const { state, ask } = makePage();
+  state.upsert("EndpointSlice", { ...SLICE, endpoints: [] });
+  const { body } = await ask<ServiceDetail>("/api/service", "name=shop/orders");
+  expect(body.endpoints.map(({ endpoint: text, used }) => [text, used])).toEqual([
+    ["10.1.1.1:8080", true],
+    ["10.1.1.2:8080", true],
+  ]);
+  expect(body.doors[0]).toMatchObject({ backends: [0, 1], backendCount: 2 });
+});
+
 it("follows what a sync changes", async () => {
   const { state, sync, ask } = makePage();
   state.upsert("EndpointSlice", { ...SLICE, endpoints: [] });

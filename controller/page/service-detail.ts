@@ -49,7 +49,10 @@ function textOf({ address, port }: Pick<Backend, "address" | "port">): string {
   return addressAndPort(address, port);
 }
 
-/** Those that are used first, then by address and port as text. */
+/**
+ * Those that are used first, then by address and port as text. One that the slices have lost is
+ * still used until the next sync.
+ */
 function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]): EndpointDetail[] {
   const found = new Map<string, EndpointDetail>();
   for (const slice of slices) {
@@ -60,10 +63,15 @@ function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]):
       }
     }
   }
+  for (const [endpoint, local] of indexed.backends) {
+    if (!found.has(endpoint)) found.set(endpoint, { ...UNKNOWN, endpoint, local, used: true });
+  }
   return [...found.values()].sort(
     (a, b) => Number(b.used) - Number(a.used) || (a.endpoint < b.endpoint ? -1 : 1),
   );
 }
+
+const UNKNOWN = { pod: "", node: "", zone: "", state: "" } as const;
 
 function endpointDetail(
   endpoint: Endpoint,

@@ -142,9 +142,9 @@ function flowLines(doors: readonly DoorDetail[], endpoints: number): Element {
     "aria-hidden": "true",
   });
   const middle = (row: number) => row * ROW_HEIGHT + ROW_HEIGHT / 2;
-  for (const [row, { backends }] of doors.entries()) {
+  for (const [row, { backends, backendCount }] of doors.entries()) {
     const from = middle(row);
-    if (backends.length === 0) {
+    if (backendCount === 0) {
       lines.append(svgElement("path", { class: "closed", d: `M0,${from} L42,${from}` }));
       const stop = `M42,${from - 8} L42,${from + 8}`;
       lines.append(svgElement("path", { class: "stop", d: stop }));
