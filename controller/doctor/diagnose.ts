@@ -3,11 +3,11 @@
 //
 // How to add a kind of finding: a function of a ServiceCase in a file of its own, called here.
 
+import { nearest } from "../model/near-text.ts";
 import { type IndexedCluster, indexed, serviceCase } from "./case.ts";
 import { type Claims, claimsOf, conflictFindings } from "./conflicts.ts";
 import { frontDoorFindings, hasFrontDoor, kindFindings } from "./front-doors.ts";
 import { getServices } from "./kubectl.ts";
-import { nearest } from "./near.ts";
 import { orphanSliceFindings } from "./orphan-slices.ts";
 import { policyFindings } from "./policies.ts";
 import { readinessFindings } from "./readiness.ts";

@@ -1,8 +1,8 @@
 // A selector that matches nothing, and the Pods there are → which Pods it may have meant, and what
 // keeps it from matching them. Pure.
 
+import { nearness } from "../model/near-text.ts";
 import type { Pod } from "../watch/manifests-pod.ts";
-import { nearness } from "./near.ts";
 
 export interface NearLabels {
   namespace: string;

@@ -1,8 +1,8 @@
 // EndpointSlices that belong to no Service: nobody serves their endpoints. Pure.
 
+import { nearest } from "../model/near-text.ts";
 import { type IndexedCluster, type ServiceCase, some } from "./case.ts";
 import { getSlice } from "./kubectl.ts";
-import { nearest } from "./near.ts";
 import type { DoctorSlice, Finding } from "./types.ts";
 
 /** Of the whole cluster; one for each slice. */

@@ -1,10 +1,10 @@
 // The Service's target ports, and the ports that its Pods' containers declare. Pure.
 
+import { nearest } from "../model/near-text.ts";
 import type { ServicePort } from "../model/types.ts";
 import type { ContainerPort, Pod } from "../watch/manifests-pod.ts";
 import { portText, type ServiceCase, some } from "./case.ts";
 import { podPorts } from "./kubectl.ts";
-import { nearest } from "./near.ts";
 import type { Finding } from "./types.ts";
 
 export function targetPortFindings(of: ServiceCase): Finding[] {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { editDistance, nearest, nearness } from "./near.ts";
+import { editDistance, nearest, nearness } from "./near-text.ts";
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{3,15}$/);
 
