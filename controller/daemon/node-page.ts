@@ -13,6 +13,7 @@ import { envoyTotals } from "../page/envoy-totals.ts";
 import { LivePage } from "../page/live-page.ts";
 import type { Level } from "../page/page-api.ts";
 import { PageServer } from "../page/server.ts";
+import { serviceTotals } from "../page/service-totals.ts";
 import type { ControllerStatus } from "./control-api.ts";
 import type { NodeSync } from "./node-sync.ts";
 
@@ -36,9 +37,11 @@ export function nodePage(options: RunOptions, parts: NodePageParts): NodePage | 
   const { pageAddress: where } = options;
   if (where === undefined) return undefined;
   const { state, log, sync, status } = parts;
-  const readTraffic = async () => ({
-    node: await envoyTotals(join(sync.plane.place.directory, ADMIN_SOCKET)),
-  });
+  const readTraffic = async () => {
+    const node = await envoyTotals(join(sync.plane.place.directory, ADMIN_SOCKET));
+    if (options.serviceMetrics === "off") return { node };
+    return { node, services: serviceTotals(await sync.serviceCounters.read(), node) };
+  };
   const page = new LivePage({
     ...{ state, status, readTraffic, wallClock, clock: systemClock },
   });

@@ -17,7 +17,7 @@ export interface Totals {
 export interface TrafficReading {
   node: Totals;
   /** Undefined where nobody counts per Service. */
-  services?: ReadonlyMap<ObjectKey, Totals>;
+  services?: ReadonlyMap<ObjectKey, Totals> | undefined;
 }
 
 interface TrafficOptions {
@@ -110,7 +110,7 @@ export class Traffic {
     const seconds = Math.max((at - last.at) / 1_000, 0.001);
     this.#history.push(rates(last.reading.node, reading.node, seconds));
     if (this.#history.length > MOST_SAMPLES) this.#history.shift();
-    this.#services = reading.services && serviceRates(last.reading, reading.services, seconds);
+    this.#services = serviceRates(last.reading.services, reading.services, seconds);
   }
 }
 
@@ -122,13 +122,14 @@ const QUIET: TrafficNow = {
   sentBytesPerSecond: 0,
 };
 
+/** A Service without totals before had its first connection since. */
 function serviceRates(
-  before: TrafficReading,
-  after: ReadonlyMap<ObjectKey, Totals>,
+  before: TrafficReading["services"],
+  after: TrafficReading["services"],
   seconds: number,
-): Map<ObjectKey, TrafficNow> {
-  const of = (key: ObjectKey, now: Totals) =>
-    rates(before.services?.get(key) ?? NOTHING, now, seconds);
+): Map<ObjectKey, TrafficNow> | undefined {
+  if (!before || !after) return undefined;
+  const of = (key: ObjectKey, now: Totals) => rates(before.get(key) ?? NOTHING, now, seconds);
   return new Map([...after].map(([key, now]) => [key, of(key, now)]));
 }
 

@@ -10,7 +10,7 @@ import {
   serviceObject,
   syntheticServices,
 } from "../bench/synthetic-cluster.ts";
-import { type Cluster, makeNode } from "../namespaces/cluster.ts";
+import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import { type KubernetesObject, PorticoProcess } from "../real/portico-fixture.ts";
 import { Browser, type BrowserPage } from "./browser.ts";
 import { findChromium } from "./chromium.ts";
@@ -20,17 +20,24 @@ const SERVICES = 10_000;
 /** Every so many have no endpoints. */
 const BROKEN_EACH = 333;
 const BROKEN = Math.ceil(SERVICES / BROKEN_EACH);
+/** Services with a backend that answers. */
+const REAL = [5_010, 5_011, 5_020];
+const BACKEND = "10.1.1.20";
 const SYNCED_MS = 240_000;
 const TOLD_EACH = 10;
 
 let cluster: Cluster;
+let node: ClusterNode;
 let portico: PorticoProcess;
 let browser: Browser;
 let page: BrowserPage;
 
 beforeAll(async () => {
   const chromium = await findChromium(console.log);
-  const made = await makeNode({ name: "node-1", nodeIP: "192.0.2.1" });
+  const pods = { client: "10.1.1.10", backend: BACKEND };
+  const made = await makeNode({ name: "node-1", nodeIP: "192.0.2.1", pods });
+  node = made.node;
+  await node.pod("backend").serve({ tcp: 8080 });
   cluster = made.cluster;
   portico = new PorticoProcess(made.node);
   portico.write(manyObjects() as KubernetesObject[]);
@@ -48,6 +55,10 @@ afterAll(async () => {
 
 function manyObjects(): object[] {
   const services = [...syntheticServices({ services: SERVICES, endpointsEach: 5 })];
+  for (const index of REAL) {
+    const service = services[index];
+    if (service) services[index] = { ...service, addresses: [BACKEND] };
+  }
   const slices = services.filter((_, index) => index % BROKEN_EACH !== 0).map(endpointSliceObject);
   return [nodeObject(), serviceCIDRObject(), ...services.map(serviceObject), ...slices];
 }
@@ -92,6 +103,35 @@ it("finds one by its address, and names what the pointer is on", async () => {
   await page.until('document.querySelector("#map-name").innerText === "team-42/service-4200"');
   await page.screenshot(join(SHOTS, "many-searched.png"));
 });
+
+it("shows where the traffic is", async () => {
+  const dialer = await node.pod("client").dialer();
+  const loads = await Promise.all(
+    syntheticAddresses().map((address, index) => dialer.load(address, 80, index + 1)),
+  );
+  try {
+    await page.value('void (document.querySelector("#search").value = "")');
+    await page.type("service-50");
+    await page.value(
+      '(() => { const sort = document.querySelector("#sort"); sort.value = "traffic";' +
+        ' sort.dispatchEvent(new Event("change")); })()',
+    );
+    await page.until(`/^service-50(10|11|20)$/.test(${firstName})`);
+    await page.until('document.querySelector("#map-legend").innerText.includes("busier")');
+    const load = await page.value<string>(
+      'fetch("/api/map?search=service-50").then((answer) => answer.json()).then((map) => map.load)',
+    );
+    expect(load).toMatch(/[1-9]/);
+    await page.screenshot(join(SHOTS, "many-busy.png"));
+  } finally {
+    for (const load of loads) await load.stop();
+  }
+});
+
+function syntheticAddresses(): string[] {
+  const services = [...syntheticServices({ services: SERVICES, endpointsEach: 1 })];
+  return REAL.flatMap((index) => services[index]?.clusterIP ?? []);
+}
 
 it("answers", async () => {
   const paths = [

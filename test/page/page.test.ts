@@ -81,6 +81,11 @@ describe("the live page", () => {
       const figures = figure("Connections/s");
       await page.until(`Number(${figures}.replaceAll(",", "")) > 1`);
       await page.until('document.querySelectorAll(".spark-line").length === 3');
+      const rate = `${rowOf("orders-api")}?.querySelector(".number")?.innerText`;
+      await page.until(`Number.parseFloat(${rate}?.replaceAll(",", "")) > 1`);
+      expect(await page.value(`${rowOf("payments")}.querySelector(".number").innerText`)).toContain(
+        "idle",
+      );
       await page.look({ ...WIDE, dark: true });
       await shot("traffic-dark");
     } finally {

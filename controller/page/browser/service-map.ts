@@ -43,6 +43,7 @@ export class MapView {
 
   show(map: ServiceMap): void {
     if (map === this.#map) return;
+    if (map.health.length !== this.#map?.health.length) byId("map-name").textContent = "";
     this.#map = map;
     byId("map").hidden = map.health.length < LEAST_SERVICES;
     this.#draw();
@@ -142,7 +143,7 @@ function showLegend({ load }: ServiceMap): void {
   const words = isCounted
     ? [
         ["calm", "no connections"],
-        ["busy", "the busier, the darker"],
+        ["busy", "the busier, the bluer"],
       ]
     : [["calm", "serving"]];
   const entries = [...words, ["warn", "look at it"], ["bad", "no backend"]];

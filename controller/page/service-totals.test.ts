@@ -1,0 +1,51 @@
+import { expect, it } from "vitest";
+import type { ServiceCounters } from "../observe/service-counters.ts";
+import { serviceTotals } from "./service-totals.ts";
+
+const NODE = {
+  connections: 5,
+  openConnections: 0,
+  failures: 0,
+  receivedBytes: 0,
+  sentBytes: 0,
+};
+const HISTOGRAM = { buckets: [], seconds: 0 };
+
+function counters(port: string, opened: number, closed: number): ServiceCounters {
+  return {
+    ...{ namespace: "shop", service: "orders", port, protocol: "TCP" },
+    ...{
+      opened,
+      closed,
+      receivedBytes: 10,
+      sentBytes: 20,
+      connect: HISTOGRAM,
+      duration: HISTOGRAM,
+    },
+    failed: { refused: 1, timedOut: 2, noBackend: 3, other: 4 },
+  };
+}
+
+it("adds up the ports of a Service", () => {
+  const services = [counters("http", 10, 7), counters("grpc", 5, 5)];
+  expect(serviceTotals({ services, other: undefined }, NODE)).toEqual(
+    new Map([
+      [
+        "shop/orders",
+        {
+          connections: 21,
+          openConnections: 3,
+          failures: 20,
+          receivedBytes: 20,
+          sentBytes: 40,
+        },
+      ],
+    ]),
+  );
+});
+
+it("tells a quiet node from a plugin that does not count", () => {
+  const nothing = { services: [], other: undefined };
+  expect(serviceTotals(nothing, NODE)).toBeUndefined();
+  expect(serviceTotals(nothing, { ...NODE, connections: 0 })).toEqual(new Map());
+});
