@@ -8,6 +8,7 @@ import { bootstrapCommand } from "./cli/bootstrap.ts";
 import { checkCommand } from "./cli/check.ts";
 import { cleanupCommand } from "./cli/cleanup.ts";
 import { doctorCommand } from "./cli/doctor.ts";
+import { drainCommand } from "./cli/drain-command.ts";
 import { envoyCommand } from "./cli/envoy.ts";
 import { explainCommand } from "./cli/explain.ts";
 import { explainDialCommand } from "./cli/explain-dial.ts";
@@ -36,6 +37,7 @@ const program = new Command("portico")
   .addCommand(sysctlCommand())
   .addCommand(tableCommand())
   .addCommand(checkCommand())
+  .addCommand(drainCommand())
   .addCommand(cleanupCommand())
   .addCommand(versionCommand())
   .showHelpAfterError("(`portico help COMMAND` tells more)");

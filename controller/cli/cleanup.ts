@@ -1,9 +1,8 @@
 // portico cleanup: this node as if Portico had never been there.
 
-import { readdir, realpath, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import { ADMIN_SOCKET } from "../../envoy/bootstrap.ts";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
 import { emptySlot, SLOTS, slotDirectory } from "../../envoy/slots.ts";
 import { KernelCapture } from "../capture/apply.ts";
@@ -12,7 +11,7 @@ import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { DEFAULT_RUN_DIR, durationMs, runPaths } from "../config.ts";
 import { lockNode } from "../daemon/node-lock.ts";
-import { drained } from "./drain.ts";
+import { adminSocketsIn, drained } from "./drain.ts";
 import { earlyDemuxOption } from "./early-demux-option.ts";
 
 /** All that Portico and its Envoy put into a run directory. */
@@ -65,13 +64,6 @@ async function drainEnvoy(runDir: string, limitMs: number): Promise<void> {
   const tell = (line: string) => void process.stdout.write(`${line}\n`);
   tell("nothing is captured any more; waiting for what goes through Envoy");
   await drained({ limitMs, adminSockets: await adminSocketsIn(runDir), tell });
-}
-
-/** Of the Envoy that serves, and of one that it has replaced. */
-async function adminSocketsIn(runDir: string): Promise<string[]> {
-  const places = [runDir, ...SLOTS.map((slot) => slotDirectory(runDir, slot))];
-  const sockets = places.map((place) => realpath(join(place, ADMIN_SOCKET)).catch(() => ""));
-  return [...new Set(await Promise.all(sockets))].filter((path) => path !== "");
 }
 
 async function removeEnvoy(runDir: string): Promise<string[]> {

@@ -1,9 +1,12 @@
 // The time between a Portico that captures nothing more and its end: for Envoy's connections to
 // end by themselves, and for the kernel to forget the UDP flows that went through it.
 
-import { readFile } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openConnections } from "../../envoy/admin.ts";
+import { ADMIN_SOCKET } from "../../envoy/bootstrap.ts";
+import { SLOTS, slotDirectory } from "../../envoy/slots.ts";
 
 const UDP_TIMEOUT = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream";
 /** The kernel's own, in seconds. */
@@ -19,15 +22,25 @@ export interface Drain {
   tell: (line: string) => void;
 }
 
-/** Resolves when nothing is left, or after `limitMs`. */
-export async function drained({ limitMs, adminSockets, tell }: Drain): Promise<void> {
+/** Of the Envoy that serves, and of one that it has replaced. */
+export async function adminSocketsIn(runDir: string): Promise<string[]> {
+  const places = [runDir, ...SLOTS.map((slot) => slotDirectory(runDir, slot))];
+  const sockets = places.map((place) => realpath(join(place, ADMIN_SOCKET)).catch(() => ""));
+  return [...new Set(await Promise.all(sockets))].filter((path) => path !== "");
+}
+
+/** Resolves with true when nothing is left, with false after `limitMs`. */
+export async function drained({ limitMs, adminSockets, tell }: Drain): Promise<boolean> {
   const begin = performance.now();
   const forgottenMs = (await udpTimeout()) * 1_000;
   for (;;) {
     const open = await connectionsOfAll(adminSockets);
     const passedMs = performance.now() - begin;
-    if (open === 0 && passedMs >= forgottenMs) return;
-    if (passedMs >= limitMs) return tell(leftOver(open, forgottenMs - passedMs));
+    if (open === 0 && passedMs >= forgottenMs) return true;
+    if (passedMs >= limitMs) {
+      tell(leftOver(open, forgottenMs - passedMs));
+      return false;
+    }
     await sleep(Math.min(POLL_MS, limitMs - passedMs));
   }
 }
@@ -39,7 +52,7 @@ function leftOver(open: number, missingMs: number): string {
       : `; a UDP client that goes on from its port may be unheard for ` +
         `${Math.ceil(missingMs / 1_000)} s (nf_conntrack_udp_timeout_stream)`;
   const which = Number.isNaN(open) ? "the" : open;
-  return `the time is over: ${which} connections through Envoy end now${udp}`;
+  return `the time is over, and ${which} connections through Envoy are open${udp}`;
 }
 
 /** Seconds for which the kernel may remember a UDP flow that is silent. */

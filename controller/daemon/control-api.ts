@@ -61,6 +61,9 @@ export interface EnvoyStatus {
   } | null;
 }
 
+/** PUT: capture nothing more, until the controller is started anew. */
+export const DRAIN_PATH = "/v1/drain";
+
 export interface SourceStatus {
   kind: string;
   synced: boolean;

@@ -57,6 +57,7 @@ beforeEach(async () => {
       loaded.push({ bytes: wasm.length, source });
       return plugin;
     },
+    drain: async () => undefined,
     explain: async ({ from, to }) => {
       throw new ControlRefusal(`no Service ${to}, asked from ${from}`);
     },

@@ -9,6 +9,7 @@ import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
   type ControlError,
   type ControllerStatus,
+  DRAIN_PATH,
   ENVOY_PATH,
   type EnvoyReplacement,
   type EnvoyStatus,
@@ -31,6 +32,8 @@ export interface ControlHandlers {
   envoyStatus(): Promise<EnvoyStatus>;
   /** Rejects with ControlRefusal when the present one goes on. */
   replaceEnvoy(how: EnvoyReplacement): Promise<EnvoyStatus>;
+  /** Leaves all new connections to another proxy. */
+  drain(): Promise<void>;
   /** Rejects with ControlRefusal when the question cannot be understood. */
   explain(texts: AskedTexts): Promise<Explanation>;
 }
@@ -62,6 +65,9 @@ async function answer(request: IncomingMessage, handlers: ControlHandlers): Prom
       return handlers.envoyStatus();
     case `PUT ${ENVOY_PATH}`:
       return handlers.replaceEnvoy(await readReplacement(request));
+    case `PUT ${DRAIN_PATH}`:
+      await handlers.drain();
+      return {};
     case `GET ${EXPLAIN_PATH}`:
       return handlers.explain({
         from: url.searchParams.get("from") ?? undefined,

@@ -125,6 +125,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     resetPlugin: () => plugin.reset(),
     envoyStatus: () => envoys.status(),
     replaceEnvoy: (how) => envoys.replace(how),
+    drain: () => sync.drain(),
     explain: (texts) => explainer.explain(texts),
   };
   const page = nodePage(options, { state, log, sync, status: handlers.status });

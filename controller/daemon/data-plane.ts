@@ -57,6 +57,13 @@ export class CaptureOfNode implements CaptureGateway {
     this.#isHeld = false;
   }
 
+  /** From now on nothing is captured, nor done to the kernel; `settled` is no sync's business. */
+  async handBack(settled: () => Promise<void>): Promise<void> {
+    this.#isHeld = true;
+    await settled();
+    await this.#kernel.release();
+  }
+
   /** How Pods of the node are told from other clients. */
   setLocalDetector(localDetector: LocalDetector): void {
     if (sameData(localDetector, this.#options.localDetector)) return;

@@ -121,6 +121,11 @@ export class EnvoyPlane {
     this.reconciler.forgetCapture();
   }
 
+  /** The kernel hands over nothing more; Envoy goes on with what it has. */
+  async handBackKernel(settled: () => Promise<void>): Promise<void> {
+    await this.#capture.handBack(settled);
+  }
+
   /**
    * Brings Envoy, and the kernel if it is this one's, to the target. Resolves with the milliseconds
    * until something is left to do; undefined when nothing is.

@@ -88,6 +88,7 @@ export class NodeSync {
   #move: Move | undefined;
   /** UDP addresses of an Envoy that gets nothing new any more. */
   #former: CaptureSet["formerUdpAddresses"] = new Map();
+  #isDraining = false;
   #last: ControllerStatus["lastSync"] = null;
   #syncing: Promise<void> = Promise.resolve();
   /** Takes back that the rest of the last sync is done later. */
@@ -147,10 +148,23 @@ export class NodeSync {
    * fails; the present one goes on then.
    */
   moveTo(plane: EnvoyPlane, record: () => Promise<void>): Promise<void> {
+    if (this.#isDraining) return Promise.reject(new Error("this node is drained: portico drain"));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#move = { plane, record, done: resolve, failed: reject };
     this.request();
     return promise;
+  }
+
+  /**
+   * Leaves all that is new to another proxy, until the controller is started anew. What Envoy has
+   * goes on, and it is still told what changes.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    this.#parts.log.info(
+      "draining: new connections are left to another proxy until the next start",
+    );
+    await this.#plane.handBackKernel(() => this.settled());
   }
 
   /** UDP addresses of an Envoy that still answers, and gets nothing new; none once it is gone. */
