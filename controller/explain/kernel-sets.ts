@@ -3,10 +3,11 @@
 
 import { cidrContains } from "../model/ip.ts";
 import type { SetElement } from "./evidence.ts";
+import { withProtocolNames } from "./protocol-names.ts";
 
 /** Of the first set or map in the text; none when it has no elements. */
 export function elementsFrom(text: string): SetElement[] {
-  const [, list = ""] = /elements = \{([^}]*)\}/.exec(text) ?? [];
+  const [, list = ""] = /elements = \{([^}]*)\}/.exec(withProtocolNames(text)) ?? [];
   const texts = list.split(",").map((each) => each.trim().replaceAll(/\s+/g, " "));
   return texts.filter((each) => each !== "").map(elementFrom);
 }

@@ -1,6 +1,8 @@
 // Text of Portico's nftables table, as `nft list` prints it or as capture/ruleset.ts writes it →
 // its chains, rule by rule. What a rule means is rule.ts's business.
 
+import { withProtocolNames } from "./protocol-names.ts";
+
 export interface Chain {
   name: string;
   /** Of a chain that packets enter by themselves; undefined for those that others lead to. */
@@ -27,7 +29,9 @@ const PRIORITIES: Readonly<Record<string, number>> = {
 export function kernelTableFrom(text: string): KernelTable {
   const chains = new Map<string, Chain>();
   let open: { name: string; lines: string[] } | undefined;
-  for (const line of text.split("\n").map((each) => each.trim())) {
+  for (const line of withProtocolNames(text)
+    .split("\n")
+    .map((each) => each.trim())) {
     const [, name] = /^chain (\S+) \{/.exec(line) ?? [];
     if (name !== undefined) open = { name, lines: [] };
     else if (open && line === "}") {
