@@ -13,6 +13,9 @@ const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const CAP_NET_ADMIN = 12;
 const LAST_CAP = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
 
+/** As deploy/Dockerfile has it; there is no /etc/protocols either. */
+const PASSWD = "portico:x:65532:65532::/:\nenvoy:x:65533:65532::/:";
+
 /** The programs that are in an image though not in this machine's usual folders. */
 export interface Image {
   /** deploy/Dockerfile's PATH, or that of Envoy's own image. */
@@ -75,7 +78,7 @@ export function containerCommand(container: V1Container, around: Surroundings): 
   const { image, root, environment } = around;
   const expand = (text: string) => expanded(text, environment);
   const [program = "", ...args] = [...(container.command ?? []), ...(container.args ?? [])];
-  const variables = Object.entries({ PATH: image.path.join(":"), ...environment });
+  const variables = Object.entries({ PATH: image.path.join(":"), HOME: "/", ...environment });
   const mounts = [...volumeMounts(container, around), ...serviceAccountMount(around)];
   const script = [
     ...rootFileSystem(root, image),
@@ -185,6 +188,7 @@ function rootFileSystem(root: string, image: Image): string[] {
     `mkdir -p ${here}/proc ${here}/sys ${here}/dev ${here}/tmp ${here}/run ${here}/var`,
     `ln -s ../run ${here}/var/run`,
     `mkdir ${here}/etc; cp /etc/ld.so.cache /etc/hosts /etc/resolv.conf ${here}/etc/`,
+    `echo ${quoted(PASSWD)} > ${here}/etc/passwd`,
     `for folder in ${folders}; do`,
     `  if [ -L "/$folder" ]; then cp -P "/$folder" ${here}/`,
     '  elif [ -d "/$folder" ]; then',

@@ -224,6 +224,21 @@ it("runs its containers with one capability, and the controller not as root", as
   expect(facts("envoy")).toEqual(["0", NET_ADMIN, NET_ADMIN, "1"]);
 });
 
+it("tells in its Pod where a connection goes, and whether the node is fit", async () => {
+  const from = node.pod("client").address;
+  const explained = await pod.exec("controller", [
+    "portico",
+    "explain",
+    "--from",
+    from,
+    `${address}:80`,
+  ]);
+  expect([explained.code, explained.stdout]).toEqual([0, expect.stringContaining("=> served by ")]);
+  const withRights = ["setpriv", "--inh-caps=+net_admin", "--ambient-caps=+net_admin", "--"];
+  const checked = await pod.exec("controller", [...withRights, "portico", "check"]);
+  expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining("safe to go on")]);
+});
+
 it("is alive for the kubelet", async () => {
   expect(await pod.probe("controller", "livenessProbe")).toBe(200);
 });
