@@ -30,6 +30,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   /** Recompile and reload when a plugin source is saved. */
   watchPlugin: boolean;
   withEnvoy: boolean;
+  /** Somebody else starts two Envoys, one of which stands by; not with withEnvoy. */
+  twoEnvoys: boolean;
   /** Worker threads of Envoy; 0: one per core. */
   envoyConcurrency: number;
   /** An Envoy that does not answer for so long is killed; 0: never. */

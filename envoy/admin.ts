@@ -9,15 +9,16 @@ export interface AdminAnswer {
   body: string;
 }
 
-/** GET. Rejects with the error of the socket, or an AbortError or TimeoutError after a while. */
+/** Rejects with the error of the socket, or an AbortError or TimeoutError after a while. */
 export function askAdmin(
   socketPath: string,
   path: string,
   timeoutMs = PATIENCE_MS,
+  method: "GET" | "POST" = "GET",
 ): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const asked = request({ socketPath, path, signal }, (response) => {
+    const asked = request({ socketPath, method, path, signal }, (response) => {
       bodyOf(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
     });
     asked.on("error", reject);

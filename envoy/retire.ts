@@ -4,7 +4,6 @@
 import { join } from "node:path";
 import { type OpenConnections, openConnections } from "./admin.ts";
 import { ADMIN_SOCKET } from "./bootstrap.ts";
-import { endEnvoy, livingEnvoy } from "./process.ts";
 
 export interface RetirementOptions {
   directory: string;
@@ -12,6 +11,9 @@ export interface RetirementOptions {
   until: number;
   /** The same, now. */
   now: () => number;
+  isAlive: () => Promise<boolean>;
+  /** Ends it, with what it has. */
+  end: () => Promise<void>;
   /** It has ended, and why. */
   onEnd: (why: string) => Promise<void>;
 }
@@ -70,8 +72,8 @@ export class Retirement {
   }
 
   async #reasonToEnd(): Promise<string | undefined> {
-    const { directory, until, now } = this.#options;
-    if ((await livingEnvoy(directory)) === undefined) return "it died";
+    const { directory, until, now, isAlive } = this.#options;
+    if (!(await isAlive())) return "it died";
     this.#open = await openConnections(join(directory, ADMIN_SOCKET)).catch(() => undefined);
     const isEmpty = this.#open?.tcp === 0 && this.#open.udpFlows === 0;
     this.#emptyLooks = isEmpty ? this.#emptyLooks + 1 : 0;
@@ -82,7 +84,7 @@ export class Retirement {
   }
 
   async #end(why: string): Promise<void> {
-    await endEnvoy(this.#options.directory);
+    await this.#options.end();
     await this.#options.onEnd(why);
   }
 }

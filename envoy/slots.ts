@@ -48,7 +48,7 @@ export async function activeSlot(runDirectory: string): Promise<Slot> {
 
 /** Makes a slot the active one; the same again mends links that are missing. */
 export async function activateSlot(runDirectory: string, slot: Slot): Promise<void> {
-  await rm(join(slotDirectory(runDirectory, slot), DRAINING_FILE), { force: true });
+  await forgetDraining(runDirectory, slot);
   for (const name of LINKED) {
     const link = join(runDirectory, name);
     await rm(`${link}.new`, { force: true });
@@ -78,6 +78,10 @@ export async function drainingUntil(runDirectory: string, slot: Slot): Promise<n
   } catch {
     return undefined;
   }
+}
+
+export async function forgetDraining(runDirectory: string, slot: Slot): Promise<void> {
+  await rm(join(slotDirectory(runDirectory, slot), DRAINING_FILE), { force: true });
 }
 
 export async function noteDraining(runDirectory: string, slot: Slot, until: number): Promise<void> {

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { serverInfo } from "./admin.ts";
 import { ADMIN_SOCKET } from "./bootstrap.ts";
+import type { EnvoyKeeper } from "./keeper.ts";
 import { Liveness } from "./liveness.ts";
 import { LogFollower } from "./log-follower.ts";
 import {
@@ -47,7 +48,7 @@ const LONGEST_DELAY_MS = 10_000;
 /** One that lived this long was good: its death begins the delays anew. */
 const GOOD_RUN_MS = 10_000;
 
-export class EnvoySupervisor {
+export class EnvoySupervisor implements EnvoyKeeper {
   readonly #options: SupervisorOptions;
   readonly #follower: LogFollower;
   readonly #liveness: Liveness;

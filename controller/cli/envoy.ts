@@ -68,7 +68,7 @@ function print(envoys: EnvoyStatus, output: string | undefined): void {
   process.stdout.write(isJson ? `${JSON.stringify(envoys, null, 2)}\n` : describe(envoys));
 }
 
-function describe({ supervised, active, draining }: EnvoyStatus): string {
+function describe({ supervised, active, draining, standby }: EnvoyStatus): string {
   const lines: string[] = [];
   if (active) {
     const { pid, version, uptimeSeconds, connections, udpFlows, directory } = active;
@@ -89,5 +89,6 @@ function describe({ supervised, active, draining }: EnvoyStatus): string {
       `           ${connections ?? "?"} connections, ${udpFlows ?? "?"} UDP flows`,
     );
   }
+  if (standby) lines.push(`stands by: Envoy ${standby.version}, in ${standby.directory}`);
   return `${lines.join("\n")}\n`;
 }

@@ -35,6 +35,7 @@ interface Flags extends ProxyFlags {
   nodeName: string;
   runDir: string;
   withEnvoy: boolean;
+  twoEnvoys: boolean;
   envoyConcurrency: number;
   plugin: string;
   followPlugin?: string;
@@ -142,6 +143,16 @@ function addEnvoyOptions(command: Command): void {
       "start and supervise Envoy too ($ENVOY, `envoy` on PATH, or downloaded once); it goes on " +
         "serving when this process ends",
       false,
+    )
+    .addOption(
+      new Option(
+        "--two-envoys",
+        "somebody else starts two Envoys, with the bootstraps of `portico bootstrap` for the " +
+          "folders a and b in the run directory, and starts each again when it ends: one serves, " +
+          "the other stands by for `portico envoy replace`",
+      )
+        .default(false)
+        .conflicts("withEnvoy"),
     )
     .option(
       "--envoy-concurrency <n>",
@@ -270,6 +281,7 @@ function optionsFromFlags(
     followedPlugin: flags.followPlugin && resolve(flags.followPlugin),
     watchPlugin: flags.watchPlugin,
     withEnvoy: flags.withEnvoy,
+    twoEnvoys: flags.twoEnvoys,
     envoyConcurrency: flags.envoyConcurrency,
     envoyHungAfterMs: flags.envoyHungAfter,
     capturePorts: flags.capturePorts,

@@ -59,6 +59,8 @@ export interface EnvoyStatus {
     connections: number | null;
     udpFlows: number | null;
   } | null;
+  /** The one that somebody else has started to take over; null where there is none. */
+  standby: { directory: string; version: string } | null;
 }
 
 /** PUT: capture nothing more, until the controller is started anew. */

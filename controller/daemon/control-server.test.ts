@@ -38,7 +38,7 @@ const status: ControllerStatus = {
   problems: [],
 };
 
-const envoys: EnvoyStatus = { supervised: true, active: null, draining: null };
+const envoys: EnvoyStatus = { supervised: true, active: null, draining: null, standby: null };
 
 let directory: string;
 let socket: string;

@@ -195,7 +195,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   await operations.start();
   problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
   await plugin.begin(await pluginFile?.first());
-  if (options.withEnvoy) await mkdir(sync.plane.place.directory, { recursive: true });
+  await mkdir(sync.plane.place.directory, { recursive: true });
   await sync.plane.xds.start();
   atEnd(
     () => sync.plane.stop(),

@@ -2,8 +2,8 @@
 // what is new. If that fails, the present one has noticed nothing.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { activateSlot, emptySlot, noteDraining, otherSlot, type Slot } from "../../envoy/slots.ts";
-import type { EnvoySupervisor } from "../../envoy/supervise.ts";
+import type { EnvoyKeeper } from "../../envoy/keeper.ts";
+import { activateSlot, noteDraining, otherSlot, type Slot } from "../../envoy/slots.ts";
 import type { RunOptions } from "../config.ts";
 import type { Log } from "../observe/log.ts";
 import type { ActivePlugin } from "./active-plugin.ts";
@@ -18,7 +18,7 @@ export interface EnvoyTakeoverParts {
   /** Of the Envoy that is to take over. */
   slot: Slot;
   plane: EnvoyPlane;
-  supervisor: EnvoySupervisor;
+  keeper: EnvoyKeeper;
   /** When the present Envoy is to be ended; milliseconds since 1970. */
   until: number;
 }
@@ -36,11 +36,11 @@ export class EnvoyTakeover {
 
   /** Resolves when the other gets what is new; rejects after it has ended again. */
   async run(): Promise<void> {
-    const { plane, plugin, supervisor, sync } = this.#parts;
+    const { plane, plugin, keeper, sync } = this.#parts;
     try {
       await plugin.moveTo(plane.rollout, async () => {
         await plane.xds.start();
-        await supervisor.start();
+        await keeper.start();
         await this.#untilReady();
         await sync.moveTo(plane, () => this.#record());
       });
@@ -51,16 +51,18 @@ export class EnvoyTakeover {
   }
 
   async #untilReady(): Promise<void> {
-    const { plane, supervisor } = this.#parts;
+    const { plane, keeper } = this.#parts;
     const deadline = performance.now() + READY_WITHIN_MS;
     while (performance.now() < deadline) {
-      const { lastDeath } = supervisor;
+      const { lastDeath } = keeper;
       if (lastDeath) throw new Error(`the new Envoy died (${lastDeath}); see the log`);
       const isReady = plane.isConnected && (await plane.table.version().catch(() => undefined));
       if (isReady) return;
       await sleep(ASK_INTERVAL_MS);
     }
-    throw new Error(`the new Envoy was not ready within ${READY_WITHIN_MS / 1_000} s; see the log`);
+    const { directory } = plane.place;
+    const seconds = READY_WITHIN_MS / 1_000;
+    throw new Error(`the new Envoy (${directory}) was not ready within ${seconds} s; see its log`);
   }
 
   /** Just before new connections go to the new Envoy, so that little is remembered in between. */
@@ -74,10 +76,9 @@ export class EnvoyTakeover {
   }
 
   async #undo(): Promise<void> {
-    const { options, slot, plane, supervisor } = this.#parts;
+    const { options, slot, plane, keeper } = this.#parts;
     await activateSlot(options.runDir, otherSlot(slot));
-    await supervisor.stop();
+    await keeper.stop();
     await plane.stop();
-    await emptySlot(options.runDir, slot);
   }
 }

@@ -1,11 +1,12 @@
-// The Envoys of this node that Portico starts: the one that gets what is new, kept running; and for
-// a while beside it the one that it replaced. What a controller that starts finds of an earlier one
-// is in envoy/slots.ts.
+// The Envoys of this node that have slots (envoy/slots.ts): the one that gets what is new, and for
+// a while beside it the one that it replaced, or one that stands by. Portico starts them itself and
+// ends what it does not need; or somebody else does, and then both always run (--two-envoys).
 
 import { join } from "node:path";
 import { openConnections, serverInfo } from "../../envoy/admin.ts";
 import { ADMIN_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
 import { findEnvoy, isExecutable } from "../../envoy/find.ts";
+import { type EnvoyKeeper, SomebodyElse } from "../../envoy/keeper.ts";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
 import { Retirement } from "../../envoy/retire.ts";
 import {
@@ -13,6 +14,7 @@ import {
   activeSlot,
   drainingUntil,
   emptySlot,
+  forgetDraining,
   makeSlot,
   otherSlot,
   type Slot,
@@ -45,9 +47,9 @@ export interface EnvoysParts {
   hung: () => void;
 }
 
-const NOT_OURS =
-  "this controller was started without --with-envoy, so it starts no Envoy: replace it where it " +
-  "is started";
+const NO_SLOTS =
+  "this controller was started with neither --with-envoy nor --two-envoys: its Envoy can only be " +
+  "replaced where it is started, and loses its connections";
 
 function placeOf({ runDir, capturePorts, secondCapturePorts }: RunOptions, slot: Slot): EnvoyPlace {
   const ports: Record<Slot, CapturePorts> = { a: capturePorts, b: secondCapturePorts };
@@ -58,46 +60,51 @@ function placeOf({ runDir, capturePorts, secondCapturePorts }: RunOptions, slot:
   };
 }
 
-/** Where the Envoy is that serves or will: ours, or in the run directory itself one that is not. */
+/** Where the Envoy is that serves or will: in a slot, or in the run directory itself. */
 export async function presentPlace(options: RunOptions): Promise<EnvoyPlace> {
   const place = placeOf(options, await activeSlot(options.runDir));
   const isOurs = options.withEnvoy || (await livingEnvoy(place.directory)) !== undefined;
-  if (!isOurs) return { directory: options.runDir, ports: options.capturePorts, otherPorts: [] };
+  if (!isOurs && !options.twoEnvoys)
+    return { directory: options.runDir, ports: options.capturePorts, otherPorts: [] };
   return place;
 }
 
 export class Envoys {
   readonly #parts: EnvoysParts;
   #slot: Slot = "a";
-  #supervisor: EnvoySupervisor | undefined;
+  /** Undefined where there are no slots. */
+  #keeper: EnvoyKeeper | undefined;
   #retirement: Retirement | undefined;
   /** Ends what the controller has for the one that retires. */
   #stopRetiring: (() => Promise<void>) | undefined;
+  /** For an Envoy of somebody else's that stands by; it is told nothing. */
+  #standby: XdsServer | undefined;
   #isReplacing = false;
 
   constructor(parts: EnvoysParts) {
     this.#parts = parts;
   }
 
-  /** Resolves when an Envoy runs, not yet configured perhaps. Does nothing if it is not ours. */
+  /** Resolves when an Envoy runs, not yet configured perhaps, if it is ours. */
   async start(): Promise<void> {
     const { options, sync } = this.#parts;
-    if (!options.withEnvoy) return;
-    const { runDir } = options;
+    const { runDir, withEnvoy, twoEnvoys } = options;
+    if (!withEnvoy && !twoEnvoys) return;
     this.#slot = await activeSlot(runDir);
-    await makeSlot(runDir, this.#slot);
+    if (withEnvoy) await makeSlot(runDir, this.#slot);
     await activateSlot(runDir, this.#slot);
     await this.#adoptOther(otherSlot(this.#slot));
-    this.#supervisor = this.#supervise(sync.plane.place, await this.#binary());
-    await this.#supervisor.start();
+    this.#keeper = await this.#keeperOf(sync.plane.place);
+    await this.#keeper.start();
     this.#reportOutdated();
   }
 
   /** The Envoys go on. */
   async release(): Promise<void> {
-    await this.#supervisor?.release();
+    await this.#keeper?.release();
     await this.#retirement?.release();
     await this.#stopRetiring?.();
+    await this.#standby?.stop();
   }
 
   async status(): Promise<EnvoyStatus> {
@@ -109,11 +116,12 @@ export class Envoys {
     );
     const [info, open] = answers ?? [];
     const pid = (await livingEnvoy(directory)) ?? null;
-    const outdated = this.#supervisor?.outdated ?? [];
+    const outdated = this.#keeper?.outdated ?? [];
     return {
       supervised: options.withEnvoy,
       active: info && open ? { directory, pid, ...info, ...figures(open), outdated } : null,
       draining: this.#drainingStatus(),
+      standby: await this.#standbyStatus(),
     };
   }
 
@@ -127,31 +135,67 @@ export class Envoys {
   }
 
   async #replace({ binary, drainMs, endDraining }: EnvoyReplacement): Promise<void> {
-    const { options, log, sync } = this.#parts;
-    const former = this.#supervisor;
-    if (!former) throw new Error(NOT_OURS);
+    const former = this.#keeper;
+    if (!former) throw new Error(NO_SLOTS);
     if (this.#isReplacing) throw new Error("Envoy is being replaced already");
     this.#isReplacing = true;
     try {
-      const found = await this.#binary(binary);
-      await this.#makeRoom(endDraining);
       const slot = otherSlot(this.#slot);
-      await makeSlot(options.runDir, slot);
-      const plane = this.#parts.makePlane(placeOf(options, slot));
-      const supervisor = this.#supervise(plane.place, found);
-      const until = Date.now() + drainMs;
-      const formerPlane = sync.plane;
-      const takeover = new EnvoyTakeover({ ...this.#parts, slot, plane, supervisor, until });
-      await takeover.run();
+      const place = placeOf(this.#parts.options, slot);
+      const keeper = await this.#keeperOf(place, binary);
+      await this.#makeRoom(endDraining);
+      if (this.#parts.options.twoEnvoys && !(await this.#standbyStatus())) {
+        throw new Error(`no Envoy answers in ${place.directory} that could take over`);
+      }
+      await this.#takeOver({ slot, place, keeper, until: Date.now() + drainMs });
       await former.release();
-      this.#supervisor = supervisor;
-      this.#slot = slot;
-      this.#reportOutdated();
-      log.info({ slot, version: supervisor.version }, "another Envoy serves new connections");
-      this.#retire(otherSlot(slot), until, () => formerPlane.stop());
     } finally {
       this.#isReplacing = false;
     }
+  }
+
+  async #takeOver(next: { slot: Slot; place: EnvoyPlace; keeper: EnvoyKeeper; until: number }) {
+    const { options, log, sync, makePlane } = this.#parts;
+    const { slot, place, keeper, until } = next;
+    const former = sync.plane;
+    if (options.withEnvoy) await makeSlot(options.runDir, slot);
+    await this.#standby?.stop();
+    this.#standby = undefined;
+    try {
+      await new EnvoyTakeover({ ...this.#parts, ...next, plane: makePlane(place) }).run();
+    } catch (error) {
+      await this.#vacate(slot);
+      throw error;
+    }
+    this.#keeper = keeper;
+    this.#slot = slot;
+    this.#reportOutdated();
+    log.info({ slot, version: keeper.version }, "another Envoy serves new connections");
+    this.#retire(otherSlot(slot), until, () => former.stop());
+  }
+
+  /** `binary`: path of the one to start; absent: the one that is found. */
+  async #keeperOf(place: EnvoyPlace, binary?: string): Promise<EnvoyKeeper> {
+    if (this.#parts.options.withEnvoy) return this.#supervise(place, await this.#binary(binary));
+    if (binary === undefined) return new SomebodyElse(place.directory);
+    throw new Error("--envoy is for an Envoy that the controller starts (--with-envoy)");
+  }
+
+  /** Of a slot whose Envoy has ended, or is to stand by. */
+  async #vacate(slot: Slot): Promise<void> {
+    const { options } = this.#parts;
+    if (options.withEnvoy) return emptySlot(options.runDir, slot);
+    await forgetDraining(options.runDir, slot);
+    this.#standby = await this.#silence(slot);
+  }
+
+  /** Without anybody to connect to, an Envoy would log that every second; it is told nothing. */
+  async #silence(slot: Slot): Promise<XdsServer> {
+    const { options, log } = this.#parts;
+    const socketPath = join(slotDirectory(options.runDir, slot), XDS_SOCKET);
+    const xds = new XdsServer({ socketPath, log });
+    await xds.start();
+    return xds;
   }
 
   /** `named`: the path of one. */
@@ -183,34 +227,33 @@ export class Envoys {
     const directory = slotDirectory(options.runDir, slot);
     const until = await drainingUntil(options.runDir, slot);
     const pid = await livingEnvoy(directory);
-    if (pid === undefined || until === undefined) {
+    if (until === undefined || (options.withEnvoy && pid === undefined)) {
       if (pid !== undefined) log.warn({ pid }, "ending an Envoy that was to take over and did not");
-      await endEnvoy(directory);
-      await emptySlot(options.runDir, slot);
-      return;
+      if (options.withEnvoy) await endEnvoy(directory);
+      return this.#vacate(slot);
     }
     const present = await udpListenersOf(join(directory, ADMIN_SOCKET)).catch(() => []);
     sync.setFormer(udpAddressesOfPresent(present));
-    // It is told nothing; without anybody to connect to, it would log that every second.
-    const xds = new XdsServer({ socketPath: join(directory, XDS_SOCKET), log });
-    await xds.start();
+    const xds = await this.#silence(slot);
     this.#retire(slot, until, () => xds.stop());
   }
 
   #retire(slot: Slot, until: number, stop: () => Promise<void>): void {
     const { options, log, sync } = this.#parts;
+    const directory = slotDirectory(options.runDir, slot);
+    const ours = options.withEnvoy;
     this.#stopRetiring = stop;
     this.#retirement = new Retirement({
-      directory: slotDirectory(options.runDir, slot),
-      until,
-      now: Date.now,
+      ...{ directory, until, now: Date.now },
+      isAlive: async () => !ours || (await livingEnvoy(directory)) !== undefined,
+      end: () => (ours ? endEnvoy(directory) : new SomebodyElse(directory).stop()),
       onEnd: async (why) => {
         this.#retirement = undefined;
         this.#stopRetiring = undefined;
         log.info({ slot, why }, "the Envoy that was replaced has ended");
         sync.setFormer(new Map());
         await stop();
-        await emptySlot(options.runDir, slot);
+        await this.#vacate(slot);
       },
     });
   }
@@ -235,9 +278,16 @@ export class Envoys {
     return { directory, until: new Date(retirement.until).toISOString(), connections, udpFlows };
   }
 
+  async #standbyStatus(): Promise<EnvoyStatus["standby"]> {
+    if (!this.#standby) return null;
+    const { directory } = placeOf(this.#parts.options, otherSlot(this.#slot));
+    const info = await serverInfo(join(directory, ADMIN_SOCKET)).catch(() => undefined);
+    return info ? { directory, version: info.version } : null;
+  }
+
   #reportOutdated(): void {
     const { report } = this.#parts;
-    const found = this.#supervisor?.outdated ?? [];
+    const found = this.#keeper?.outdated ?? [];
     const advice = "`portico envoy replace` starts one that is as it should be";
     report(found.map((what) => ({ object: "Envoy", message: `${what}; ${advice}` })));
   }

@@ -20,6 +20,8 @@ export type KubernetesObject = Record<string, unknown>;
 export class PorticoProcess {
   readonly runDirectory: string;
   readonly manifests: string;
+  /** Who starts Envoy. */
+  envoyFlag: "--with-envoy" | "--two-envoys" = "--with-envoy";
   /** Everything the controllers of this fixture logged. */
   log = "";
   readonly #node: Namespace;
@@ -53,7 +55,7 @@ export class PorticoProcess {
   /** Starts the controller, and Envoy unless it lives; does not wait for them. */
   async start(args: readonly string[] = [], env: Record<string, string> = {}): Promise<void> {
     const node = ["--node-name", this.#node.label, "--run-dir", this.runDirectory];
-    const all = ["run", ...this.#source, ...node, "--with-envoy", ...args];
+    const all = ["run", ...this.#source, ...node, this.envoyFlag, ...args];
     const ENVOY = await findEnvoy(process.env, console.log);
     const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
     const child = this.#node.spawn("env", [...variables, process.execPath, this.#command, ...all]);
@@ -82,7 +84,8 @@ export class PorticoProcess {
   }
 
   command(...args: string[]): Promise<CommandResult> {
-    const all = [this.#command, ...args, "--run-dir", this.runDirectory];
+    const runDir = args.includes("--run-dir") ? [] : ["--run-dir", this.runDirectory];
+    const all = [this.#command, ...args, ...runDir];
     const options = { allowFailure: true, timeoutMs: 30_000 };
     return this.#node.exec(process.execPath, all, options);
   }
