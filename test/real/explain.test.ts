@@ -292,7 +292,7 @@ describe("behind the controller's back", () => {
     } finally {
       await node.exec("kill", ["-CONT", String(active.pid)], { allowFailure: true });
     }
-  });
+  }, 240_000);
 });
 
 it("understands every rule on its way, for every client and protocol", async () => {
@@ -304,4 +304,4 @@ it("understands every rule on its way, for every client and protocol", async () 
       expect(disagreements, `${client} → ${target}`).toEqual([]);
     }
   }
-});
+}, 300_000);
