@@ -71,10 +71,14 @@ function ways(steps: readonly TraceStep[]): string[] {
   });
 }
 
-function backendRow({ place, pod, node, source, sourceIs, blocked }: ExplainedBackend): string[] {
+function backendRow(backend: ExplainedBackend): string[] {
+  const { place, pod, node, source, sourceIs, blocked, rememberedSeconds } = backend;
   const sees = `sees ${source} (${SOURCES[sourceIs]})`;
   const ends = blocked === "refuse" ? "refused" : "dropped";
-  return [place, who(pod, node), blocked ? `${ends} by this node's rules` : sees];
+  const what = blocked ? `${ends} by this node's rules` : sees;
+  const again =
+    rememberedSeconds === undefined ? "" : `; remembered for this client, ${rememberedSeconds} s`;
+  return [place, who(pod, node), what + again];
 }
 
 const SOURCES: Record<ExplainedBackend["sourceIs"], string> = {

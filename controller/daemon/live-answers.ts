@@ -56,6 +56,11 @@ export class LiveAnswers {
     for (const question of of("record")) {
       evidence.answer(question, await orNull(this.#record(question)));
     }
+    for (const question of of("session")) {
+      const { frontend, list, client } = question;
+      const asked = this.#parts.table.session(frontend, list, client);
+      evidence.answer(question, (await orNull(asked)) ?? null);
+    }
     for (const question of of("listener")) {
       evidence.answer(question, await orNull(this.#listener(question)));
     }

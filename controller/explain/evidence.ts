@@ -41,6 +41,14 @@ export interface UdpHost {
   leaving: boolean;
 }
 
+/** The backend that a client goes on with by session affinity. */
+export interface RememberedBackend {
+  address: string;
+  port: number;
+  /** Within which it has to come back. */
+  seconds: number;
+}
+
 /** One of Envoy's listeners. */
 export interface ListenerAnswer {
   name: string;
@@ -54,6 +62,12 @@ export type Question =
   | { kind: "record"; frontend: FrontendIdentity; list: BackendList }
   /** By where it is bound: for TCP "0.0.0.0" or "::". */
   | { kind: "listener"; protocol: Protocol; address: string; port: number }
+  | {
+      kind: "session";
+      frontend: FrontendIdentity;
+      list: BackendList;
+      client: string;
+    }
   /** Whether kube-proxy's rules are there too, in nftables. */
   | { kind: "kube-proxy"; family: IPFamily };
 
@@ -62,6 +76,7 @@ export interface Answers {
   route: Route;
   record: ListedRecord | null;
   listener: ListenerAnswer | null;
+  session: RememberedBackend | null;
   "kube-proxy": boolean;
 }
 
@@ -109,6 +124,14 @@ export class Evidence {
 
   listener(protocol: Protocol, address: string, port: number): ListenerAnswer | undefined {
     return this.#ask({ kind: "listener", protocol, address, port }) ?? undefined;
+  }
+
+  session(
+    frontend: FrontendIdentity,
+    list: BackendList,
+    client: string,
+  ): RememberedBackend | undefined {
+    return this.#ask({ kind: "session", frontend, list, client }) ?? undefined;
   }
 
   hasKubeProxy(family: IPFamily): boolean {

@@ -17,7 +17,7 @@ import {
   serviceOf,
   whoIs,
 } from "./endpoints.ts";
-import type { Evidence } from "./evidence.ts";
+import type { Evidence, RememberedBackend } from "./evidence.ts";
 import type {
   Client,
   ExplainedBackend,
@@ -63,8 +63,9 @@ export function explain(
       return [addressAndPort(endpoint.address, port), endpoint] as const;
     }),
   );
+  const remembered = rememberedBackend(asked, client, way, evidence);
   const backends = (listed ?? []).map((backend) =>
-    explained(backend, { asked, client, way, knownDoor, endpoints, kernel, evidence }),
+    explained(backend, { asked, client, way, knownDoor, endpoints, remembered, kernel, evidence }),
   );
   const out = knownDoor ? leftOut(knownDoor, policy, listed, known) : [];
   const outcome = outcomeOf(way, backends);
@@ -119,6 +120,20 @@ function listedBackends(
   return evidence.record(identityOf(asked), list)?.backends;
 }
 
+/** By session affinity; over TCP, as UDP has it by a hash. */
+function rememberedBackend(
+  asked: Asked,
+  client: Client,
+  { end, handing }: KernelWay,
+  evidence: Evidence,
+): RememberedBackend | undefined {
+  if (end !== "envoy" || asked.protocol !== "TCP") return undefined;
+  const list = handing === "local" ? "local" : "cluster";
+  const record = evidence.record(identityOf(asked), list);
+  if (!record || record.affinityTimeoutSeconds === 0) return undefined;
+  return evidence.session(identityOf(asked), list, client.address);
+}
+
 interface Surroundings {
   asked: Asked;
   client: Client;
@@ -126,12 +141,13 @@ interface Surroundings {
   knownDoor: KnownDoor | undefined;
   /** Of the front door, by place. */
   endpoints: ReadonlyMap<string, Endpoint>;
+  remembered: RememberedBackend | undefined;
   kernel: Kernel;
   evidence: Evidence;
 }
 
 function explained(backend: Place, around: Surroundings): ExplainedBackend {
-  const { asked, client, way, knownDoor, endpoints, kernel, evidence } = around;
+  const { asked, client, way, knownDoor, endpoints, remembered, kernel, evidence } = around;
   const dialled: Dialled = { ...asked, ...backend, client: client.address };
   const isKept = way.handing !== "masquerade";
   // Envoy's UDP sockets carry no mark.
@@ -145,6 +161,10 @@ function explained(backend: Place, around: Surroundings): ExplainedBackend {
     source,
     sourceIs: isHairpin ? "hairpin" : isKept ? "kept" : "masqueraded",
     blocked: end === "reached" ? undefined : end,
+    rememberedSeconds:
+      remembered && addressAndPort(remembered.address, remembered.port) === place
+        ? remembered.seconds
+        : undefined,
   };
 }
 

@@ -68,6 +68,11 @@ export interface ExplainedBackend {
   sourceIs: "kept" | "masqueraded" | "hairpin";
   /** What the node's own rules do with Envoy's connection, if it does not go out. */
   blocked?: "refuse" | "drop" | undefined;
+  /**
+   * Within how many seconds this client has to come back to go on with it, by session affinity;
+   * absent when it is not the one.
+   */
+  rememberedSeconds?: number | undefined;
 }
 
 export interface LeftOut {

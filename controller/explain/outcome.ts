@@ -56,12 +56,15 @@ function endedHow({ protocol }: Asked): string {
 }
 
 function servedSummary({ backends, knownDoor }: Found): string {
-  const reached = backends.filter(({ blocked }) => !blocked);
+  const all = backends.filter(({ blocked }) => !blocked);
+  const remembered = all.filter(({ rememberedSeconds }) => rememberedSeconds !== undefined);
+  const reached = remembered.length > 0 ? remembered : all;
   const [only] = reached;
   const whose = knownDoor ? ` of ${serviceOf(knownDoor.frontend)}` : "";
   const who = reached.length === 1 ? only?.place : `one of ${reached.length} backends`;
+  const again = remembered.length > 0 ? " (its last one, by session affinity)" : "";
   const sources = [...new Set(reached.map(({ source }) => source))].join(" or ");
-  return `served by ${who}${whose}, which sees ${sources}`;
+  return `served by ${who}${whose}${again}, which sees ${sources}`;
 }
 
 function whyRefused({ asked, way, knownDoor }: Found): string {

@@ -6,9 +6,10 @@
 import { Agent } from "node:http";
 import { AFFINITY_BUCKET_COUNT, BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
 import { STATS_PAGE_COUNT } from "../../plugin/wire/stats-layout.ts";
+import { addressAndPort, parseAddress } from "../model/ip.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
-import { bucketOfKey } from "../wire/key.ts";
+import { type BackendList, bucketOfKey, type FrontendIdentity } from "../wire/key.ts";
 import { decodeStats, type StatsEntry, StatsError } from "../wire/stats.ts";
 import { ask, type HttpAnswer, type HttpTarget } from "./http.ts";
 import { TableError } from "./table-error.ts";
@@ -152,6 +153,20 @@ export class TableClient {
     throw new TableError("conflict", "Envoy's table changes while it is read, try again");
   }
 
+  /**
+   * Which backend a client goes on with by session affinity, of one list of a TCP frontend;
+   * undefined when none, or when the plugin is one that does not tell.
+   */
+  async session(frontend: FrontendIdentity, list: BackendList, client: string) {
+    const at = addressAndPort(frontend.address, frontend.port);
+    const query = `frontend=${at}&client=${addressAndPort(client, 0)}&list=${list}`;
+    const answer = await ask(this.#target, `/v1/session?${query}`);
+    if (answer.status === 404) return undefined;
+    const text = expectOk(answer).body.toString("utf8");
+    const { backend, seconds } = JSON.parse(text) as { backend: string | null; seconds: number };
+    return backend === null ? undefined : { ...placeFromText(backend), seconds };
+  }
+
   /** The record of a key; undefined when the table has none, or is not whole. */
   async read(key: Uint8Array): Promise<DecodedRecord | undefined> {
     const bucket = bucketOfKey(key);
@@ -220,6 +235,13 @@ function wireVersionIn(text: string): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** "10.1.1.11:8080" or "[fd00:1:0:0:0:0:0:1]:8080" → canonical address, and port. */
+function placeFromText(text: string): { address: string; port: number } {
+  const colon = text.lastIndexOf(":");
+  const address = text.slice(0, colon).replace(/^\[|\]$/g, "");
+  return { address: parseAddress(address) ?? address, port: Number(text.slice(colon + 1)) };
 }
 
 function decodePage(bytes: Buffer): ReturnType<typeof decodeFrame> {

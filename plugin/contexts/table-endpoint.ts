@@ -7,6 +7,7 @@
 import { ACTION_STOP, STATUS_OK } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
 import { framesRefusedTotal } from "../counters";
+import { writeAddress } from "../host/address";
 import { count } from "../host/counter";
 import { answerBytes, answerJson, readRequestBody, readRequestHeader } from "../host/http";
 import {
@@ -28,6 +29,8 @@ import {
   releaseRow,
   takeRow,
 } from "../pick/affinity-copy";
+import { pickedBackend } from "../pick/backend";
+import { peekBackend } from "../pick/lookup";
 import {
   dumpPages,
   forgetEntry,
@@ -38,11 +41,13 @@ import {
 import { APPLIED, applyFrame, CONFLICT, REFUSED } from "../table/apply";
 import { dumpBuckets, dumpedBytes, dumpedPage, releasePage } from "../table/dump";
 import { head, readHead } from "../table/head";
+import { backendBytes, keyFamily } from "../table/record";
 import { addRefusal } from "../table/refusal";
 import { AFFINITY_BUCKET_COUNT, BUCKET_COUNT, MAX_FRAME_BYTES, WIRE_VERSION } from "../wire/layout";
 import { STATS_KEY_BYTES, STATS_PAGE_COUNT } from "../wire/stats-layout";
 import { buildId, buildIdSize } from "./configuration";
 import { parseQuery, queryCount, queryFirst } from "./dump-query";
+import { parseSessionQuery, queriedClient, queriedFrontend } from "./session-query";
 
 const METHOD = ":method";
 const methodName: usize = lastingAscii(METHOD);
@@ -197,6 +202,34 @@ const FRAMES = "/v1/frames";
 const FORGET = "/v1/stats/forget";
 const TAKE = "/v1/affinity/take";
 
+const text: usize = memory.data(47); // ADDRESS_TEXT_BYTES
+
+/** Which backend a client goes on with by session affinity, and how long it has to come back. */
+function answerSession(query: usize, end: usize): u32 {
+  if (!parseSessionQuery(query, end)) {
+    return sendError(
+      400,
+      "session wants ?frontend=ADDRESS:PORT&client=ADDRESS:0&list=cluster|local",
+    );
+  }
+  const key = queriedFrontend();
+  const seconds = peekBackend(key, queriedClient());
+  beginText();
+  addText('{"backend":');
+  if (seconds === 0) addText("null");
+  else {
+    const backend = pickedBackend();
+    const port = bswap<u16>(load<u16>(backend + backendBytes(key) - 4));
+    addByte(QUOTE);
+    addBytes(text, writeAddress(keyFamily(key), backend, port, text));
+    addByte(QUOTE);
+  }
+  addText(',"seconds":');
+  addNumber(seconds);
+  addText("}");
+  return send(200);
+}
+
 function takesBody(path: usize, size: u32): bool {
   return isText(path, size, FRAMES) || isText(path, size, FORGET) || isText(path, size, TAKE);
 }
@@ -211,8 +244,9 @@ function answer(method: usize, methodSize: u32, path: usize, size: u32, bodyless
   const dump = isText(path, pathSize, "/v1/dump");
   const stats = isText(path, pathSize, "/v1/stats");
   const affinity = isText(path, pathSize, "/v1/affinity");
+  const session = isText(path, pathSize, "/v1/session");
   const posted = takesBody(path, pathSize);
-  if (!version && !dump && !stats && !affinity && !posted) {
+  if (!version && !dump && !stats && !affinity && !session && !posted) {
     return sendError(404, "no such path: see ARCHITECTURE.md, The table's protocol");
   }
   if (!isText(method, methodSize, posted ? "POST" : "GET")) {
@@ -221,6 +255,7 @@ function answer(method: usize, methodSize: u32, path: usize, size: u32, bodyless
   if (posted) return bodyless ? answerBody(path, pathSize, 0) : ACTION_STOP;
   if (version) return answerVersion();
   if (dump) return answerDump(pathEnd, end);
+  if (session) return answerSession(pathEnd, end);
   return stats ? answerStats(pathEnd, end) : answerAffinity(pathEnd, end);
 }
 

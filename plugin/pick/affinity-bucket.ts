@@ -83,6 +83,11 @@ function idleTime(entry: usize, now: u64): u64 {
   return now > usedAt ? now - usedAt : 0;
 }
 
+/** What is left of its timeout (s), begun seconds counted whole; it was used less than that ago. */
+export function secondsLeft(entry: usize, timeout: u32, now: u64): u32 {
+  return timeout - <u32>(idleTime(entry, now) / SECOND);
+}
+
 /** Whether it was used within the time that its Service had when it was. */
 function isAlive(entry: usize, now: u64): bool {
   return idleTime(entry, now) < load<u32>(entry + TIMEOUT_OFFSET) * SECOND;

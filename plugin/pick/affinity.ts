@@ -43,6 +43,7 @@ import {
   evictedEntries,
   findEntry,
   Session,
+  secondsLeft,
   writeBucket,
 } from "./affinity-bucket";
 import { pickAny, pickedBackend, pickListed } from "./backend";
@@ -84,14 +85,18 @@ function pickRemembered(record: usize, bytes: usize, end: usize, list: u32, now:
   return status;
 }
 
-/** From the bucket's bytes: the own list's entry, the other's, or anyone. */
-function pickFrom(record: usize, bytes: usize, end: usize, now: u64): u32 {
+/** From the bucket's bytes: the own list's entry, or the other's; STATUS_NOT_FOUND for neither. */
+function pickEither(record: usize, bytes: usize, end: usize, now: u64): u32 {
   const own = keyList(recordKey(record));
   session.list = own;
-  let status = pickRemembered(record, bytes, end, own, now);
-  if (status === STATUS_NOT_FOUND) {
-    status = pickRemembered(record, bytes, end, own ^ KEY_LIST_LOCAL, now);
-  }
+  const status = pickRemembered(record, bytes, end, own, now);
+  if (status !== STATUS_NOT_FOUND) return status;
+  return pickRemembered(record, bytes, end, own ^ KEY_LIST_LOCAL, now);
+}
+
+/** The same, or anyone. */
+function pickFrom(record: usize, bytes: usize, end: usize, now: u64): u32 {
+  const status = pickEither(record, bytes, end, now);
   return status === STATUS_NOT_FOUND ? pickAny(record) : status;
 }
 
@@ -123,4 +128,28 @@ export function pickWithAffinity(record: usize): u32 {
     status = pickOnce(record, bucket, now);
   }
   return status === STATUS_CAS_MISMATCH ? STATUS_OK : status;
+}
+
+/**
+ * For whoever asks, and changing nothing: the seconds within which the client has to come back to
+ * go on with its backend, which is pickedBackend then; 0 when it has none. `from` is the client as
+ * a key, as a frontend's.
+ */
+export function peekAffinity(record: usize, from: usize): u32 {
+  session.servicePort = servicePort(record);
+  session.client = from + KEY_ADDRESS_OFFSET;
+  session.family = keyFamily(recordKey(record));
+  if (keyFamily(from) !== session.family) return 0;
+  if (readShared(affinityKey(sessionBucket()), AFFINITY_KEY_BYTES) !== STATUS_OK) return 0;
+  const bytes = returnedBytes();
+  const end = bytes + returnedSize();
+  const now = steadyNow();
+  const timeout = affinityTimeout(record);
+  let seconds: u32 = 0;
+  if (pickEither(record, bytes, end, now) === STATUS_OK) {
+    const entry = findEntry(bytes, end, session, session.list, timeout, now);
+    seconds = secondsLeft(entry, timeout, now);
+  }
+  release(bytes);
+  return seconds;
 }

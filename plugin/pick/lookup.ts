@@ -15,7 +15,7 @@ import {
   sameKey,
   servicePort,
 } from "../table/record";
-import { pickWithAffinity } from "./affinity";
+import { peekAffinity, pickWithAffinity } from "./affinity";
 import { pickAny } from "./backend";
 
 export const PICKED: u32 = 0;
@@ -41,12 +41,18 @@ function pickFrom(record: usize): u32 {
   return status === STATUS_OK ? PICKED : UNREADABLE;
 }
 
+/** The key's record in a bucket's value; `end` when it has none. */
+function recordIn(value: usize, end: usize, key: usize): usize {
+  let record = firstRecord(value, end);
+  while (record !== end && !sameKey(recordKey(record), key)) record = nextRecord(record, end);
+  return record;
+}
+
 function pickOnce(key: usize, bucket: u32): u32 {
   if (readShared(bucketKey(bucket), BUCKET_KEY_BYTES) !== STATUS_OK) return UNREADABLE;
   const value = returnedBytes();
   const end = value + returnedSize();
-  let record = firstRecord(value, end);
-  while (record !== end && !sameKey(recordKey(record), key)) record = nextRecord(record, end);
+  const record = recordIn(value, end, key);
   const outcome = record === end ? UNKNOWN_FRONTEND : pickFrom(record);
   release(value);
   return outcome;
@@ -58,4 +64,16 @@ export function pickBackend(key: usize): u32 {
   let outcome = UNREADABLE;
   for (let i: u32 = 0; i < ATTEMPTS && outcome === UNREADABLE; i++) outcome = pickOnce(key, bucket);
   return outcome;
+}
+
+/** As peekAffinity, of the record of a key; 0 also where there is none, or no session affinity. */
+export function peekBackend(key: usize, from: usize): u32 {
+  if (readShared(bucketKey(bucketOfKey(key)), BUCKET_KEY_BYTES) !== STATUS_OK) return 0;
+  const value = returnedBytes();
+  const end = value + returnedSize();
+  const record = recordIn(value, end, key);
+  const isAffine = record !== end && affinityTimeout(record) !== 0 && backendCount(record) !== 0;
+  const seconds = isAffine ? peekAffinity(record, from) : 0;
+  release(value);
+  return seconds;
 }

@@ -119,6 +119,12 @@ test("source ranges, affinity, and a client that is not in them", async () => {
   await golden("source-ranges", text("outside", "203.0.113.9:80"));
 });
 
+test("session affinity: the backend that is remembered for this client", async () => {
+  apply(service({ sessionAffinity: "ClientIP" }), slice([named("pod-b"), named("pod-c")]));
+  cluster.remembered = { address: "10.1.1.12", port: 8080, seconds: 10_700 };
+  await golden("remembered", text("pod-a", WEB));
+});
+
 test("UDP: the listener, and a backend that is a front door itself", async () => {
   const udp = [{ name: "", port: 8080, protocol: "UDP" }];
   apply(

@@ -9,6 +9,7 @@ import {
   Evidence,
   type ListenerAnswer,
   type Question,
+  type RememberedBackend,
   type Route,
 } from "../../controller/explain/evidence.ts";
 import { explain } from "../../controller/explain/explain.ts";
@@ -59,6 +60,8 @@ export class ExplainedCluster {
   #capture = EMPTY_CAPTURE_SET;
   /** What `nft` would be given; a test may change it behind the controller's back. */
   ruleset = "";
+  /** What Envoy remembers for every client, where there is session affinity. */
+  remembered: RememberedBackend | null = null;
   hasKubeProxy = false;
   /** Whether Envoy listens. */
   listens = true;
@@ -111,6 +114,8 @@ export class ExplainedCluster {
         const elements = elementsFrom(declarationOf(question.set, this.ruleset));
         return new ElementIndex(elements).find(question.key) ?? null;
       }
+      case "session":
+        return this.remembered;
       case "kube-proxy":
         return this.hasKubeProxy;
       case "route":

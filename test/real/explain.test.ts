@@ -94,6 +94,14 @@ const OBJECTS: KubernetesObject[] = [
     slicePorts: HTTP,
   }),
   ...objectsOf({
+    name: "affine",
+    clusterIP: "10.96.0.14",
+    ports: [{ name: "http", port: 80 }],
+    spec: { sessionAffinity: "ClientIP" },
+    endpoints: [endpoint(WEB_1, "web-1"), endpoint(WEB_2, "web-2")],
+    slicePorts: HTTP,
+  }),
+  ...objectsOf({
     name: "dns",
     clusterIP: "10.96.0.53",
     ports: [{ name: "dns", port: 53, protocol: "UDP" }],
@@ -113,6 +121,7 @@ beforeAll(async () => {
   const pods = { client: CLIENT, "web-1": WEB_1, "web-2": WEB_2 };
   ({ cluster, node } = await makeNode({ name: "node-1", pods }));
   await node.pod("web-1").serve({ tcp: 8080, udp: 8080 });
+  await node.pod("web-2").serve({ tcp: 8080 });
   portico = new PorticoProcess(node);
   portico.write([nodeObject("node-1", node.address), ...OBJECTS]);
   await portico.start(FLAGS);
@@ -221,6 +230,20 @@ it("tells the way of the node's own processes and of others", async () => {
   expect(outside.backends[0]?.source).toBe(node.address);
   const itself = await explained("shop/web", "--from", WEB_1);
   expect(itself.backends[0]).toMatchObject({ source: node.address, sourceIs: "hairpin" });
+});
+
+it("knows which backend Envoy remembers for a client", async () => {
+  const rememberedFor = async (client: string) => {
+    const { backends } = await explained("shop/affine", "--from", client);
+    expect(backends).toHaveLength(2);
+    return backends.filter(({ rememberedSeconds = 0 }) => rememberedSeconds > 10_000);
+  };
+  expect(await rememberedFor(CLIENT)).toEqual([]);
+  const dialer = await node.pod("client").dialer();
+  const { outcome, server } = await dialer.dialOnce("10.96.0.14", 80, { timeoutMs: 20_000 });
+  expect(outcome).toBe("answered");
+  expect((await rememberedFor(CLIENT)).map(({ place }) => place)).toEqual([server]);
+  expect(await rememberedFor("10.1.1.99")).toEqual([]);
 });
 
 it("says that kube-proxy's rules have the node's own processes first", async () => {
