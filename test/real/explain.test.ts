@@ -10,10 +10,13 @@ import { type KubernetesObject, nodeObject, PorticoProcess } from "./portico-fix
 const CLIENT = "10.1.1.10";
 const WEB_1 = "10.1.1.11";
 const WEB_2 = "10.1.1.12";
+const CLIENT_V6 = "fd00:1:1::a";
+const WEB_V6 = "fd00:1:1::b";
 const FLAGS = [
   "--service-cidr=10.96.0.0/16",
+  "--service-cidr=fd00:96::/112",
   "--detect-local-mode=ClusterCIDR",
-  "--cluster-cidr=10.1.1.0/24",
+  "--cluster-cidr=10.1.1.0/24,fd00:1:1::/64",
   // What others change is not to be mended while it is looked at.
   "--sync-period=1h",
 ];
@@ -45,7 +48,7 @@ function objectsOf(sketch: Sketch): KubernetesObject[] {
       apiVersion: "discovery.k8s.io/v1",
       kind: "EndpointSlice",
       metadata: { name: `${name}-1`, namespace: "shop", labels },
-      addressType: "IPv4",
+      addressType: clusterIP.includes(":") ? "IPv6" : "IPv4",
       ports: slicePorts,
       endpoints,
     },
@@ -102,6 +105,21 @@ const OBJECTS: KubernetesObject[] = [
     slicePorts: HTTP,
   }),
   ...objectsOf({
+    name: "web-v6",
+    clusterIP: "fd00:96::a",
+    ports: [{ name: "http", port: 80 }],
+    spec: { sessionAffinity: "ClientIP" },
+    endpoints: [endpoint(WEB_V6, "web-1")],
+    slicePorts: HTTP,
+  }),
+  ...objectsOf({
+    name: "dns-v6",
+    clusterIP: "fd00:96::53",
+    ports: [{ name: "dns", port: 53, protocol: "UDP" }],
+    endpoints: [endpoint(WEB_V6, "web-1")],
+    slicePorts: [{ name: "dns", port: 8080, protocol: "UDP" }],
+  }),
+  ...objectsOf({
     name: "dns",
     clusterIP: "10.96.0.53",
     ports: [{ name: "dns", port: 53, protocol: "UDP" }],
@@ -118,8 +136,8 @@ const OBJECTS: KubernetesObject[] = [
 ];
 
 beforeAll(async () => {
-  const pods = { client: CLIENT, "web-1": WEB_1, "web-2": WEB_2 };
-  ({ cluster, node } = await makeNode({ name: "node-1", pods }));
+  const pods = { client: [CLIENT, CLIENT_V6], "web-1": [WEB_1, WEB_V6], "web-2": WEB_2 };
+  ({ cluster, node } = await makeNode({ name: "node-1", pods, dualStack: true }));
   await node.pod("web-1").serve({ tcp: 8080, udp: 8080 });
   await node.pod("web-2").serve({ tcp: 8080 });
   portico = new PorticoProcess(node);
@@ -173,6 +191,21 @@ describe("as text", () => {
 });
 
 describe("with the connection made", () => {
+  it.each([
+    ["shop/web-v6", "served", "open"],
+    ["shop/dns-v6", "served", "answered"],
+    ["[fd00:96::a]:81", "refused", "refused"],
+    ["[fd00:96::99]:80", "dropped", "timeout"],
+  ])("in IPv6: %s is %s", async (target, outcome, happened) => {
+    const timeout = outcome === "dropped" ? "2" : "20";
+    const args = ["--from", CLIENT_V6, "--timeout", timeout, ...tryingFrom("client")];
+    const explanation = await explained(target, ...args);
+    expect(explanation).toMatchObject({ outcome, disagreements: [], from: { kind: "local-pod" } });
+    expect(explanation.trial).toMatchObject({ happened, agrees: true });
+    const sources = explanation.backends.map(({ source }) => source);
+    expect(sources).toEqual(outcome === "served" ? [CLIENT_V6] : []);
+  });
+
   it.each([
     ["served", "shop/web", "open"],
     ["refused", "shop/empty", "refused"],
