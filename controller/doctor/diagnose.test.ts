@@ -1,6 +1,7 @@
 // Kinds of findings that a cluster without kubelets and zones does not show; the others are
 // test/cluster/doctor.test.ts's.
 
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { diagnoseAll, diagnoseService } from "./diagnose.ts";
 import { READERS } from "./objects.ts";
@@ -142,3 +143,55 @@ it("knows a Service that is not there by a name that comes near, or by its names
   const [elsewhere] = diagnoseService(cluster({}), "prod", "web");
   expect(elsewhere?.text).toBe("there is no Service prod/web; there is one in namespace shop");
 });
+
+const anything = fc.oneof(
+  fc.jsonValue(),
+  fc.record(
+    {
+      metadata: fc.record({
+        name: fc.constantFrom("web", "api"),
+        namespace: fc.constantFrom("shop", undefined, 7),
+        labels: fc.dictionary(
+          fc.constantFrom("app", "kubernetes.io/service-name"),
+          fc.oneof(fc.constantFrom("web", "api"), fc.jsonValue()),
+        ),
+      }),
+      spec: fc.oneof(
+        fc.jsonValue(),
+        fc.record({
+          clusterIP: fc.constantFrom("10.96.0.1", "None", "fd00::1", "x"),
+          type: fc.constantFrom("ClusterIP", "NodePort", "ExternalName", "LoadBalancer", 4),
+          selector: fc.oneof(fc.jsonValue(), fc.constant({ app: "web" })),
+          ports: fc.oneof(fc.jsonValue(), fc.constant([{ port: 80, targetPort: "http" }])),
+          internalTrafficPolicy: fc.constantFrom("Local", "Cluster", 1),
+          nodeName: fc.constantFrom("node-1", ""),
+        }),
+      ),
+      status: fc.oneof(fc.jsonValue(), fc.constant({ podIP: "10.1.0.1", phase: "Running" })),
+      addressType: fc.constantFrom("IPv4", "FQDN", 1),
+      endpoints: fc.oneof(fc.jsonValue(), fc.constant([{ addresses: ["10.1.0.1"] }])),
+      ports: fc.oneof(fc.jsonValue(), fc.constant([{ port: 8080 }])),
+    },
+    { requiredKeys: [] },
+  ),
+);
+
+it("takes whatever anybody wrote, and says something of it in one line", () => {
+  const lists = fc.array(anything, { maxLength: 4 });
+  fc.assert(
+    fc.property(lists, lists, lists, lists, (services, slices, pods, nodes) => {
+      const findings = diagnoseAll({
+        services: services.flatMap(READERS.services),
+        slices: slices.flatMap(READERS.endpointslices),
+        pods: pods.flatMap(READERS.pods),
+        nodes: nodes.flatMap(READERS.nodes),
+        serviceCIDRs: nodes.flatMap(READERS.servicecidrs),
+      });
+      for (const { text, command } of findings) {
+        expect(text).not.toMatch(/undefined|\[object|\n/);
+        expect(command).not.toBe("");
+      }
+    }),
+    { numRuns: 300 },
+  );
+}, 30_000);
