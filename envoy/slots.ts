@@ -60,8 +60,12 @@ export async function activateSlot(runDirectory: string, slot: Slot): Promise<vo
 /** For the same users as the run directory. */
 export async function makeSlot(runDirectory: string, slot: Slot): Promise<string> {
   const directory = slotDirectory(runDirectory, slot);
-  await mkdir(directory, { recursive: true });
-  await chmod(directory, (await stat(runDirectory)).mode & 0o777);
+  const { mode } = await stat(runDirectory);
+  await mkdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  // With the bit that has the group of what is made in it be the directory's.
+  await chmod(directory, mode & 0o7777);
   return directory;
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
@@ -24,6 +24,12 @@ it("writes what an Envoy of this run directory needs", async () => {
 it("lets a group that shares the directory use Envoy's sockets", async () => {
   chmodSync(directory, 0o2770);
   expect(JSON.parse(await write()).admin.address.pipe.mode).toBe(0o660);
+});
+
+it("makes the folder of one of two Envoys, for the same users", async () => {
+  const { admin } = JSON.parse(await write("--slot", "b"));
+  expect(admin.address.pipe).toEqual({ path: join(directory, "b/admin.sock"), mode: 0o660 });
+  expect(statSync(join(directory, "b")).mode & 0o7777).toBe(0o2770);
 });
 
 it("takes the number of connections that somebody gives", async () => {

@@ -3,15 +3,17 @@
 
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { bootstrap } from "../../envoy/bootstrap.ts";
 import { connectionsFor, hardDescriptorLimit } from "../../envoy/connection-limit.ts";
 import { ENVOY_FLAGS } from "../../envoy/process.ts";
+import { makeSlot, SLOTS, type Slot } from "../../envoy/slots.ts";
 import { DEFAULT_RUN_DIR, defaultNodeName, integerBetween, runPaths } from "../config.ts";
 import { socketModeIn } from "../unix-socket.ts";
 
 interface Flags {
   runDir: string;
+  slot?: Slot;
   nodeName: string;
   maxConnections?: number;
   output?: string;
@@ -29,6 +31,13 @@ export function bootstrapCommand(): Command {
         "with it that may write into the run directory: the sockets are for that group then.",
     )
     .option("--run-dir <dir>", "folder of the sockets, which exists already", DEFAULT_RUN_DIR)
+    .addOption(
+      new Option(
+        "--slot <slot>",
+        "for one of the two Envoys of `portico run --two-envoys`, whose sockets are in a folder " +
+          "of that name in the run directory; it is made",
+      ).choices(SLOTS),
+    )
     .option("--node-name <name>", "name of this node's Node object", defaultNodeName())
     .option(
       "--max-connections <n>",
@@ -41,11 +50,14 @@ export function bootstrapCommand(): Command {
 }
 
 async function writeBootstrap(flags: Flags): Promise<void> {
-  const runDirectory = resolve(flags.runDir);
-  runPaths(runDirectory);
-  const socketMode = await socketModeIn(runDirectory).catch((error: Error) => {
+  const { slot } = flags;
+  const whole = resolve(flags.runDir);
+  runPaths(whole);
+  const missing = (error: Error) => {
     throw new Error(`${error.message}; make the run directory first, or give another --run-dir`);
-  });
+  };
+  const runDirectory = slot ? await makeSlot(whole, slot).catch(missing) : whole;
+  const socketMode = await socketModeIn(runDirectory).catch(missing);
   const maxConnections = flags.maxConnections ?? (await connectionsOfThisProcess());
   const options = { runDirectory, nodeId: flags.nodeName, maxConnections, socketMode };
   const text = `${JSON.stringify(bootstrap(options), undefined, 2)}\n`;

@@ -147,9 +147,8 @@ function addEnvoyOptions(command: Command): void {
     .addOption(
       new Option(
         "--two-envoys",
-        "somebody else starts two Envoys, with the bootstraps of `portico bootstrap` for the " +
-          "folders a and b in the run directory, and starts each again when it ends: one serves, " +
-          "the other stands by for `portico envoy replace`",
+        "somebody else starts two Envoys (`portico bootstrap --slot a`, `--slot b`), and starts " +
+          "each again when it ends: one serves, the other stands by for `portico envoy replace`",
       )
         .default(false)
         .conflicts("withEnvoy"),

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { EventsV1Api, type V1DaemonSet } from "@kubernetes/client-node";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import type { EnvoyStatus } from "../../controller/daemon/control-api.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import { Objects } from "../cluster/objects.ts";
@@ -305,6 +306,30 @@ it("serves again from a new Pod, with Envoy not as root", async () => {
   await eventually("the Service answers", LAG_MS, answered);
   expect(processStatus(pod.pid("envoy"), "Uid").split("\t")[0]).toBe("65533");
   expect(processStatus(pod.pid("envoy"), "CapEff")).toBe(NET_ADMIN);
+});
+
+it("replaces Envoy by the one that stands by, in a Pod that has two", async () => {
+  await pod.close();
+  await startPod(["envoy-not-root", "two-envoys"]);
+  await eventually("the Service answers", LAG_MS, answered);
+  const envoys = async () => {
+    const { stdout } = await pod.exec("controller", ["portico", "envoy", "status", "-o", "json"]);
+    return stdout === "" ? undefined : (JSON.parse(stdout) as EnvoyStatus);
+  };
+  await eventually("an Envoy stands by", LAG_MS, async () => {
+    return (await envoys())?.standby?.directory === "/run/portico/b";
+  });
+  const replaced = await pod.exec("controller", ["portico", "envoy", "replace"]);
+  expect([replaced.code, replaced.stderr]).toEqual([0, ""]);
+  expect((await envoys())?.active?.directory).toBe("/run/portico/b");
+  expect(await answered()).toBe(true);
+  // It has drained, and is told to end; the kubelet starts it again.
+  expect(await pod.ended("envoy")).toBe(0);
+  await pod.startContainer("envoy");
+  await eventually("the other stands by", LAG_MS, async () => {
+    return (await envoys())?.standby?.directory === "/run/portico/a";
+  });
+  expect(await answered()).toBe(true);
 });
 
 it("says that it reaches the API server through the Service that it is to serve", async () => {

@@ -84,8 +84,7 @@ export class PorticoProcess {
   }
 
   command(...args: string[]): Promise<CommandResult> {
-    const runDir = args.includes("--run-dir") ? [] : ["--run-dir", this.runDirectory];
-    const all = [this.#command, ...args, ...runDir];
+    const all = [this.#command, ...args, "--run-dir", this.runDirectory];
     const options = { allowFailure: true, timeoutMs: 30_000 };
     return this.#node.exec(process.execPath, all, options);
   }

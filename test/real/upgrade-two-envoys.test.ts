@@ -52,6 +52,7 @@ let b: EnvoyContainer;
 beforeAll(async () => {
   lab = await UpgradeLab.make();
   lab.portico.envoyFlag = "--two-envoys";
+  mkdirSync(lab.portico.runDirectory, { mode: 0o700 });
   [a, b] = [await container("a"), await container("b")];
   await lab.start();
 });
@@ -62,11 +63,9 @@ afterAll(async () => {
 });
 
 async function container(slot: string): Promise<EnvoyContainer> {
-  const directory = join(lab.portico.runDirectory, slot);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const file = join(directory, "envoy.json");
-  const bootstrap = ["bootstrap", "--node-name", "node-1", "--output", file];
-  const { code, stderr } = await lab.portico.command(...bootstrap, "--run-dir", directory);
+  const file = join(lab.portico.runDirectory, slot, "envoy.json");
+  const bootstrap = ["bootstrap", "--slot", slot, "--node-name", "node-1", "--output", file];
+  const { code, stderr } = await lab.portico.command(...bootstrap);
   expect(stderr).toBe("");
   expect(code).toBe(0);
   const envoy = await findEnvoy(process.env, console.log);
