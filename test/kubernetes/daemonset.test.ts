@@ -240,6 +240,16 @@ it("tells in its Pod where a connection goes, and whether the node is fit", asyn
   expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining("safe to go on")]);
 });
 
+it("tells in its Pod what is wrong with a Service, as far as its rights go", async () => {
+  const ended = await pod.exec("controller", ["portico", "doctor", "default/web", "-o", "json"]);
+  const { findings } = JSON.parse(ended.stdout) as { findings: { level: string; code: string }[] };
+  const codes = findings.map(({ level, code }) => `${level} ${code}`);
+  // Of its two ports, one is SCTP; and Pods are none of a Service proxy's business.
+  expect(codes.filter((each) => each.startsWith("error"))).toEqual(["error protocol-not-carried"]);
+  expect(codes).toEqual(expect.arrayContaining(["note not-allowed", "ok served-here"]));
+  expect(ended.code).toBe(1);
+});
+
 it("is alive for the kubelet", async () => {
   expect(await pod.probe("controller", "livenessProbe")).toBe(200);
 });
