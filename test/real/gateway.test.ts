@@ -217,6 +217,16 @@ describe("portico table push", () => {
     expect(stderr).toContain("has no Node node-9; nothing was pushed");
   });
 
+  it("sees Services from a node that the manifests have", async () => {
+    const demo = join(CHECKOUT, "deploy/demo");
+    const args = ["table", "push", "--manifests", demo, "--socket", socket()];
+    expect((await portico(...args, "--node-name", "node-1")).stderr).toBe("");
+    const { stdout } = await portico("table", "show", "--socket", socket());
+    expect(stdout).toContain(
+      "192.0.2.1:30080/TCP NodePort shop/frontend:http\n  10.1.1.10:8080 local\n",
+    );
+  });
+
   it("says what a gateway does not do", async () => {
     const local = mkdtempSync(join(folder, "local-"));
     cpSync(manifests(), local, { recursive: true });

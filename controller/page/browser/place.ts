@@ -5,7 +5,12 @@ import { element } from "./element.ts";
 
 /** "namespace/name", or empty. */
 export function chosenService(): string {
-  return decodeURIComponent(location.hash.slice(1));
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Empty: none. */
