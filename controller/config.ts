@@ -6,6 +6,7 @@ import { InvalidArgumentError } from "commander";
 import type { ProxyConfiguration } from "./config-file.ts";
 import { parseCIDR } from "./model/ip.ts";
 import type { PageAddress } from "./page/page-address.ts";
+import type { FlowLogOptions } from "./xds/flow-log.ts";
 import type { CapturePorts } from "./xds/resources.ts";
 
 export const DEFAULT_RUN_DIR = "/run/portico";
@@ -53,6 +54,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   /** How long a Service may be without endpoints before an Event says so. */
   eventGraceMs: number;
   serviceMetrics: ServiceMetricsMode;
+  /** Undefined: no connection is logged. */
+  flowLog: FlowLogOptions | undefined;
 }
 
 /** What is counted: nothing, each ServicePort, or each of its backends too. */

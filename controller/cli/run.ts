@@ -26,9 +26,10 @@ import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import { type PageAddress, pageAddressFromText } from "../page/page-address.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import { addFlowLogOptions, type FlowLogFlags, flowLogFromFlags } from "./flow-log-options.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
-interface Flags extends ProxyFlags {
+interface Flags extends ProxyFlags, FlowLogFlags {
   writeConfigTo?: string;
   kubeconfig?: string;
   manifests?: string;
@@ -254,6 +255,7 @@ function addTrafficOptions(command: Command): void {
       .choices(SERVICE_METRICS_MODES)
       .default("service"),
   );
+  addFlowLogOptions(command);
 }
 
 /** Shows its default as people type it. */
@@ -295,6 +297,7 @@ function optionsFromFlags(
     syncPeriodMs: either("syncPeriod", flags.syncPeriod, syncPeriodMs),
     eventGraceMs: flags.eventGrace,
     serviceMetrics: flags.serviceMetrics,
+    flowLog: flowLogFromFlags(flags),
   };
 }
 

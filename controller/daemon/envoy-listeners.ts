@@ -6,6 +6,7 @@ import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import type { Problem } from "../model/types.ts";
 import type { Listeners } from "../sync/reconcile.ts";
 import { TableError } from "../table/table-error.ts";
+import type { FlowLogOptions } from "../xds/flow-log.ts";
 import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
 import type { XdsServer } from "../xds/server.ts";
 import { CLUSTER_TYPE } from "../xds/type-urls.ts";
@@ -27,7 +28,12 @@ export class EnvoyListeners {
    * To be made before an Envoy connects: it asks for its clusters before anything else. `serve`
    * lets the plugin have connections.
    */
-  constructor(xds: XdsServer, ports: CapturePorts, serve: () => Promise<void>) {
+  constructor(
+    xds: XdsServer,
+    ports: CapturePorts,
+    serve: () => Promise<void>,
+    flowLog?: FlowLogOptions,
+  ) {
     const options = {
       connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
       mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
@@ -37,10 +43,11 @@ export class EnvoyListeners {
     this.#serve = serve;
     this.#publisher = new UdpPublisher({
       xds,
-      listeners: captureListeners(ports, familiesOfThisHost()),
+      listeners: captureListeners(ports, familiesOfThisHost(), flowLog),
       clusters,
       port: DEFAULT_CAPTURE_OPTIONS.udpPort,
       flowLimit: udpFlowLimit(localPorts()),
+      flowLog,
     });
     xds.setFirst(CLUSTER_TYPE, clusters);
   }

@@ -91,7 +91,8 @@ export class EnvoyPlane {
       pushSnapshot: () => this.#pushSnapshot(),
       options: pluginOptions(options),
     });
-    this.listeners = new EnvoyListeners(this.xds, place.ports, () => this.rollout.serve());
+    const serve = () => this.rollout.serve();
+    this.listeners = new EnvoyListeners(this.xds, place.ports, serve, options.flowLog);
     this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
     const now = () => performance.now();
     const gateways = {
@@ -167,8 +168,9 @@ export class EnvoyPlane {
 }
 
 /** Only what is not the plugin's default: plugins that know no options go on to work. */
-function pluginOptions({ serviceMetrics }: RunOptions): string[] {
-  return serviceMetrics === "service" ? [] : [`stats=${serviceMetrics}`];
+function pluginOptions({ serviceMetrics, flowLog }: RunOptions): string[] {
+  const stats = serviceMetrics === "service" ? [] : [`stats=${serviceMetrics}`];
+  return flowLog ? [...stats, "names"] : stats;
 }
 
 function captureOptions(options: RunOptions, { ports, otherPorts }: EnvoyPlace) {

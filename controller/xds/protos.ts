@@ -38,6 +38,9 @@ const FILES = [
   "envoy/extensions/filters/listener/original_src/v3/original_src.proto",
   "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto",
   "envoy/extensions/filters/udp/udp_proxy/v3/route.proto",
+  "envoy/extensions/access_loggers/file/v3/file.proto",
+  "envoy/extensions/access_loggers/stream/v3/stream.proto",
+  "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
 ];
 
 let loaded: Protos | undefined;

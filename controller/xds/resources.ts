@@ -3,6 +3,7 @@
 // Those of UDP frontends are udp-resources.ts's.
 
 import type { IPFamily } from "../model/types.ts";
+import { type FlowLogOptions, tcpFlowLog } from "./flow-log.ts";
 import type { Resource } from "./protos.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 
@@ -85,11 +86,23 @@ const SO_MARK = 36;
  * dials the port itself (controller/capture/ruleset.ts). Three of each family, because neither
  * keeping the source address nor the plugin's VM can be chosen per connection.
  */
-export function captureListeners(ports: CapturePorts, families: readonly IPFamily[]): Resource[] {
+export function captureListeners(
+  ports: CapturePorts,
+  families: readonly IPFamily[],
+  flowLog?: FlowLogOptions,
+): Resource[] {
+  const proxy = tcpProxy(flowLog);
   return families.flatMap((family) => [
-    captureListener(KEEP_LISTENER, family, ports.keep, [ORIGINAL_SRC], CONNECTION_FILTER),
-    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], CONNECTION_FILTER),
-    captureListener(LOCAL_LISTENER, family, ports.local, [ORIGINAL_SRC], LOCAL_CONNECTION_FILTER),
+    captureListener(KEEP_LISTENER, family, ports.keep, [ORIGINAL_SRC], CONNECTION_FILTER, proxy),
+    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], CONNECTION_FILTER, proxy),
+    captureListener(
+      LOCAL_LISTENER,
+      family,
+      ports.local,
+      [ORIGINAL_SRC],
+      LOCAL_CONNECTION_FILTER,
+      proxy,
+    ),
   ]);
 }
 
@@ -99,6 +112,7 @@ function captureListener(
   port: number,
   listenerFilters: Resource[],
   connectionFilter: string,
+  proxy: object,
 ): Resource {
   const isIPv4 = family === "IPv4";
   // An IPv6 socket of Envoy's takes no IPv4 connections unless it is told to.
@@ -111,7 +125,7 @@ function captureListener(
     tcp_backlog_size: { value: TCP_BACKLOG },
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     listener_filters: listenerFilters.map((filter) => ({ name: "source", typed_config: filter })),
-    filter_chains: [{ filters: [codeByEcds(connectionFilter), TCP_PROXY] }],
+    filter_chains: [{ filters: [codeByEcds(connectionFilter), proxy] }],
   };
 }
 
@@ -136,15 +150,16 @@ function codeByEcds(name: string): object {
   };
 }
 
-const TCP_PROXY = {
-  name: "tcp",
-  typed_config: {
+function tcpProxy(flowLog: FlowLogOptions | undefined): object {
+  const typed_config: Resource = {
     "@type": `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`,
     stat_prefix: "portico",
     cluster: BACKENDS_CLUSTER,
     idle_timeout: { seconds: IDLE_TIMEOUT_SECONDS },
-  },
-};
+    ...(flowLog && { access_log: [tcpFlowLog(flowLog)] }),
+  };
+  return { name: "tcp", typed_config };
+}
 
 /** The one cluster of all TCP backends: it connects to where the connection filter says. */
 export function backendsCluster(options: BackendsOptions): Resource {

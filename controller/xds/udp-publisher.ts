@@ -8,6 +8,7 @@
 import { sameData } from "../model/same-data.ts";
 import type { Problem } from "../model/types.ts";
 import { XdsRejectedError } from "./errors.ts";
+import type { FlowLogOptions } from "./flow-log.ts";
 import type { Resource } from "./protos.ts";
 import type { XdsServer } from "./server.ts";
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from "./type-urls.ts";
@@ -23,6 +24,7 @@ export interface UdpPublisherOptions {
   port: number;
   /** Most flows of one cluster. */
   flowLimit: number;
+  flowLog?: FlowLogOptions | undefined;
 }
 
 type Listeners = UdpTarget["listeners"];
@@ -42,7 +44,9 @@ export class UdpPublisher {
 
   constructor(options: UdpPublisherOptions) {
     this.#options = options;
-    this.#listenerOf = remembering((listener) => udpListener(listener, options.port));
+    this.#listenerOf = remembering((listener) =>
+      udpListener(listener, options.port, options.flowLog),
+    );
     this.#clusterOf = remembering((cluster) => udpCluster(cluster, options.flowLimit));
     this.#assignmentOf = remembering(udpAssignment);
   }

@@ -2,6 +2,7 @@
 
 import { familyOf } from "../model/ip.ts";
 import type { Backend } from "../node/types.ts";
+import { type FlowLogOptions, udpFlowLog } from "./flow-log.ts";
 import type { Resource } from "./protos.ts";
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 import type { UdpCluster, UdpListener } from "./udp-target.ts";
@@ -28,7 +29,12 @@ function option(description: string, level: number, name: number): object {
   return { description, level, name, int_value: PATH_MTU_WANT, state: "STATE_BOUND" };
 }
 
-export function udpListener(listener: UdpListener, port: number): Resource {
+/** Without flow log options, nothing is logged, and nothing of it costs anything. */
+export function udpListener(
+  listener: UdpListener,
+  port: number,
+  flowLog?: FlowLogOptions,
+): Resource {
   const { name, kind, address, cluster, idleTimeoutSeconds, hasAffinity } = listener;
   const proxy: Resource = {
     "@type": `${UDP_FILTERS}.UdpProxyConfig`,
@@ -38,6 +44,7 @@ export function udpListener(listener: UdpListener, port: number): Resource {
     use_original_src_ip: kind !== "masquerade",
     upstream_socket_config: ANY_DATAGRAM,
     hash_policies: hasAffinity ? [{ source_ip: true }] : [],
+    ...(flowLog && { access_log: udpFlowLog(flowLog, listener) }),
   };
   return {
     "@type": LISTENER_TYPE,

@@ -24,6 +24,7 @@ export interface UdpListener {
   frontend: FrontendKey;
   /** Whose it is. */
   service: ObjectKey;
+  portName: string;
   kind: UdpListenerKind;
   /** Where it is bound. */
   address: string;
@@ -187,6 +188,7 @@ function listenerOf(
     name: listenerName(listenerRole(frontend, kind), address),
     frontend: frontend.key,
     service: objectKey({ namespace: frontend.namespace, name: frontend.service }),
+    portName: frontend.portName,
     kind,
     address,
     cluster,

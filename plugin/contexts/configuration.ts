@@ -1,5 +1,5 @@
 // The plugin's configuration, a text of the controller's: "BUILD" or "BUILD,OPTION,…" → what this
-// code was built as, and what it is to count.
+// code was built as, what it is to count, and whether it names connections for the flow log.
 //
 // To add an option: a line in takeOption. A plugin that does not know one refuses it, and Envoy
 // goes on with the code it has.
@@ -8,6 +8,7 @@ import { BUFFER_PLUGIN_CONFIGURATION } from "../abi/codes";
 import { release } from "../abi/memory";
 import { readBuffer } from "../host/buffer";
 import { isText } from "../host/text";
+import { setNaming } from "../pick/lookup";
 import { COUNT_BACKENDS, COUNT_NOTHING, COUNT_SERVICES, setCounting } from "../stats/connections";
 
 /** Longest build id. */
@@ -53,6 +54,7 @@ function takeOption(bytes: usize, size: u32): bool {
   if (isText(bytes, size, "stats=off")) setCounting(COUNT_NOTHING);
   else if (isText(bytes, size, "stats=service")) setCounting(COUNT_SERVICES);
   else if (isText(bytes, size, "stats=backend")) setCounting(COUNT_BACKENDS);
+  else if (isText(bytes, size, "names")) setNaming(true);
   else return false;
   return true;
 }
@@ -72,6 +74,7 @@ function takeParts(bytes: usize, end: usize): bool {
 export function readConfiguration(size: u32): bool {
   buildSize = 0;
   setCounting(COUNT_SERVICES);
+  setNaming(false);
   if (size === 0) return true;
   if (size > MAX_CONFIGURATION_BYTES) return false;
   const bytes = readBuffer(BUFFER_PLUGIN_CONFIGURATION, size);

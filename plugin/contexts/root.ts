@@ -83,7 +83,7 @@ export function proxy_on_configure(contextId: u32, configurationSize: u32): u32 
   if (readConfiguration(configurationSize)) return 1;
   fail(
     "the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _), which " +
-      "stats=off, stats=service or stats=backend may follow, after a comma",
+      "stats=off, stats=service, stats=backend and names may follow, each after a comma",
   );
   return 0;
 }

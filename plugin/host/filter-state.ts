@@ -1,4 +1,4 @@
-// Tells Envoy where the connection goes: filter state, set through the foreign function
+// Tells Envoy about the connection: filter state, set through the foreign function
 // set_envoy_filter_state. Its argument is the protobuf message
 // envoy.source.extensions.common.wasm.SetEnvoyFilterStateArguments: 1 path, 2 value, 3 span.
 
@@ -11,36 +11,61 @@ import { lastingAscii } from "./text";
 const FUNCTION = "set_envoy_filter_state";
 const functionName: usize = lastingAscii(FUNCTION);
 /** The ORIGINAL_DST cluster takes the upstream address from here. */
-const PATH = "envoy.network.transport_socket.original_dst_address";
+const DESTINATION_PATH = "envoy.network.transport_socket.original_dst_address";
+/** Any text; Envoy's flow log has it as the name of the Service. */
+const NAME_PATH = "envoy.string";
 const SPAN_CONNECTION: u8 = 2;
+const MAX_NAME_BYTES: u32 = 255;
 
-//    0      1      2              n+2    n+3    n+4    n+5    n+6
-//   +------+------+--------------+------+------+------+------+-------------------+
-//   | 0x0a | n    | path (n)     | 0x18 | span | 0x12 | size | value: the address|
-//   +------+------+--------------+------+------+------+------+-------------------+
-const valueOffset: u32 = PATH.length + 6;
-const argument: usize = prepareArgument();
+//    0      1      2              n+2    n+3    n+4    n+5         n+7
+//   +------+------+--------------+------+------+------+-----------+-------------+
+//   | 0x0a | n    | path (n)     | 0x18 | span | 0x12 | size      | value       |
+//   |      |      |              |      |      |      | (2 bytes) |             |
+//   +------+------+--------------+------+------+------+-----------+-------------+
+const HEADER_BYTES: u32 = 7;
+const destination: usize = prepareArgument(DESTINATION_PATH, ADDRESS_TEXT_BYTES);
+let name: usize = 0;
 
 /** All but the value, which stands last so that a connection writes only that. */
-function prepareArgument(): usize {
-  const bytes = allocate(valueOffset + ADDRESS_TEXT_BYTES);
+function prepareArgument(path: string, mostBytes: u32): usize {
+  const bytes = allocate(HEADER_BYTES + path.length + mostBytes);
   store<u8>(bytes, 0x0a);
-  store<u8>(bytes + 1, <u8>PATH.length);
-  for (let i = 0; i < PATH.length; i++) store<u8>(bytes + 2 + i, <u8>PATH.charCodeAt(i));
-  store<u8>(bytes + valueOffset - 4, 0x18);
-  store<u8>(bytes + valueOffset - 3, SPAN_CONNECTION);
-  store<u8>(bytes + valueOffset - 2, 0x12);
+  store<u8>(bytes + 1, <u8>path.length);
+  for (let i = 0; i < path.length; i++) store<u8>(bytes + 2 + i, <u8>path.charCodeAt(i));
+  const end = bytes + 2 + path.length;
+  store<u8>(end, 0x18);
+  store<u8>(end + 1, SPAN_CONNECTION);
+  store<u8>(end + 2, 0x12);
   return bytes;
 }
 
-/** False when the host refuses; then the connection must not go on to the cluster. */
-export function setOriginalDestination(family: u32, address: usize, port: u32): bool {
-  const size = writeAddress(family, address, port, argument + valueOffset);
-  store<u8>(argument + valueOffset - 1, <u8>size);
+function valueIn(argument: usize, path: string): usize {
+  return argument + HEADER_BYTES + path.length;
+}
+
+/** With the value of this size, which stands in the argument; a varint may have needless bytes. */
+function setFilterState(argument: usize, path: string, size: u32): bool {
+  const value = valueIn(argument, path);
+  store<u8>(value - 2, <u8>(size | 0x80));
+  store<u8>(value - 1, <u8>(size >> 7));
+  const argumentSize = <u32>(value - argument) + size;
   const nameSize = FUNCTION.length;
-  const argumentSize = valueOffset + size;
   // Result addresses of 0: the function answers nothing, and the host writes nothing.
   return (
     proxy_call_foreign_function(functionName, nameSize, argument, argumentSize, 0, 0) === STATUS_OK
   );
+}
+
+/** False when the host refuses; then the connection must not go on to the cluster. */
+export function setOriginalDestination(family: u32, address: usize, port: u32): bool {
+  const size = writeAddress(family, address, port, valueIn(destination, DESTINATION_PATH));
+  return setFilterState(destination, DESTINATION_PATH, size);
+}
+
+/** For the flow log; a longer text is cut. */
+export function setConnectionName(text: usize, size: u32): void {
+  if (name === 0) name = prepareArgument(NAME_PATH, MAX_NAME_BYTES);
+  const length = min(size, MAX_NAME_BYTES);
+  memory.copy(valueIn(name, NAME_PATH), text, length);
+  setFilterState(name, NAME_PATH, length);
 }

@@ -3,6 +3,7 @@
 
 import { STATUS_OK } from "../abi/codes";
 import { release, returnedBytes, returnedSize } from "../abi/memory";
+import { setConnectionName } from "../host/filter-state";
 import { readShared } from "../host/shared-data";
 import { BUCKET_KEY_BYTES, bucketKey } from "../table/keys";
 import {
@@ -10,7 +11,9 @@ import {
   backendCount,
   bucketOfKey,
   firstRecord,
+  nameBytes,
   nextRecord,
+  recordBytes,
   recordKey,
   sameKey,
   servicePort,
@@ -27,6 +30,9 @@ export const UNREADABLE: u32 = 3;
 /** A list would have to be replaced this often between two reads. */
 const ATTEMPTS: u32 = 8;
 
+const SLASH: u8 = 0x2f;
+const COLON: u8 = 0x3a;
+
 let foundServicePort: u64 = 0;
 
 /** The ServicePort of the frontend that was found last, backend or not. */
@@ -34,8 +40,31 @@ export function pickedServicePort(): u64 {
   return foundServicePort;
 }
 
+let isNaming: bool = false;
+
+/** Whether connections are told the names of what they are to (filter state, for the flow log). */
+export function setNaming(wanted: bool): void {
+  isNaming = wanted;
+}
+
+/** "shop/web:http", or "shop/web" where the port has no name. */
+function nameConnection(record: usize): void {
+  let size = nameBytes(record);
+  const names = record + recordBytes(record) - size;
+  if (size > 0 && load<u8>(names + size - 1) === 0) size--;
+  let separator: u8 = SLASH;
+  // In the bucket's copy, which is not read for anything else.
+  for (let i: u32 = 0; i < size; i++) {
+    if (load<u8>(names + i) !== 0) continue;
+    store<u8>(names + i, separator);
+    separator = COLON;
+  }
+  setConnectionName(names, size);
+}
+
 function pickFrom(record: usize): u32 {
   foundServicePort = servicePort(record);
+  if (isNaming) nameConnection(record);
   if (backendCount(record) === 0) return NO_BACKEND;
   const status = affinityTimeout(record) === 0 ? pickAny(record) : pickWithAffinity(record);
   return status === STATUS_OK ? PICKED : UNREADABLE;

@@ -142,6 +142,24 @@ describe("is closed and counted", () => {
   });
 });
 
+it("is named for the flow log where that is wanted, whether it gets a backend or not", async () => {
+  const long = frontend(3, { namespace: "n".repeat(63), portName: "p".repeat(63), backends: [] });
+  const plain = frontend(2, { portName: "" });
+  const named = await WasmHost.load(PLUGIN, { build: "b,names" });
+  named.pushAll(snapshot([frontend(1), plain, long], 1));
+  const nameOf = (destination: string, at = named) => {
+    const { name, end } = at.open(destination);
+    end();
+    return name;
+  };
+  expect(nameOf("10.96.0.1:80")).toBe("shop/web-1:http");
+  expect(nameOf("10.96.0.2:80")).toBe("shop/web-2");
+  expect(nameOf("10.96.0.3:80")).toBe(`${"n".repeat(63)}/web-3:${"p".repeat(63)}`);
+  expect(nameOf("10.96.0.4:80")).toBeUndefined();
+  host.pushAll(snapshot([frontend(1)], 1));
+  expect(nameOf("10.96.0.1:80", host)).toBeUndefined();
+});
+
 it("leaves no memory behind: connections", () => {
   host.pushAll(snapshot([frontend(1), frontend(2, { backends: backends(300) }), frontend(3)], 1));
   const destinations = ["10.96.0.1:80", "10.96.0.2:80", "10.96.9.9:80", "nonsense"];

@@ -12,9 +12,11 @@ export function filterStateFromArgument(bytes: Buffer): FilterStateArgument {
   let offset = 0;
   while (offset < bytes.length) {
     const tag = bytes.readUInt8(offset);
-    const number = bytes.readUInt8(offset + 1);
-    offset += 2;
-    if (number > 127) throw new Error(`varint of several bytes at ${offset}`);
+    const low = bytes.readUInt8(offset + 1);
+    const high = low > 127 ? bytes.readUInt8(offset + 2) : 0;
+    const number = (low & 0x7f) | (high << 7);
+    offset += low > 127 ? 3 : 2;
+    if (high > 127) throw new Error(`varint of more than two bytes at ${offset}`);
     if (tag === 0x18) {
       found.span = number;
       continue;

@@ -17,6 +17,7 @@ import type {
 import { type WasmModule, WebAssembly } from "./webassembly.ts";
 
 const DESTINATION = "envoy.network.transport_socket.original_dst_address";
+const NAME = "envoy.string";
 const SPAN_CONNECTION = 2;
 const ACTION_CONTINUE = 0;
 const ACTION_STOP = 1;
@@ -64,6 +65,8 @@ export interface ConnectionEnd {
 /** A connection that lives until it is ended. */
 export interface OpenConnection {
   connected: Connected;
+  /** What the plugin called it for the flow log; undefined when it did not. */
+  name: string | undefined;
   end(how?: ConnectionEnd): void;
 }
 
@@ -175,14 +178,15 @@ export class WasmHost {
       this.#endContext(guest, stream, context);
     };
     const set = stream.filterState.get(DESTINATION);
+    const name = stream.filterState.get(NAME)?.value;
     if (stream.closed) {
       if (action !== ACTION_STOP || set) throw new GuestError("a closed connection went on");
-      return { connected: { closed: this.#closeReason(before) }, end };
+      return { connected: { closed: this.#closeReason(before) }, name, end };
     }
     if (action !== ACTION_CONTINUE || set?.span !== SPAN_CONNECTION) {
       throw new GuestError(`action ${action}, filter state ${JSON.stringify(set)}`);
     }
-    return { connected: { backend: set.value }, end };
+    return { connected: { backend: set.value }, name, end };
   }
 
   /** A second passes for all VMs that asked to be told. */

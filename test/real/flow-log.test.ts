@@ -1,0 +1,176 @@
+// The flow log on real Envoy: a line of JSON for each connection and UDP flow, the refused ones
+// too; only those that are wanted; and none where nobody wants any.
+
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { TableClient } from "../../controller/table/client.ts";
+import type { DecodedRecord } from "../../controller/wire/decode.ts";
+import { recordFromFrontend } from "../../controller/wire/encode.ts";
+import { askAdmin } from "../../envoy/admin.ts";
+import { eventually } from "../eventually.ts";
+import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import type { Dialer } from "../namespaces/dialer.ts";
+import {
+  type KubernetesObject,
+  nodeObject,
+  PorticoProcess,
+  type ServiceSketch,
+  serviceObjects,
+} from "./portico-fixture.ts";
+
+const WEB: ServiceSketch = {
+  ...{ name: "web", clusterIP: "10.96.0.10", endpoints: ["10.1.1.21"] },
+};
+/** Its endpoint listens nowhere. */
+const BROKEN: ServiceSketch = {
+  ...{ name: "broken", clusterIP: "10.96.0.11", endpoints: ["10.1.1.22"] },
+};
+const DNS: ServiceSketch = {
+  ...{ name: "dns", clusterIP: "10.96.0.12", endpoints: ["10.1.1.21"] },
+  ...{ protocol: "UDP", port: 53 },
+};
+const ARGS = ["--service-cidr", "10.96.0.0/16", "--envoy-concurrency", "2"];
+
+let cluster: Cluster;
+let node: ClusterNode;
+let portico: PorticoProcess;
+let client: Dialer;
+let file: string;
+
+type Line = Record<string, unknown>;
+
+beforeAll(async () => {
+  const pods = { client: "10.1.1.10", web: "10.1.1.21", closed: "10.1.1.22" };
+  ({ cluster, node } = await makeNode({ name: "node-1", pods }));
+  await node.pod("web").serve({ tcp: 8080, udp: 8080 });
+  client = await node.pod("client").dialer();
+  portico = new PorticoProcess(node);
+  file = join(portico.manifests, "../flows.log");
+  const services = [WEB, BROKEN, DNS];
+  const objects = services.flatMap(serviceObjects).map(withPortName);
+  portico.write([nodeObject("node-1", node.address), ...objects]);
+}, 120_000);
+afterAll(async () => {
+  await portico?.close();
+  await cluster?.close();
+}, 120_000);
+
+async function restart(...args: string[]): Promise<void> {
+  await portico.end("SIGKILL");
+  await portico.start([...ARGS, ...args]);
+  await portico.synced(30_000);
+}
+
+function lines(): Line[] {
+  if (!existsSync(file)) return [];
+  const whole = readFileSync(file, "utf8").split("\n").slice(0, -1);
+  return whole.map((line) => JSON.parse(line) as Line);
+}
+
+function linesOf(service: string): Line[] {
+  return lines().filter((line) => line.service === service);
+}
+
+/** The port of "web" has a name, those of others have none. */
+function withPortName(object: KubernetesObject): KubernetesObject {
+  const { kind, metadata, spec, ports } = object as {
+    kind: string;
+    metadata: { name: string };
+    spec: { ports: object[] };
+    ports: object[];
+  };
+  if (!metadata.name.startsWith("web")) return object;
+  const named = (each: object) => ({ ...each, name: "http" });
+  if (kind === "Service") return { ...object, spec: { ...spec, ports: spec.ports.map(named) } };
+  return { ...object, ports: ports.map(named) };
+}
+
+/** Envoy writes every ten seconds. */
+async function untilLines(service: string, count: number): Promise<Line[]> {
+  await eventually(`${count} lines of ${service}`, 40_000, async () => {
+    return linesOf(service).length >= count;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(lines(), undefined, 1)} ${portico.log}`);
+  });
+  return linesOf(service);
+}
+
+it("has a line for each connection, and for each UDP flow", async () => {
+  await restart("--flow-log", file);
+  const held = await client.open(WEB.clusterIP, 80);
+  await held.echo("x".repeat(1000));
+  await held.close();
+  await client.dial(BROKEN.clusterIP, 80);
+  await client.dial(DNS.clusterIP, 53, { protocol: "UDP", localPort: 40_000 });
+  const [web] = await untilLines("test/web:http", 1);
+  expect(web).toEqual({
+    time: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$/),
+    ...{ protocol: "TCP", service: "test/web:http", frontend: "10.96.0.10:80" },
+    client: expect.stringMatching(/^10\.1\.1\.10:\d+$/),
+    ...{ backend: "10.1.1.21:8080", verdict: "forwarded", reason: "", flags: "-" },
+    ...{ receivedBytes: 1000, sentBytes: 1000, durationMs: expect.any(Number) },
+  });
+  const [broken] = await untilLines("test/broken", 1);
+  expect(broken).toMatchObject({
+    ...{ backend: "10.1.1.22:8080", verdict: "refused", receivedBytes: 0, sentBytes: 0 },
+    reason: "delayed connect error: Connection refused",
+  });
+  const [dns] = await untilLines("test/dns", 1);
+  expect(dns).toMatchObject({
+    ...{ protocol: "UDP", client: "10.1.1.10:40000", frontend: "10.96.0.12:53" },
+    ...{ backend: "10.1.1.21:8080", verdict: "forwarded", receivedBytes: 3 },
+    ...{ receivedDatagrams: 1, sentDatagrams: 1, durationMs: expect.any(Number) },
+  });
+  expect(Number(dns?.sentBytes)).toBeGreaterThan(0);
+  expect(lines()).toHaveLength(3);
+}, 120_000);
+
+it("says when the table has no backend", async () => {
+  const table = new TableClient(join(portico.runDirectory, "a/table.sock"));
+  onTestFinished(() => table.close());
+  const { version, records } = await table.dump();
+  const web = records.find(({ service }) => service === "web") as DecodedRecord;
+  const empty = { ...web, verdict: "keep" as const, localBackends: [], allowedSources: [] };
+  const { record } = recordFromFrontend({ ...empty, key: "", backends: [] }, "cluster");
+  await table.pushDelta(version, { upserts: [record as Uint8Array], removals: [] });
+  const before = linesOf("test/web:http").length;
+  const { outcome } = await client.dialOnce(WEB.clusterIP, 80);
+  expect(["eof", "reset"]).toContain(outcome);
+  const found = await untilLines("test/web:http", before + 1);
+  expect(found.at(-1)).toMatchObject({ verdict: "no-backend", sentBytes: 0 });
+}, 120_000);
+
+it("has only the Services that are wanted", async () => {
+  await portico.end("SIGKILL");
+  await portico.command("cleanup");
+  rmSync(file, { force: true });
+  await restart("--flow-log", file, "--flow-log-services", "test/web,other/broken");
+  for (const { clusterIP } of [WEB, BROKEN]) await client.dial(clusterIP, 80, { tries: 3 });
+  await client.dial(DNS.clusterIP, 53, { protocol: "UDP" });
+  await untilLines("test/web:http", 3);
+  await portico.end("SIGKILL");
+  await portico.command("cleanup");
+  expect(lines().map(({ service }) => service)).toEqual(Array(3).fill("test/web:http"));
+}, 120_000);
+
+it("has a sample of them, and nothing at all by default", async () => {
+  rmSync(file, { force: true });
+  await restart("--flow-log", file, "--flow-log-sample", "0.5");
+  const results = await client.dial(WEB.clusterIP, 80, { tries: 200 });
+  expect(results.every(({ outcome }) => outcome === "answered")).toBe(true);
+  await untilLines("test/web:http", 20);
+  expect(lines().length).toBeLessThan(180);
+  expect(await accessLogs()).toBeGreaterThan(0);
+  await restart();
+  await eventually("no access log", 20_000, async () => (await accessLogs()) === 0);
+}, 120_000);
+
+/** How many of Envoy's listeners have one; those that only drain do not count. */
+async function accessLogs(): Promise<number> {
+  const socket = join(portico.runDirectory, "a/admin.sock");
+  const { body } = await askAdmin(socket, "/config_dump?resource=dynamic_listeners", 10_000);
+  const { configs } = JSON.parse(body) as { configs: { active_state?: object }[] };
+  const active = configs.map(({ active_state = {} }) => JSON.stringify(active_state));
+  return active.filter((text) => text.includes('"access_log"')).length;
+}
