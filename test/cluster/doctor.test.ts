@@ -228,6 +228,11 @@ describe("in a cluster", () => {
     expect(nobody.stderr).toContain("kubectl auth can-i list services");
     expect(await doctor()).toMatchObject({ code: 2 });
     expect(await doctor("--no-such-flag")).toMatchObject({ code: 2 });
+    const elsewhere = await doctor("--kubeconfig", kubeconfig, "shop/web", "-n", "other");
+    expect(elsewhere).toMatchObject({ code: 2, stdout: "" });
+    expect(elsewhere.stderr).toContain("shop/web is not in namespace other");
+    const unknown = await doctor("--kubeconfig", kubeconfig, "--context", "prod");
+    expect(unknown.stderr).toContain("the kubeconfig has no context prod");
   });
 
   it("is a plugin of kubectl's, which finds the cluster as kubectl does", async () => {
@@ -301,5 +306,16 @@ describe("in a folder of manifests", () => {
 
   it.each(HEALTHY)("has nothing against what is $name", ({ name }) => {
     expect(troublesOf(findings, name)).toEqual([]);
+  });
+
+  it("tells of a file that is none, and ends with 2 where there is no folder", async () => {
+    const folder = mkdtempSync(join(directory, "manifests-"));
+    writeFileSync(join(folder, "web.yaml"), "kind: [");
+    const { code, stdout } = await doctor("--manifests", folder);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^0 Services: .*\nerror {4}File web\.yaml in \S+: web\.yaml:1: /);
+    const missing = await doctor("--manifests", join(folder, "missing"));
+    expect(missing).toMatchObject({ code: 2, stdout: "" });
+    expect(missing.stderr).toContain("ENOENT");
   });
 });
