@@ -1,6 +1,8 @@
 // Cluster state → data plane, for this node: follows the state, and reconciles when the runner says
 // so. The pure steps are node's and sync's; this holds the state between them.
 
+import { join } from "node:path";
+import { ADMIN_SOCKET } from "../../envoy/bootstrap.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
 import { systemClock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
@@ -14,6 +16,7 @@ import type { Log } from "../observe/log.ts";
 import type { Figures } from "../observe/present-metrics.ts";
 import type { Problems } from "../observe/problems.ts";
 import { ServiceCountersReader } from "../observe/service-counters.ts";
+import { udpTotals } from "../observe/udp-counters.ts";
 import { Runner } from "../sync/runner.ts";
 import { TargetTable } from "../sync/target-table.ts";
 import { TableError } from "../table/table-error.ts";
@@ -76,6 +79,7 @@ export class NodeSync {
   /** What happened to the Services that this node serves. */
   readonly serviceCounters = new ServiceCountersReader({
     table: () => this.#plane.table,
+    udp: () => udpTotals(join(this.#plane.place.directory, ADMIN_SOCKET)),
     // Before the first sync it is not known what there is.
     frontends: () => this.#interfaces && this.#follower.view.frontends.values(),
     now: Date.now,

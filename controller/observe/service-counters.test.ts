@@ -4,6 +4,7 @@ import { servicePortId } from "../wire/service-port.ts";
 import type { Counters, StatsEntry } from "../wire/stats.ts";
 import { ServiceCountersReader } from "./service-counters.ts";
 import { readServiceMetrics, serviceMetricsText } from "./service-metrics.ts";
+import { udpTotalsFromStats } from "./udp-counters.ts";
 
 const COUNTERS: Counters = {
   ...{ opened: 5, closed: 3, receivedBytes: 10, sentBytes: 20 },
@@ -28,6 +29,15 @@ function entry(of: Frontend | string, backend?: StatsEntry["backend"]): StatsEnt
   return { servicePort, backend, counters: COUNTERS, keyBytes };
 }
 
+const UDP_STATS = `
+cluster.udp/shop/dns/dns-udp/IPv4/internal.udp.sess_rx_datagrams: 3
+cluster.udp/shop/dns/dns-udp/IPv6/internal.udp.sess_rx_datagrams: 4
+cluster.udp/shop/dns/dns-udp/IPv4/internal.upstream_cx_tx_bytes_total: 90
+cluster.udp/shop/dns//IPv4/external/affinity.upstream_cx_rx_bytes_total: 5
+cluster.udp/shop/gone/x/IPv4/internal.udp.sess_tx_datagrams: 9
+cluster.backends.upstream_cx_rx_bytes_total: 77
+`;
+
 function readerOf(entries: StatsEntry[] | undefined, frontends: Frontend[] | undefined) {
   const forgotten: string[] = [];
   const asked = { count: 0 };
@@ -42,6 +52,7 @@ function readerOf(entries: StatsEntry[] | undefined, frontends: Frontend[] | und
   };
   const reader = new ServiceCountersReader({
     table: () => table,
+    udp: async () => udpTotalsFromStats(UDP_STATS),
     frontends: () => frontends,
     now: () => 7,
   });
@@ -89,6 +100,24 @@ it("asks Envoy once for all who ask at the same time", async () => {
 it("is nothing with a plugin that counts nothing", async () => {
   const { reader } = readerOf(undefined, [frontend()]);
   expect((await reader.read()).services).toEqual([]);
+});
+
+it("has bytes and datagrams of UDP from Envoy, of all clusters of a port", async () => {
+  const dns = frontend({ service: "dns", portName: "dns-udp", protocol: "UDP" });
+  const plain = frontend({ service: "dns", portName: "", protocol: "UDP", port: 5353 });
+  const { reader } = readerOf([], [dns, plain]);
+  const snapshot = await reader.read();
+  const none = { receivedBytes: 0, sentBytes: 0, receivedDatagrams: 0, sentDatagrams: 0 };
+  const name = { namespace: "shop", service: "dns", protocol: "UDP" };
+  expect(snapshot.udp).toEqual([
+    { ...name, port: "dns-udp", ...none, receivedBytes: 90, sentDatagrams: 7 },
+    { ...name, port: "5353", ...none, sentBytes: 5 },
+  ]);
+  const labels = 'namespace="shop",service="dns",port="dns-udp",protocol="UDP"';
+  const lines = serviceMetricsText(snapshot).split("\n");
+  expect(lines).toContain(`portico_service_received_bytes_total{${labels}} 90`);
+  expect(lines).toContain(`portico_service_sent_datagrams_total{${labels}} 7`);
+  expect(lines.some((line) => line.startsWith("portico_service_conn"))).toBe(false);
 });
 
 it("is Prometheus' text", async () => {

@@ -15,6 +15,7 @@ import type { Frontend } from "../node/types.ts";
 import type { TableClient } from "../table/client.ts";
 import { servicePortId } from "../wire/service-port.ts";
 import { type Counters, OTHER_SERVICE_PORTS, type StatsEntry } from "../wire/stats.ts";
+import type { UdpTotals } from "./udp-counters.ts";
 
 export interface ServicePortName {
   namespace: string;
@@ -26,6 +27,11 @@ export interface ServicePortName {
 
 export interface ServiceCounters extends ServicePortName, Counters {}
 
+/** Of a UDP ServicePort; Envoy does not count its flows by Service. */
+export interface UdpCounters
+  extends ServicePortName,
+    Omit<UdpTotals, "namespace" | "service" | "portName"> {}
+
 export interface BackendCounters extends ServiceCounters {
   backend: { address: string; port: number };
 }
@@ -33,8 +39,10 @@ export interface BackendCounters extends ServiceCounters {
 export interface ServiceCountersSnapshot {
   /** When it was read, by the caller's clock. */
   atMilliseconds: number;
-  /** Those that were ever used, in no order. */
+  /** TCP: those that were ever used, in no order. */
   services: ServiceCounters[];
+  /** UDP: the same. */
+  udp: UdpCounters[];
   /** Empty unless --service-metrics=backend. */
   backends: BackendCounters[];
   /** Sum of what found no room in the plugin's bounded pages. */
@@ -44,6 +52,8 @@ export interface ServiceCountersSnapshot {
 export interface ServiceCountersOptions {
   /** Of the Envoy that gets what is new. */
   table: () => Pick<TableClient, "stats" | "forgetStats">;
+  /** Of that Envoy; asked only where there are UDP frontends. */
+  udp: () => Promise<UdpTotals[]>;
   /** All of the node view; undefined while that is not whole, so that nothing is forgotten. */
   frontends: () => Iterable<Frontend> | undefined;
   /** Milliseconds. */
@@ -79,14 +89,24 @@ export class ServiceCountersReader {
     const table = this.#options.table();
     const entries = (await table.stats()) ?? [];
     const snapshot: ServiceCountersSnapshot = {
-      ...{ atMilliseconds: now(), services: [], backends: [], other: undefined },
+      ...{ atMilliseconds: now(), services: [], udp: [], backends: [], other: undefined },
     };
     const known = this.#known();
     if (!known) return snapshot;
+    snapshot.udp = await this.#udp(known);
     const gone: StatsEntry[] = [];
     for (const entry of entries) if (!addEntry(snapshot, entry, known)) gone.push(entry);
     await table.forgetStats(gone.map(({ keyBytes }) => keyBytes));
     return snapshot;
+  }
+
+  async #udp(known: ReadonlyMap<string, Known>): Promise<UdpCounters[]> {
+    if (!known.values().some(({ name }) => name.protocol === "UDP")) return [];
+    return (await this.#options.udp()).flatMap(({ namespace, service, portName, ...totals }) => {
+      const id = servicePortId({ namespace, service, portName, protocol: "UDP" });
+      const of = known.get(id);
+      return of ? [{ ...of.name, ...totals }] : [];
+    });
   }
 
   /** By servicePortId. */

@@ -21,6 +21,8 @@ import type {
   BackendCounters,
   ServiceCounters,
   ServiceCountersSnapshot,
+  ServicePortName,
+  UdpCounters,
 } from "./service-counters.ts";
 
 /** Seconds, as the plugin has them. */
@@ -55,16 +57,17 @@ interface Metric<Of> {
   samples: (of: Of) => readonly Sample[];
 }
 
+function single<Of>(value: (of: Of) => number): (of: Of) => readonly Sample[] {
+  return (of) => [["", "", value(of)]];
+}
+
 /** `what`: "service" or "backend". */
-function metricsOf(what: string): Metric<ServiceCounters>[] {
-  const single = (value: (of: ServiceCounters) => number) => (of: ServiceCounters) => [
-    ["", "", value(of)] as const,
-  ];
+function connectionMetrics(what: string): Metric<ServiceCounters>[] {
   return [
     {
       name: `portico_${what}_connections_opened_total`,
       type: "counter",
-      help: "Connections (UDP: flows) that were given a backend",
+      help: "Connections that were given a backend; TCP only, as all but bytes and datagrams",
       samples: single(({ opened }) => opened),
     },
     {
@@ -81,16 +84,23 @@ function metricsOf(what: string): Metric<ServiceCounters>[] {
         "other",
       samples: failures,
     },
+  ];
+}
+
+type Bytes = Pick<ServiceCounters, "receivedBytes" | "sentBytes">;
+
+function byteMetrics(what: string): Metric<Bytes>[] {
+  return [
     {
       name: `portico_${what}_received_bytes_total`,
       type: "counter",
-      help: "Bytes from clients; counted when the connection ends",
+      help: "Bytes from clients; of TCP, counted when the connection ends",
       samples: single(({ receivedBytes }) => receivedBytes),
     },
     {
       name: `portico_${what}_sent_bytes_total`,
       type: "counter",
-      help: "Bytes to clients; counted when the connection ends",
+      help: "Bytes to clients; of TCP, counted when the connection ends",
       samples: single(({ sentBytes }) => sentBytes),
     },
   ];
@@ -105,7 +115,7 @@ function failures({ failed }: ServiceCounters): Sample[] {
 }
 
 const SERVICE_METRICS: readonly Metric<ServiceCounters>[] = [
-  ...metricsOf("service"),
+  ...connectionMetrics("service"),
   {
     name: "portico_service_connect_duration_seconds",
     type: "histogram",
@@ -119,7 +129,22 @@ const SERVICE_METRICS: readonly Metric<ServiceCounters>[] = [
     samples: ({ duration }) => histogramSamples(duration, DURATION_BOUNDS),
   },
 ];
-const BACKEND_METRICS = metricsOf("backend");
+const SERVICE_BYTES = byteMetrics("service");
+const DATAGRAM_METRICS: readonly Metric<UdpCounters>[] = [
+  {
+    name: "portico_service_received_datagrams_total",
+    type: "counter",
+    help: "UDP datagrams from clients",
+    samples: single(({ receivedDatagrams }) => receivedDatagrams),
+  },
+  {
+    name: "portico_service_sent_datagrams_total",
+    type: "counter",
+    help: "UDP datagrams to clients",
+    samples: single(({ sentDatagrams }) => sentDatagrams),
+  },
+];
+const BACKEND_METRICS = [...connectionMetrics("backend"), ...byteMetrics("backend")];
 
 /** None of what has no value yet, as of UDP. */
 function histogramSamples({ buckets, seconds }: Histogram, bounds: readonly number[]): Sample[] {
@@ -132,7 +157,7 @@ function histogramSamples({ buckets, seconds }: Histogram, bounds: readonly numb
 }
 
 /** Names of Kubernetes need no escaping. */
-function labelsOf({ namespace, service, port, protocol }: ServiceCounters): string {
+function labelsOf({ namespace, service, port, protocol }: ServicePortName): string {
   const labels = `namespace="${namespace}",service="${service}",port="${port}"`;
   return `${labels},protocol="${protocol}"`;
 }
@@ -143,8 +168,8 @@ function backendLabels(of: BackendCounters): string {
   return `${labelsOf(of)},backend="${text}"`;
 }
 
-function* linesOf<Of extends ServiceCounters>(
-  metrics: readonly Metric<ServiceCounters>[],
+function* linesOf<Of>(
+  metrics: readonly Metric<Of>[],
   all: readonly Of[],
   labels: (of: Of) => string,
 ): Generator<string> {
@@ -162,13 +187,16 @@ function* linesOf<Of extends ServiceCounters>(
 
 /** In Prometheus' text format, each line ended. */
 export function serviceMetricsText(snapshot: ServiceCountersSnapshot): string {
+  const { services, udp, backends } = snapshot;
   const name = "portico_service_other_connections_opened_total";
   const other =
     `# HELP ${name} Connections that found no room to be counted for their Service\n` +
     `# TYPE ${name} counter\n${name} ${snapshot.other?.opened ?? 0}`;
   const lines = [
-    ...linesOf(SERVICE_METRICS, snapshot.services, labelsOf),
-    ...linesOf(BACKEND_METRICS, snapshot.backends, backendLabels),
+    ...linesOf<ServiceCounters>(SERVICE_METRICS, services, labelsOf),
+    ...linesOf<Bytes & ServicePortName>(SERVICE_BYTES, [...services, ...udp], labelsOf),
+    ...linesOf<UdpCounters>(DATAGRAM_METRICS, udp, labelsOf),
+    ...linesOf<BackendCounters>(BACKEND_METRICS, backends, backendLabels),
     other,
   ];
   return `${lines.join("\n")}\n`;

@@ -34,6 +34,10 @@ const SILENT: ServiceSketch = {
 const UNUSED: ServiceSketch = {
   ...{ name: "unused", clusterIP: "10.96.0.13", endpoints: ["10.1.1.21"] },
 };
+const DNS: ServiceSketch = {
+  ...{ name: "dns", clusterIP: "10.96.0.14", endpoints: ["10.1.1.21"] },
+  ...{ protocol: "UDP", port: 53 },
+};
 
 let cluster: Cluster;
 let node: ClusterNode;
@@ -46,13 +50,15 @@ beforeAll(async () => {
     ...{ closed: "10.1.1.23", silent: "10.1.1.24" },
   };
   ({ cluster, node } = await makeNode({ name: "node-1", pods }));
-  await Promise.all(["web-1", "web-2"].map((name) => node.pod(name).serve({ tcp: 8080 })));
+  await Promise.all(
+    ["web-1", "web-2"].map((name) => node.pod(name).serve({ tcp: 8080, udp: 8080 })),
+  );
   const drop =
     "add table ip t; add chain ip t c { type filter hook input priority 0; policy drop; }";
   await node.pod("silent").exec("nft", [drop]);
   client = await node.pod("client").dialer();
   portico = new PorticoProcess(node);
-  write(WEB, BROKEN, SILENT, UNUSED);
+  write(WEB, BROKEN, SILENT, UNUSED, DNS);
   await portico.start(["--service-cidr", "10.96.0.0/16", "--envoy-concurrency", "2"]);
   await portico.synced(30_000);
 });
@@ -125,6 +131,15 @@ it("counts what failed, by its reason", async () => {
   });
   await untilMetrics("silent", {
     ...{ connections_opened: 1, connections_active: 0, "connections_failed timeout": 1 },
+  });
+});
+
+it("counts bytes and datagrams of UDP", async () => {
+  for (let i = 0; i < 9; i++) {
+    await client.dial(DNS.clusterIP, 53, { protocol: "UDP", bytes: 100 });
+  }
+  await untilMetrics("dns", {
+    ...{ received_datagrams: 9, sent_datagrams: 9, received_bytes: 900 },
   });
 });
 
