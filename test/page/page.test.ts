@@ -1,6 +1,7 @@
 // The live page of a running Portico, in a browser on the node: the store of the demo, while things
 // go well and while they do not. The screenshots are kept in build/page-shots, to be looked at.
 
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../eventually.ts";
@@ -140,6 +141,28 @@ describe("the live page", () => {
     await page.key("Escape");
     await page.until('document.querySelector("#detail").hidden');
     expect(page.complaints.filter((text) => !text.includes("404"))).toEqual([]);
+  });
+
+  it("shows what is wrong with the objects, until it is mended", async () => {
+    writeFileSync(join(shop.portico.manifests, "payments.yaml"), "kind: Service\nmetadata: [\n");
+    edit(
+      shop,
+      "frontend.yaml",
+      "  type: NodePort\n",
+      "  type: NodePort\n  externalIPs: [10.96.0.20]\n",
+    );
+    await page.until('document.querySelector("#problems").innerText.includes("payments.yaml")');
+    await page.until('document.querySelector("#problems").innerText.includes("10.96.0.20:80/TCP")');
+    await page.until('document.querySelector("#health").innerText === "serving, with warnings"');
+    await page.until(`${rowOf("frontend")}.innerText.includes("1 problem")`);
+    await page.click('#problems a[href="#shop/frontend"]');
+    await page.until('document.querySelector("#detail .notice")');
+    await shot("problems-light");
+    await page.look({ ...WIDE, dark: true });
+    await shot("problems-dark");
+    restore(shop);
+    await page.until('document.querySelector("#problems-card").hidden');
+    await page.until('document.querySelector("#changes").innerText.includes("solved: ")');
   });
 
   it("is searched by name, address and backend, from the keyboard", async () => {
