@@ -16,6 +16,7 @@ import { buildControlPlane } from "../cluster/build.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import { Objects } from "../cluster/objects.ts";
 import { RunningProgram } from "../cluster/program.ts";
+import { SERVICE_CIDRS } from "../namespaces/addresses.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 import { documentedSteps } from "./document.ts";
@@ -50,6 +51,7 @@ export class MigratingNode {
 
   static async make(mode: Mode): Promise<MigratingNode> {
     const cluster = await makeCluster({
+      dualStack: true,
       nodes: [
         { name: "node-1", pods: { client: "auto", "web-1": "auto", "web-2": "auto" } },
         { name: "node-2", pods: { "web-3": "auto" } },
@@ -58,7 +60,9 @@ export class MigratingNode {
     });
     const control = cluster.node("control");
     const prefix = ["nsenter", `--net=/run/netns/${control.name}`, "--"];
-    const plane = await ControlPlane.start({ prefix, address: control.address });
+    const serviceClusterIPRange = SERVICE_CIDRS.join(",");
+    const where = { prefix, address: control.address };
+    const plane = await ControlPlane.start({ ...where, serviceClusterIPRange });
     const made = new MigratingNode(cluster, plane);
     await made.#populate();
     await made.#install(mode);
@@ -68,7 +72,7 @@ export class MigratingNode {
   async #populate(): Promise<void> {
     for (const label of ["node-1", "node-2"]) {
       const node = this.#cluster.node(label);
-      await this.objects.createNode({ name: label, addresses: [node.address] });
+      await this.objects.createNode({ name: label, addresses: [...node.addresses] });
       for (const [name, pod] of node.pods) {
         if (name === "client") continue;
         await pod.serve(PORTS);
@@ -76,6 +80,13 @@ export class MigratingNode {
         await this.objects.createPod(facts);
       }
     }
+  }
+
+  /** IPv6 addresses of the Pods that serve. */
+  get serversInIPv6(): string[] {
+    const pods = [...this.#cluster.nodes.values()].flatMap((node) => [...node.pods.values()]);
+    const servers = pods.filter(({ label }) => label !== "client");
+    return servers.flatMap(({ addresses }) => addresses.slice(1));
   }
 
   async #install(mode: Mode): Promise<void> {
@@ -109,7 +120,7 @@ export class MigratingNode {
         kubeconfig: this.plane.kubeconfigFile("proxy", this.plane.innerServer),
       },
       detectLocalMode: "ClusterCIDR",
-      clusterCIDR: "10.1.0.0/16",
+      clusterCIDR: "10.1.0.0/16,fd00:1::/32",
       nodePortAddresses: ["primary"],
       // Nothing to write into /proc/sys, which a container may not.
       conntrack: {

@@ -31,6 +31,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     await preparePrograms(console.log, { conntrack: "conntrack", iptables: "iptables" });
     node = await MigratingNode.make(mode);
     const emptyIP = await createServices();
+    const six = await createServiceInIPv6();
     await node.startUnit("kube-proxy");
     const [pod, host, outside] = await dialers();
     await eventually("kube-proxy serves", LAG_MS, async () => {
@@ -39,6 +40,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
         await pod.dialOnce(clusterIP, 80),
         await outside.dialOnce(node.node.address, nodePort),
         await pod.dialOnce(clusterIP, 53, { protocol: "UDP" }),
+        await pod.dialOnce(six, 80),
       ];
       return dialed.every(({ outcome }) => outcome === "answered");
     });
@@ -46,6 +48,8 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     streams = new Streams({
       "a Pod": { from: pod, address: clusterIP, port: 80 },
       "a host process": { from: host, address: clusterIP, port: 80 },
+      "a Pod, IPv6": { from: pod, address: six, port: 80 },
+      "a host process, IPv6": { from: host, address: six, port: 80 },
       "from outside": { from: outside, address: node.node.address, port: nodePort },
       "a host process, node port": { from: host, address: node.node.address, port: nodePort },
       "a Pod, UDP": { from: pod, ...udp },
@@ -128,6 +132,25 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     });
   }
 
+  /** The cluster IP of a Service in IPv6; its slice is written by hand, as Pods here have IPv4. */
+  async function createServiceInIPv6(): Promise<string> {
+    const { objects } = node;
+    const service = await objects.createService({
+      name: "six",
+      spec: { ipFamilies: ["IPv6"], ports: [{ name: "http", port: 80 }] },
+    });
+    await objects.discovery.createNamespacedEndpointSlice({
+      namespace: objects.namespace,
+      body: {
+        metadata: { name: "six-1", labels: { "kubernetes.io/service-name": "six" } },
+        addressType: "IPv6",
+        ports: [{ name: "http", port: 8080, protocol: "TCP" }],
+        endpoints: node.serversInIPv6.map((address) => ({ addresses: [address] })),
+      },
+    });
+    return service.spec?.clusterIP ?? "";
+  }
+
   /** Every door has been tried often since the last call, and well. */
   async function allIsWell(): Promise<void> {
     await eventually("more traffic", LAG_MS, async () => streams.hasTried(TRIES));
@@ -152,7 +175,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     const printed = await node.run("check");
     expect(printed).toMatch(new RegExp(`^note +kube-proxy: running in ${mode} mode`, "m"));
     expect(printed).toMatch(/^note +the metrics port is kube-proxy's: TCP 127.0.0.1:10249/m);
-    expect(printed).toMatch(/^ok +Service CIDRs overlap .*: 10.96.0.0\/16/m);
+    expect(printed).toMatch(/^ok +Service CIDRs overlap .*: 10\.96\.0\.0\/16, fd00:96::\/112/m);
     expect(printed).toMatch(/^safe to go on/m);
   });
 
