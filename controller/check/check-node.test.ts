@@ -84,7 +84,7 @@ it("gives every finding something to show it by, and all but ok ones something t
   expect(findings.every(({ show }) => show !== "")).toBe(true);
   expect(findings.filter(({ todo, level }) => todo === "" && level !== "ok")).toEqual([]);
   expect(findings.map(({ level }) => level)).toEqual([
-    "warning",
+    "blocker",
     "warning",
     "ok",
     "ok",
@@ -137,12 +137,12 @@ describe("kube-proxy", () => {
 });
 
 it("knows other proxies by their interfaces", () => {
-  const levels = ["cilium_net", "bpfin.cali", "kube-dummy-if", "ovn-k8s-mp0", "antrea-gw0"].map(
-    (name) =>
-      only({ links: [ETH, link(name)] })
-        .split(" ", 2)
-        .join(" "),
-  );
+  const beside = { xtables: [":KUBE-SERVICES - [0:0]"], proxyMode: "iptables" };
+  const names = ["cilium_net", "bpfin.cali", "kube-dummy-if", "ovn-k8s-mp0", "antrea-gw0"];
+  const levels = names.map((name) => {
+    const [worst = ""] = found({ ...beside, links: [ETH, link(name)] });
+    return worst.split(" ", 2).join(" ");
+  });
   expect(levels).toEqual([
     "warning Cilium:",
     "blocker Calico",
@@ -150,6 +150,17 @@ it("knows other proxies by their interfaces", () => {
     "blocker OVN-Kubernetes,",
     "warning Antrea:",
   ]);
+});
+
+it("takes who is there without kube-proxy for who serves", () => {
+  const cilium = { links: [link("cilium_host")] };
+  expect(only(cilium)).toBe("blocker Cilium: interface cilium_host");
+  expect(found({ ...cilium, porticoRuns: true })[0]).toMatch(/^warning Cilium/);
+});
+
+it("knows IPVS of others", () => {
+  expect(only({ virtualServers: 3 })).toMatch(/^warning somebody uses IPVS.*: 3 virtual servers$/);
+  expect(found({ virtualServers: 0 })).toEqual([]);
 });
 
 it("tells of a Portico that runs, or was here", () => {

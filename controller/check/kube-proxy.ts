@@ -26,6 +26,12 @@ export function kubeProxyFindings(facts: NodeFacts): Finding[] {
   return [{ level: "ok", what: "kube-proxy", seen: "not here", todo: "", show }];
 }
 
+/** Whether it runs here, or has left something. */
+export function hasKubeProxy(facts: NodeFacts): boolean {
+  const traces = tracesOf(facts);
+  return traces.size > 0 || runningMode(facts, traces) !== undefined;
+}
+
 /** Mode → what of it is there. */
 function tracesOf(facts: NodeFacts): Map<string, string> {
   const traces = new Map<string, string>();

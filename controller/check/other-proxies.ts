@@ -3,6 +3,7 @@
 
 import type { NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
+import { hasKubeProxy } from "./kube-proxy.ts";
 
 interface OtherProxy {
   /** An interface by which it is known. */
@@ -56,27 +57,54 @@ export function otherProxyFindings(facts: NodeFacts): Finding[] {
       const own = names.filter((name) => other.link.test(name));
       return own.length === 0 ? [] : [otherFinding(other, own, facts)];
     }),
+    ...virtualServerFindings(facts),
     ...porticoFindings(facts),
   ];
 }
 
-function otherFinding(other: OtherProxy, own: string[], { pinned }: NodeFacts): Finding {
-  const { level, what, todo } = other;
-  const maps = pinned.filter((name) => name.startsWith("cilium_lb"));
+function otherFinding(other: OtherProxy, own: string[], facts: NodeFacts): Finding {
+  const { what, todo } = other;
+  const maps = facts.pinned.filter((name) => name.startsWith("cilium_lb"));
   const seen = `interface ${listed(own)}${maps.length > 0 ? `, BPF maps ${listed(maps, 2)}` : ""}`;
-  return { level, what, seen, todo, show: `ip link show ${own[0]}` };
+  return { level: levelOf(other, facts), what, seen, todo, show: `ip link show ${own[0]}` };
+}
+
+/** Where nobody else serves, it is who does. */
+function levelOf({ level }: OtherProxy, facts: NodeFacts): Finding["level"] {
+  const isServedByOthers = hasKubeProxy(facts) || hasPortico(facts);
+  return level === "warning" && !isServedByOthers ? "blocker" : level;
+}
+
+/** kube-proxy's and kube-router's are told with them. */
+function virtualServerFindings({ virtualServers, links = [] }: NodeFacts): Finding[] {
+  const isKnown = links.some(({ name }) => ["kube-ipvs0", "kube-dummy-if"].includes(name));
+  if (virtualServers <= 0 || isKnown) return [];
+  return [
+    {
+      level: "warning",
+      what: "somebody uses IPVS, which catches connections before Envoy gets them",
+      seen: `${virtualServers} virtual servers`,
+      todo: "make sure that none of them is at a Service's address",
+      show: "cat /proc/net/ip_vs",
+    },
+  ];
+}
+
+function hasPortico({ porticoRuns, nft }: NodeFacts): boolean {
+  return porticoRuns || hasTable(nft);
+}
+
+function hasTable(nft: NodeFacts["nft"]): boolean {
+  return (nft?.tables ?? []).some(({ family, name }) => `${family} ${name}` === "inet portico");
 }
 
 function porticoFindings({ porticoRuns, nft }: NodeFacts): Finding[] {
   const show = "nft --terse list table inet portico";
-  const hasTable = (nft?.tables ?? []).some(
-    ({ family, name }) => family === "inet" && name === "portico",
-  );
   if (porticoRuns) {
-    const seen = hasTable ? "running, with its table" : "running, without its table so far";
+    const seen = hasTable(nft) ? "running, with its table" : "running, without its table so far";
     return [{ level: "note", what: "Portico", seen, todo: "", show }];
   }
-  if (!hasTable) return [];
+  if (!hasTable(nft)) return [];
   const todo = "portico run takes over from it; portico cleanup removes it";
   return [{ level: "note", what: "Portico", seen: "its table, and no controller", todo, show }];
 }

@@ -173,7 +173,7 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
   },
   Cilium: {
     make: "ip link add cilium_host type veth peer name cilium_net",
-    level: "warning",
+    level: "blocker",
     finds: /Cilium: interface cilium_\w+/,
   },
 };
