@@ -4,7 +4,10 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
+import { callController } from "../../controller/cli/control-client.ts";
 import { runPaths } from "../../controller/config.ts";
+import { EXPLAIN_PATH } from "../../controller/daemon/control-api.ts";
+import type { Explanation } from "../../controller/explain/explanation.ts";
 import { addressAndPort } from "../../controller/model/ip.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
@@ -16,6 +19,7 @@ import { kernelHandling, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
 import {
   type ClientName,
+  clientAddress,
   familyOfText,
   type PodName,
   partsOf,
@@ -88,7 +92,24 @@ class RealRunner implements CaseRunner {
     });
   }
 
+  /** What really becomes of it, which explanations have to know before. */
   async outcome(from: ClientName, to: string, protocol: CaseProtocol): Promise<Outcome> {
+    const explanation = await this.#explained(from, to, protocol);
+    const outcome = await this.#tried(from, to, protocol);
+    expect(outcomeOfExplanation(explanation, outcome), `${from} → ${to}, explained`).toEqual(
+      outcome,
+    );
+    return outcome;
+  }
+
+  async #explained(from: ClientName, to: string, protocol: CaseProtocol): Promise<Explanation> {
+    const client = clientAddress(from, familyOfText(to));
+    const query = new URLSearchParams({ from: client, to: `${to}/${protocol}` });
+    const { controlSocket } = runPaths(this.#portico.runDirectory);
+    return callController<Explanation>(controlSocket, "GET", `${EXPLAIN_PATH}?${query}`);
+  }
+
+  async #tried(from: ClientName, to: string, protocol: CaseProtocol): Promise<Outcome> {
     const handling = kernelHandling(this.#capture, from, to, protocol);
     const without = this.#without.get(`${from} ${to}`);
     const isSilent = handling === "drop" || (handling === "untouched" && without === "timeout");
@@ -142,6 +163,18 @@ class RealRunner implements CaseRunner {
     }
     return seen;
   }
+}
+
+/** As an outcome; with session affinity, of the backend that was seen, if it may be one. */
+function outcomeOfExplanation(explanation: Explanation, seen: Outcome): unknown {
+  const { outcome, disagreements, backends, decisions } = explanation;
+  if (disagreements.length > 0) return disagreements;
+  if (outcome !== "served") return outcome;
+  const isAffine = decisions.some(({ name }) => name === "sessionAffinity");
+  const may = backends.filter(
+    ({ place }) => !isAffine || typeof seen === "string" || seen.has(place),
+  );
+  return new Map(may.map(({ place, source }) => [place, source]));
 }
 
 /** Who answers a datagram says its name and port only. */
