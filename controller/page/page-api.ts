@@ -104,7 +104,7 @@ export interface ServiceMap {
   namespaces: { name: string; count: number }[];
   /** s, p, r: its health; S, P, R: the same, with a problem. */
   health: string;
-  /** 0 to 9: connections per second, 9 the most; "-" where nobody counts. */
+  /** 0 to 9: how busy it is, 9 the most; "-" where nobody counts. */
   load: string;
 }
 

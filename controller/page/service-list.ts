@@ -104,16 +104,21 @@ function sorted(
   return services.toSorted((a, b) => (weights.get(b.key) ?? 0) - (weights.get(a.key) ?? 0));
 }
 
+/** UDP has no connections, and long ones are rare. */
+const BYTES_OF_A_CONNECTION = 10_000;
+
 function busyness(traffic: TrafficNow | undefined): number {
   if (!traffic) return 0;
-  return traffic.connectionsPerSecond + traffic.openConnections / 1_000;
+  const { connectionsPerSecond, openConnections } = traffic;
+  const bytes = traffic.receivedBytesPerSecond + traffic.sentBytesPerSecond;
+  return connectionsPerSecond + openConnections / 1_000 + bytes / BYTES_OF_A_CONNECTION;
 }
 
-/** A tenth of a connection per second and less is 1, 5,000 and more is 9. */
+/** What is as busy as a tenth of a connection per second or less is 1, as 5,000 or more 9. */
 function loadOf(traffic: TrafficNow | undefined): string {
   if (!traffic) return "-";
-  const { connectionsPerSecond: rate, openConnections } = traffic;
-  if (rate === 0) return openConnections > 0 ? "1" : "0";
+  const rate = busyness(traffic);
+  if (rate === 0) return "0";
   return String(Math.min(9, Math.max(1, Math.round(2.5 + Math.log10(rate) * 1.75))));
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { ServiceCounters } from "../observe/service-counters.ts";
+import type { ServiceCounters, UdpCounters } from "../observe/service-counters.ts";
 import { serviceTotals } from "./service-totals.ts";
 
 const NODE = {
@@ -28,7 +28,7 @@ function counters(port: string, opened: number, closed: number): ServiceCounters
 
 it("adds up the ports of a Service", () => {
   const services = [counters("http", 10, 7), counters("grpc", 5, 5)];
-  expect(serviceTotals({ services, other: undefined }, NODE)).toEqual(
+  expect(serviceTotals({ services, udp: [], other: undefined }, NODE)).toEqual(
     new Map([
       [
         "shop/orders",
@@ -44,8 +44,20 @@ it("adds up the ports of a Service", () => {
   );
 });
 
+it("adds the bytes of UDP", () => {
+  const udp: UdpCounters = {
+    ...{ namespace: "shop", service: "orders", port: "dns", protocol: "UDP" },
+    ...{ receivedBytes: 100, sentBytes: 200, receivedDatagrams: 1, sentDatagrams: 2 },
+  };
+  const services = [counters("http", 10, 7)];
+  const totals = serviceTotals({ services, udp: [udp], other: undefined }, NODE);
+  expect(totals?.get("shop/orders")).toMatchObject({
+    ...{ connections: 13, receivedBytes: 110, sentBytes: 220 },
+  });
+});
+
 it("tells a quiet node from a plugin that does not count", () => {
-  const nothing = { services: [], other: undefined };
+  const nothing = { services: [], udp: [], other: undefined };
   expect(serviceTotals(nothing, NODE)).toBeUndefined();
   expect(serviceTotals(nothing, { ...NODE, connections: 0 })).toEqual(new Map());
 });

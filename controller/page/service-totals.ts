@@ -1,7 +1,12 @@
-// What was counted per ServicePort → the totals of each Service, for the live page.
+// What was counted per ServicePort → the totals of each Service, for the live page. UDP has bytes
+// only: Envoy counts its flows for all Services together.
 
 import type { ObjectKey } from "../model/types.ts";
-import type { ServiceCounters, ServiceCountersSnapshot } from "../observe/service-counters.ts";
+import type {
+  ServiceCounters,
+  ServiceCountersSnapshot,
+  UdpCounters,
+} from "../observe/service-counters.ts";
 import type { Totals } from "./traffic.ts";
 
 /**
@@ -9,14 +14,19 @@ import type { Totals } from "./traffic.ts";
  * that does not count.
  */
 export function serviceTotals(
-  { services, other }: Pick<ServiceCountersSnapshot, "services" | "other">,
+  { services, udp, other }: Pick<ServiceCountersSnapshot, "services" | "udp" | "other">,
   node: Totals,
 ): Map<ObjectKey, Totals> | undefined {
   if (services.length === 0 && !other && node.connections > 0) return undefined;
   const totals = new Map<ObjectKey, Totals>();
-  for (const counters of services) {
-    const key = `${counters.namespace}/${counters.service}`;
-    totals.set(key, sum(totals.get(key), totalsOf(counters)));
+  const add = ({ namespace, service }: ServiceCounters | UdpCounters, more: Totals) => {
+    const key = `${namespace}/${service}`;
+    totals.set(key, sum(totals.get(key), more));
+  };
+  for (const counters of services) add(counters, totalsOf(counters));
+  for (const counters of udp) {
+    const { receivedBytes, sentBytes } = counters;
+    add(counters, { connections: 0, openConnections: 0, failures: 0, receivedBytes, sentBytes });
   }
   return totals;
 }

@@ -1,6 +1,6 @@
 // The state of the node → the tiles, its health, its problems and its changes.
 
-import type { Change, Finding, Level, PageState } from "../page-api.ts";
+import type { Change, Finding, Level, PageState, TrafficNow } from "../page-api.ts";
 import { shares, sparkline } from "./chart.ts";
 import { byId, element, showList } from "./element.ts";
 import { linkTo } from "./place.ts";
@@ -59,9 +59,7 @@ function showTiles(state: PageState): void {
     tile(
       "Bytes/s",
       traffic ? bytes(traffic.receivedBytesPerSecond + traffic.sentBytesPerSecond) : "–",
-      traffic
-        ? `${bytes(traffic.receivedBytesPerSecond)} in, ${bytes(traffic.sentBytesPerSecond)} out`
-        : "measuring",
+      byteWords(traffic),
       sparkline(history.bytesPerSecond, "bytes per second, last five minutes"),
     ),
   ];
@@ -87,6 +85,12 @@ function placeShares({ backends, localBackends }: PageState): Element {
     { name: "local", value: localBackends },
     { name: "remote", value: backends - localBackends },
   ]);
+}
+
+function byteWords(traffic: TrafficNow | undefined): string {
+  if (!traffic) return "measuring";
+  const { receivedBytesPerSecond: received, sentBytesPerSecond: sent } = traffic;
+  return `TCP: ${bytes(received)} in, ${bytes(sent)} out`;
 }
 
 function failureWords(perSecond: number | undefined): string {

@@ -93,10 +93,12 @@ function backendDots({ backends, localBackends }: ServiceRow): Element[] {
 
 function trafficWords({ traffic }: ServiceRow): Element[] {
   if (!traffic) return [element("span", { class: "quiet" }, "–")];
-  if (traffic.connectionsPerSecond === 0 && traffic.openConnections === 0) {
-    return [element("span", { class: "quiet" }, "idle")];
-  }
   const moved = traffic.receivedBytesPerSecond + traffic.sentBytesPerSecond;
+  if (traffic.connectionsPerSecond === 0 && traffic.openConnections === 0) {
+    return moved > 0
+      ? [element("span", {}, `${bytes(moved)}/s`)]
+      : [element("span", { class: "quiet" }, "idle")];
+  }
   const open = `${count(traffic.openConnections)} open`;
   const idle = traffic.connectionsPerSecond === 0 ? "quiet" : undefined;
   return [
