@@ -13,9 +13,13 @@ const FETCH =
   ".then(async (answer) => process.stdout.write(await answer.text()))";
 
 /** Asks the controller that runs on the node, at kube-proxy's port. */
-export async function metricsOf(node: Namespace, path = "/metrics"): Promise<Series[]> {
+export async function textOfNode(node: Namespace, path = "/metrics"): Promise<string> {
   const { stdout } = await node.exec(process.execPath, ["-e", FETCH, path]);
-  return stdout.split("\n").flatMap((line) => seriesFrom(line) ?? []);
+  return stdout;
+}
+
+export async function metricsOf(node: Namespace): Promise<Series[]> {
+  return (await textOfNode(node)).split("\n").flatMap((line) => seriesFrom(line) ?? []);
 }
 
 function seriesFrom(line: string): Series | undefined {
