@@ -51,7 +51,7 @@ function featureFindings({ nft, missingFeatures }: NodeFacts): Finding[] {
   if (missingFeatures.length === 0) {
     const what = "the kernel takes Portico's rules";
     const seen = `all of them, by nft ${nft.version || "of an unknown version"}`;
-    return [{ level: "ok", what, seen, todo: "", show: "unshare --net nft -c -f FILE" }];
+    return [{ level: "ok", what, seen, todo: "", show: "nft --version; uname -r" }];
   }
   return missingFeatures.map(({ name, module, said }) => ({
     level: "blocker",

@@ -2,6 +2,8 @@
 // proxy is a rule that translates, as kube-proxy's do.
 
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
+import { slotDirectory } from "../../envoy/slots.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import type { Dialer, HeldConnection } from "../namespaces/dialer.ts";
@@ -110,8 +112,16 @@ it("stays so while the cluster changes", async () => {
   expect(await sh("nft list map inet portico frontends_v4")).not.toContain("elements");
 });
 
-it("ends with the next start", async () => {
+it("lets a Pod go, with its Envoy and without a cleanup", async () => {
+  const slot = slotDirectory(portico.runDirectory, "a");
+  expect(await livingEnvoy(slot)).toBeDefined();
   await portico.end("SIGTERM");
+  await endEnvoy(slot);
+  expect(await livingEnvoy(slot)).toBeUndefined();
+  expect(await whoAnswers()).toEqual(["of-the-other", "of-the-other"]);
+});
+
+it("ends with the next start", async () => {
   await portico.start();
   await portico.synced(LAG_MS);
   const { name } = await client.dialOnce(WEB, 80, { timeoutMs: 10_000 });
