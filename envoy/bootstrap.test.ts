@@ -13,6 +13,14 @@ test("the bootstrap of a node", async () => {
   await expect(text).toMatchFileSnapshot("golden/bootstrap.json");
 });
 
+test("threads that stand still are waited for, unless somebody says otherwise", () => {
+  expect(bootstrap({ ...options, hungAfterMs: 0 })).not.toHaveProperty("watchdogs");
+  expect(bootstrap({ ...options, hungAfterMs: 2_500 })).toHaveProperty("watchdogs", {
+    main_thread_watchdog: { kill_timeout: "2.5s" },
+    worker_watchdog: { kill_timeout: "2.5s" },
+  });
+});
+
 test("no address of it is a TCP one", () => {
   expect(JSON.stringify(bootstrap(options))).not.toContain("socket_address");
 });

@@ -16,6 +16,8 @@ export interface BootstrapOptions {
   maxConnections: number;
   /** Of Envoy's own sockets (socketModeIn of controller/unix-socket.ts). */
   socketMode: number;
+  /** Envoy ends itself when one of its threads stands still for so long; absent or 0: never. */
+  hungAfterMs?: number;
 }
 
 export const ADMIN_SOCKET = "admin.sock";
@@ -27,7 +29,7 @@ const RESOURCE_MONITORS = "type.googleapis.com/envoy.extensions.resource_monitor
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 
 export function bootstrap(options: BootstrapOptions): object {
-  const { runDirectory, nodeId, maxConnections, socketMode } = options;
+  const { runDirectory, nodeId, maxConnections, socketMode, hungAfterMs = 0 } = options;
   const pipe = (name: string) => ({ pipe: { path: join(runDirectory, name), mode: socketMode } });
   return {
     node: { id: nodeId, cluster: "portico" },
@@ -48,7 +50,14 @@ export function bootstrap(options: BootstrapOptions): object {
     // Statistics are made ready when somebody asks, not every five seconds.
     stats_flush_on_admin: true,
     memory_allocator_manager: RETURN_MEMORY,
+    ...(hungAfterMs > 0 && { watchdogs: watchdogs(hungAfterMs) }),
   };
+}
+
+/** Of the main thread, and of workers: a plugin may loop. */
+function watchdogs(hungAfterMs: number): object {
+  const watchdog = { kill_timeout: `${hungAfterMs / 1_000}s` };
+  return { main_thread_watchdog: watchdog, worker_watchdog: watchdog };
 }
 
 /**

@@ -38,6 +38,11 @@ it("takes the number of connections that somebody gives", async () => {
   );
 });
 
+it("has Envoy end itself when it hangs, where that is asked for", async () => {
+  expect(await write()).not.toContain("watchdog");
+  expect(await write("--hung-after", "1m")).toContain('"kill_timeout": "60s"');
+});
+
 it("names a run directory that is not there", async () => {
   const command = bootstrapCommand().parseAsync(["--run-dir", "/nowhere/at/all"], { from: "user" });
   await expect(command).rejects.toThrow(

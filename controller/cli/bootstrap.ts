@@ -8,7 +8,13 @@ import { bootstrap } from "../../envoy/bootstrap.ts";
 import { connectionsFor, hardDescriptorLimit } from "../../envoy/connection-limit.ts";
 import { ENVOY_FLAGS } from "../../envoy/process.ts";
 import { makeSlot, SLOTS, type Slot } from "../../envoy/slots.ts";
-import { DEFAULT_RUN_DIR, defaultNodeName, integerBetween, runPaths } from "../config.ts";
+import {
+  DEFAULT_RUN_DIR,
+  defaultNodeName,
+  durationMs,
+  integerBetween,
+  runPaths,
+} from "../config.ts";
 import { socketModeIn } from "../unix-socket.ts";
 
 interface Flags {
@@ -16,6 +22,7 @@ interface Flags {
   slot?: Slot;
   nodeName: string;
   maxConnections?: number;
+  hungAfter: number;
   output?: string;
 }
 
@@ -45,6 +52,15 @@ export function bootstrapCommand(): Command {
         "may open)",
       integerBetween(1, MOST_CONNECTIONS),
     )
+    .addOption(
+      new Option(
+        "--hung-after <duration>",
+        "Envoy ends itself, for whoever starts it to start it anew, when one of its threads " +
+          "stands still for so long (a plugin may loop); 0s: never",
+      )
+        .argParser(durationMs)
+        .default(0, "0s"),
+    )
     .option("--output <file>", "write it there, in one step, instead of printing it")
     .action(writeBootstrap);
 }
@@ -59,7 +75,8 @@ async function writeBootstrap(flags: Flags): Promise<void> {
   const runDirectory = slot ? await makeSlot(whole, slot).catch(missing) : whole;
   const socketMode = await socketModeIn(runDirectory).catch(missing);
   const maxConnections = flags.maxConnections ?? (await connectionsOfThisProcess());
-  const options = { runDirectory, nodeId: flags.nodeName, maxConnections, socketMode };
+  const { nodeName: nodeId, hungAfter: hungAfterMs } = flags;
+  const options = { runDirectory, nodeId, maxConnections, socketMode, hungAfterMs };
   const text = `${JSON.stringify(bootstrap(options), undefined, 2)}\n`;
   if (flags.output === undefined) process.stdout.write(text);
   else await replaceFile(resolve(flags.output), text);

@@ -1,10 +1,10 @@
 // The DaemonSet of deploy/kubernetes as it would run on a node: its very command lines, mounts,
 // users and capabilities, with the rights of its service account, and connections to Services.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
-import { EventsV1Api, type V1DaemonSet } from "@kubernetes/client-node";
+import { join } from "node:path";
+import { EventsV1Api } from "@kubernetes/client-node";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import type { EnvoyStatus } from "../../controller/daemon/control-api.ts";
 import { findEnvoy } from "../../envoy/find.ts";
@@ -14,13 +14,12 @@ import { preparePrograms } from "../demo/prerequisites.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import type { Dialer } from "../namespaces/dialer.ts";
-import { withOtherBuild } from "../real/test-plugins.ts";
+import { compileTestPlugin, withOtherBuild } from "../real/test-plugins.ts";
 import { Api } from "./api.ts";
-import { allInOneImage, envoyImage, type Image, porticoImage } from "./container.ts";
-import { DEPLOY, kustomized, type Manifest, only } from "./manifests.ts";
-import { RunningPod } from "./pod.ts";
+import { configuration, Installation, NAMESPACE } from "./installation.ts";
+import { DEPLOY, kustomized, type Manifest } from "./manifests.ts";
+import type { RunningPod } from "./pod.ts";
 
-const NAMESPACE = "kube-system";
 const LAG_MS = 45_000;
 const WEB = { app: "web" };
 const EARLY_DEMUX = "/proc/sys/net/ipv4/tcp_early_demux";
@@ -33,7 +32,7 @@ let plane: ControlPlane;
 let objects: Objects;
 let admin: Api;
 let client: Dialer;
-let envoy: string;
+let installation: Installation;
 let pod: RunningPod;
 const directory = mkdtempSync(join(tmpdir(), "portico-daemonset-"));
 
@@ -45,15 +44,16 @@ beforeAll(async () => {
   node = cluster.node("node-1");
   await node.pod("web").serve({ tcp: 8080 });
   client = await node.pod("client").dialer();
-  envoy = await findEnvoy(process.env, console.log);
   const control = cluster.node("control");
   const prefix = ["nsenter", `--net=/run/netns/${control.name}`, "--"];
   plane = await ControlPlane.start({ prefix, address: control.address });
   admin = new Api(plane);
+  const envoy = await findEnvoy(process.env, console.log);
+  installation = new Installation({ node, plane, envoy, directory });
   objects = new Objects(plane.kubeConfig());
   await objects.createNode({ name: "node-1", addresses: [node.address] });
   await setEarlyDemux("1");
-  for (const manifest of await kustomized(overlay([]))) {
+  for (const manifest of await kustomized(installation.overlay([]))) {
     const { status, object } = await admin.apply(manifest, false);
     expect([status, object.message]).toEqual([201, undefined]);
   }
@@ -71,86 +71,13 @@ afterEach((context) => {
   if (context.task.result?.state === "fail") console.log(pod?.ends);
 });
 
-/** What README.md has people write: the base, the API server's address, their configuration. */
-function overlay(components: readonly string[]): string {
-  const folder = mkdtempSync(join(directory, "overlay-"));
-  const { hostname, port } = new URL(plane.innerServer);
-  writeFileSync(join(folder, "config.yaml"), configuration("10.1.0.0/16"));
-  const path = (name: string) => relative(folder, join(DEPLOY, name));
-  const kustomization = {
-    apiVersion: "kustomize.config.k8s.io/v1beta1",
-    kind: "Kustomization",
-    namespace: NAMESPACE,
-    resources: [path("base")],
-    components: components.map(path),
-    generatorOptions: { disableNameSuffixHash: true },
-    configMapGenerator: [
-      {
-        name: "portico-api-server",
-        literals: [`KUBERNETES_SERVICE_HOST=${hostname}`, `KUBERNETES_SERVICE_PORT=${port}`],
-      },
-      { name: "portico", behavior: "replace", files: ["config.yaml"] },
-    ],
-  };
-  writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
-  return folder;
-}
-
-function configuration(clusterCIDR: string): string {
-  return [
-    "apiVersion: kubeproxy.config.k8s.io/v1alpha1",
-    "kind: KubeProxyConfiguration",
-    "mode: nftables",
-    `clusterCIDR: ${clusterCIDR}`,
-    "",
-  ].join("\n");
-}
-
-/** Of the API server, as the kubelet reads it. */
-async function configMap(name: string): Promise<Record<string, Buffer> | undefined> {
-  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/${name}`;
-  const { status, object } = await admin.ask("GET", path);
-  if (status === 404) return undefined;
-  const { data = {}, binaryData = {} } = object as Record<string, Record<string, string>>;
-  const files = Object.entries(data).map(([key, text]) => [key, Buffer.from(text)] as const);
-  const binaries = Object.entries(binaryData).map(
-    ([key, text]) => [key, Buffer.from(text, "base64")] as const,
-  );
-  return Object.fromEntries([...files, ...binaries]);
-}
-
-function imageNamed(name: string): Image {
-  if (name.startsWith("portico-all-in-one:")) return allInOneImage(envoy);
-  if (name.startsWith("portico:")) return porticoImage();
-  if (name.startsWith("envoyproxy/envoy:")) return envoyImage(envoy);
-  throw new Error(`no image ${name} here`);
-}
-
-async function podOf(folder: string, account?: string): Promise<RunningPod> {
-  const { spec } = only<V1DaemonSet>(await kustomized(folder), "DaemonSet");
-  if (spec === undefined) throw new Error(`${folder}: a DaemonSet without a spec`);
-  const nodeDirectory = join(directory, "node");
-  mkdirSync(nodeDirectory, { recursive: true });
-  return new RunningPod({
-    node,
-    spec: spec.template.spec ?? { containers: [] },
-    image: imageNamed,
-    configMaps: configMap,
-    serviceAccount: account === undefined ? undefined : await accountFiles(account),
-    kubernetesService: { address: "10.96.0.1", port: "443" },
-    nodeDirectory,
-    directory,
-  });
-}
-
-async function accountFiles(account: string) {
-  const token = await admin.tokenOf(account, NAMESPACE);
-  return { token, certificateAuthority: plane.certificateAuthority, namespace: NAMESPACE };
-}
-
 /** In the place of the one before, which has ended. */
-async function startPod(components: readonly string[] = []): Promise<void> {
-  pod = await podOf(overlay(components), "portico");
+async function startPod(
+  components: readonly string[] = [],
+  otherArguments: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const folder = installation.overlay(components);
+  pod = await installation.podOf(folder, "portico", otherArguments);
   await pod.start();
   await untilReady();
 }
@@ -284,38 +211,55 @@ async function build(): Promise<string> {
   return JSON.parse(stdout).build;
 }
 
+async function applyPlugin(wasm: Buffer): Promise<void> {
+  const binaryData = { "portico.wasm": wasm.toString("base64") };
+  await applyConfigMap("portico-plugin", { binaryData });
+  await pod.volumes.refresh();
+}
+
+async function deletePlugin(): Promise<void> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/portico-plugin`;
+  await admin.ask("DELETE", path);
+  await pod.volumes.refresh();
+}
+
 it("puts the plugin of a ConfigMap into service, refuses a bad one, and goes back", async () => {
   const shipped = await build();
   const other = withOtherBuild(readFileSync("build/portico.wasm"), "other");
-  const plugin = async (wasm: Buffer) => {
-    await applyConfigMap("portico-plugin", {
-      binaryData: { "portico.wasm": wasm.toString("base64") },
-    });
-    await pod.volumes.refresh();
-  };
-  await plugin(other);
+  await applyPlugin(other);
   await untilEvent("Node", "node-1", "serves, from /etc/portico-plugin/portico.wasm");
   const loaded = await build();
   expect(loaded).not.toBe(shipped);
   expect(await answered()).toBe(true);
 
-  await plugin(Buffer.from("nonsense"));
+  await applyPlugin(Buffer.from("nonsense"));
   await untilEvent("Node", "node-1", "is not a WebAssembly module");
   expect([await build(), await answered()]).toEqual([loaded, true]);
 
-  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/portico-plugin`;
-  await admin.ask("DELETE", path);
-  await pod.volumes.refresh();
+  await deletePlugin();
   await eventually("the shipped plugin is back", LAG_MS, async () => (await build()) === shipped);
   expect(await answered()).toBe(true);
 });
 
 it("serves again from a new Pod, with Envoy not as root", async () => {
   await pod.close();
-  await startPod(["envoy-not-root"]);
+  await startPod(["envoy-not-root"], { "--hung-after=1m": "--hung-after=8s" });
   await eventually("the Service answers", LAG_MS, answered);
   expect(processStatus(pod.pid("envoy"), "Uid").split("\t")[0]).toBe("65533");
   expect(processStatus(pod.pid("envoy"), "CapEff")).toBe(NET_ADMIN);
+});
+
+it("has Envoy end when the plugin loops, and serves again once that is gone", async () => {
+  const shipped = await build();
+  await applyPlugin(compileTestPlugin({ backend: "127.0.0.1:1", answers: true, hangs: true }));
+  await eventually("the plugin that loops", LAG_MS, async () => (await build()) !== shipped);
+  const hanging = client.dialOnce(address, 80, { timeoutMs: LAG_MS });
+  expect(await pod.ended("envoy")).not.toBe(0);
+  expect((await hanging).outcome).not.toBe("answered");
+  await deletePlugin();
+  await eventually("the shipped plugin is back", LAG_MS, async () => (await build()) === shipped);
+  await pod.startContainer("envoy");
+  await eventually("the Service answers", LAG_MS, answered);
 });
 
 it("replaces Envoy by the one that stands by, in a Pod that has two", async () => {
@@ -348,7 +292,7 @@ it("says that it reaches the API server through the Service that it is to serve"
   await admin.ask("DELETE", path);
   await expect(startPod()).rejects.toThrow("no ConfigMap portico-api-server");
   await applyConfigMap("portico-api-server", { data: { KUBERNETES_SERVICE_HOST: "10.96.0.1" } });
-  pod = await podOf(overlay([]), "portico");
+  pod = await installation.podOf(installation.overlay([]), "portico");
   await pod.start();
   await eventually("the log tells", LAG_MS, async () =>
     pod.log("controller").includes("would wait for itself"),
@@ -359,7 +303,7 @@ it("says that it reaches the API server through the Service that it is to serve"
 it("leaves nothing on the node after the cleanup", async () => {
   await pod.close();
   expect((await node.exec("nft", ["list", "tables"])).stdout).toContain("portico");
-  pod = await podOf(join(DEPLOY, "cleanup"));
+  pod = await installation.podOf(join(DEPLOY, "cleanup"));
   await pod.start();
   expect((await node.exec("nft", ["list", "tables"])).stdout).toBe("");
   expect((await node.exec("ip", ["rule"])).stdout).not.toContain("4100");

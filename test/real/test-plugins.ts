@@ -11,6 +11,8 @@ export interface TestPlugin {
   backend: string;
   /** Whether the table endpoint answers requests; otherwise they wait for ever. */
   answers: boolean;
+  /** Whether a new connection makes it loop for ever. */
+  hangs?: boolean;
 }
 
 const ASC = resolve(import.meta.dirname, "../../node_modules/.bin/asc");
@@ -33,7 +35,7 @@ export function withOtherBuild(wasm: Uint8Array, name: string): Buffer {
   return Buffer.concat([wasm, Buffer.from([0, text.length + 1, text.length]), text]);
 }
 
-function sourceOf({ backend, answers }: TestPlugin): string {
+function sourceOf({ backend, answers, hangs = false }: TestPlugin): string {
   return `
 @external("env", "proxy_send_local_response")
 declare function respond(code: u32, d: usize, dn: usize, b: usize, bn: usize, h: usize, hn: usize,
@@ -72,6 +74,7 @@ function field(at: usize, tag: u8, text: ArrayBuffer): usize {
   return at + 2 + text.byteLength;
 }
 export function proxy_on_new_connection(id: u32): i32 {
+  while (${hangs}) {}
   const end = field(field(argument, 0x0a, KEY), 0x12, BACKEND);
   store<u8>(end, 0x18);
   store<u8>(end + 1, 2);
