@@ -18,7 +18,7 @@ import {
   startEnvoy,
   startedOtherwise,
 } from "./process.ts";
-import { envoyVersion, refuseOldEnvoy } from "./version.ts";
+import { envoyVersion, refuseOldEnvoy, tooOld } from "./version.ts";
 
 export interface EnvoyLog {
   info(fields: object, message: string): void;
@@ -97,13 +97,12 @@ export class EnvoySupervisor implements EnvoyKeeper {
 
   /**
    * Resolves when an Envoy runs, which does not mean that it is configured. Throws
-   * EnvoyTooOldError, also beside a living Envoy that will be in need of another.
+   * EnvoyTooOldError when it would have to start one that is; one that lives is told of.
    */
   async start(): Promise<void> {
     const { runDirectory, binary } = this.#options;
     await this.#follower.skip();
     this.#version = await envoyVersion(binary);
-    refuseOldEnvoy(this.#version, binary);
     this.#pid = await livingEnvoy(runDirectory);
     if (this.#pid === undefined) await this.#startOne();
     else await this.#adopt(this.#pid);
@@ -115,7 +114,9 @@ export class EnvoySupervisor implements EnvoyKeeper {
     const info = await serverInfo(join(runDirectory, ADMIN_SOCKET)).catch(() => undefined);
     const outdated = await startedOtherwise(this.#options, pid);
     if (info && this.#version !== undefined && info.version !== this.#version) {
-      outdated.unshift(`it is Envoy ${info.version}, and ${binary} is ${this.#version}`);
+      const binaryTooOld = tooOld(this.#version, binary);
+      const both = `it is Envoy ${info.version}, and ${binary} is ${this.#version}`;
+      outdated.unshift(binaryTooOld ?? both);
     }
     this.#outdated = outdated;
     const fields = { pid, version: info?.version };
@@ -139,6 +140,7 @@ export class EnvoySupervisor implements EnvoyKeeper {
   }
 
   async #startOne(): Promise<void> {
+    refuseOldEnvoy(this.#version, this.#options.binary);
     this.#startedAt = performance.now();
     this.#ended = "unknown";
     const onExit = (how: string) => {

@@ -22,13 +22,21 @@ export async function envoyVersion(binary: string): Promise<string | undefined> 
   return versionFrom(stdout);
 }
 
-/** Throws EnvoyTooOldError; an unknown version passes, and shows what it is when it is started. */
+/**
+ * What to tell people of `who`, a binary or a place; undefined when it is new enough. An unknown
+ * version passes, and shows what it is when it is started.
+ */
+export function tooOld(version: string | undefined, who: string): string | undefined {
+  if (version === undefined || isAtLeast(version, OLDEST_VERSION)) return undefined;
+  return `${who} is Envoy ${version}, and Portico needs ${OLDEST_VERSION} or newer`;
+}
+
+/** Throws EnvoyTooOldError. */
 export function refuseOldEnvoy(version: string | undefined, binary: string): void {
-  if (version === undefined || isAtLeast(version, OLDEST_VERSION)) return;
-  throw new EnvoyTooOldError(
-    `${binary} is Envoy ${version}, and Portico needs ${OLDEST_VERSION} or newer: ` +
-      "set ENVOY to the path of a newer one, or put it first on PATH",
-  );
+  const refusal = tooOld(version, binary);
+  if (refusal === undefined) return;
+  const advice = "set ENVOY to the path of a newer one, or put it first on PATH";
+  throw new EnvoyTooOldError(`${refusal}: ${advice}`);
 }
 
 function isAtLeast(version: string, least: string): boolean {

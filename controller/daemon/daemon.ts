@@ -49,7 +49,6 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 
 /** The parts, connected; none has begun. */
 function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
-  const paths = runPaths(options.runDir);
   const state = new ClusterState((...change) => operations.objectChanged(...change));
   const happened: NodePage["happened"] = (level, text) => page?.happened(level, text);
   const appeared = (problem: Problem) => operations.problemAppeared(problem);
@@ -75,6 +74,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
       connected: () => {
         happened("good", "Envoy connected");
         sync.envoyConnected(plane);
+        void envoys.connected(plane);
       },
       replied: (type, refusal) => operations.xdsReplied(type, refusal),
       records: () => sync.records(),
@@ -85,7 +85,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   const viewChanged = (change: NodeViewChange) => page?.viewChanged(change);
   const observer = operations;
   const sync = new NodeSync({ options, state, problems, log, observer, plane, viewChanged });
-  const store = new PluginStore(options.pluginFile, paths.loadedPlugin);
+  const store = new PluginStore(options.pluginFile, runPaths(options.runDir).loadedPlugin);
   const plugin = new ActivePlugin(plane.rollout, store, log);
   const envoys = new Envoys({
     ...{ options, log, sync, plugin },

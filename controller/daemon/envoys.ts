@@ -21,6 +21,7 @@ import {
   slotDirectory,
 } from "../../envoy/slots.ts";
 import { EnvoySupervisor } from "../../envoy/supervise.ts";
+import { tooOld } from "../../envoy/version.ts";
 import type { RunOptions } from "../config.ts";
 import type { Problem } from "../model/types.ts";
 import type { Log } from "../observe/log.ts";
@@ -107,6 +108,16 @@ export class Envoys {
     await this.#standby?.stop();
   }
 
+  /** Of an Envoy that somebody else has started, nobody has looked at the version before. */
+  async connected(plane: EnvoyPlane): Promise<void> {
+    const { options, report, sync } = this.#parts;
+    if (options.withEnvoy || plane !== sync.plane) return;
+    const { directory } = plane.place;
+    const info = await serverInfo(join(directory, ADMIN_SOCKET)).catch(() => undefined);
+    const message = tooOld(info?.version, `the one in ${directory}`);
+    report(message === undefined ? [] : [{ object: "Envoy", message }]);
+  }
+
   async status(): Promise<EnvoyStatus> {
     const { options, sync } = this.#parts;
     const { directory } = sync.plane.place;
@@ -144,9 +155,7 @@ export class Envoys {
       const place = placeOf(this.#parts.options, slot);
       const keeper = await this.#keeperOf(place, binary);
       await this.#makeRoom(endDraining);
-      if (this.#parts.options.twoEnvoys && !(await this.#standbyStatus())) {
-        throw new Error(`no Envoy answers in ${place.directory} that could take over`);
-      }
+      if (this.#parts.options.twoEnvoys) await this.#requireStandby();
       await this.#takeOver({ slot, place, keeper, until: Date.now() + drainMs });
       await former.release();
     } finally {
@@ -276,6 +285,14 @@ export class Envoys {
     const { tcp: connections = null, udpFlows = null } = retirement.open ?? {};
     const directory = slotDirectory(this.#parts.options.runDir, otherSlot(this.#slot));
     return { directory, until: new Date(retirement.until).toISOString(), connections, udpFlows };
+  }
+
+  async #requireStandby(): Promise<void> {
+    const { directory } = placeOf(this.#parts.options, otherSlot(this.#slot));
+    const standby = await this.#standbyStatus();
+    if (!standby) throw new Error(`no Envoy answers in ${directory} that could take over`);
+    const refusal = tooOld(standby.version, `the one in ${directory}`);
+    if (refusal !== undefined) throw new Error(refusal);
   }
 
   async #standbyStatus(): Promise<EnvoyStatus["standby"]> {

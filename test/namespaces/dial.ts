@@ -4,6 +4,7 @@
 import { createSocket } from "node:dgram";
 import { connect, isIPv6, type Socket } from "node:net";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Answer, DialResult, Numbered, Outcome, Request, Tally, Target } from "./messages.ts";
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: dial\r\nConnection: close\r\n\r\n";
@@ -15,6 +16,8 @@ const OUTCOMES: Record<string, Outcome> = {
   EHOSTUNREACH: "unreachable",
   ENETUNREACH: "unreachable",
 };
+
+type LoadRequest = Request & { op: "load" };
 
 const held = new Map<number, Socket>();
 const loads = new Map<number, { stopped: boolean; ended: Promise<Tally> }>();
@@ -133,11 +136,14 @@ function say(connection: number, text: string, timeoutMs: number): Promise<strin
   });
 }
 
-function startLoad(load: number, target: Target, concurrency: number): string {
+function startLoad({ load, target, concurrency, pauseMs }: LoadRequest): string {
   const tally: Tally = { outcomes: {}, names: {}, slowestMs: 0 };
   const state = { stopped: false, ended: Promise.resolve(tally) };
   const lane = async () => {
-    while (!state.stopped) count(tally, await dial(target));
+    while (!state.stopped) {
+      count(tally, await dial(target));
+      if (pauseMs > 0) await delay(pauseMs);
+    }
   };
   state.ended = Promise.all(Array.from({ length: concurrency }, lane)).then(() => tally);
   loads.set(load, state);
@@ -166,7 +172,7 @@ async function answer(id: number, request: Request): Promise<Answer> {
       held.delete(request.connection);
       return { id, text: "closed" };
     case "load":
-      return { id, text: startLoad(request.load, request.target, request.concurrency) };
+      return { id, text: startLoad(request) };
     case "stop": {
       const load = loads.get(request.load);
       if (load === undefined) throw new Error(`no load ${request.load}`);

@@ -89,16 +89,16 @@ export class Dialer {
     return new HeldConnection(this, connection);
   }
 
-  /** Starts dialling over and over on `concurrency` lanes. */
+  /** Starts dialling over and over on `concurrency` lanes, each with a pause after every try. */
   async load(
     address: string,
     port: number,
     concurrency: number,
-    options: DialOptions = {},
+    { pauseMs = 0, ...options }: DialOptions & { pauseMs?: number } = {},
   ): Promise<Load> {
     const load = ++this.lastId;
     const target = targetFrom(address, port, options);
-    textOf(await this.ask({ op: "load", load, concurrency, target }));
+    textOf(await this.ask({ op: "load", load, concurrency, target, pauseMs }));
     return new Load(this, load);
   }
 

@@ -45,7 +45,7 @@ export type Request =
   | { op: "open"; connection: number; target: Target }
   | { op: "say"; connection: number; text: string; timeoutMs: number }
   | { op: "close"; connection: number }
-  | { op: "load"; load: number; target: Target; concurrency: number }
+  | { op: "load"; load: number; target: Target; concurrency: number; pauseMs: number }
   | { op: "stop"; load: number };
 
 export interface Numbered {

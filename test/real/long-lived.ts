@@ -13,13 +13,15 @@ import { connect, createServer, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 
 /**
- * idle: silent until "speak". busy: says something as soon as it was answered. halfClosed: the
+ * idle: silent until "speak". busy: says something soon after it was answered. halfClosed: the
  * client has ended its side, the server goes on sending.
  */
 export type Kind = "idle" | "busy" | "halfClosed";
 export type Living = Record<Kind, number>;
 
 const DOT_INTERVAL_MS = 50;
+/** Of a busy one, so that the tests' machine has time for others. */
+const PAUSE_MS = 5;
 const PATIENCE_MS = 10_000;
 
 function serve(port: number): void {
@@ -49,7 +51,7 @@ class LongLived {
     socket.on("error", () => {});
     // The end of the stream is the end of what it is for.
     socket.on("end", () => socket.destroy());
-    if (kind === "busy") socket.on("data", () => setImmediate(() => socket.write("b")));
+    if (kind === "busy") socket.on("data", () => setTimeout(() => socket.write("b"), PAUSE_MS));
   }
 
   async lives(isToSpeak: boolean): Promise<boolean> {
