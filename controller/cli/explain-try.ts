@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { type DialOutcome, dial } from "./explain-dial.ts";
+import { watchingBackends } from "./explain-reached.ts";
 
 export interface TrialOptions {
   /** A process or a file whose network namespace it is made from; undefined: this one. */
@@ -17,6 +18,8 @@ export interface Trial {
   madeFrom: string;
   happened: DialOutcome;
   milliseconds: number;
+  /** The backend that got it; undefined when that cannot be told. */
+  reached: string | undefined;
   /** What the explanation leads to expect, in words. */
   expected: string;
   /** Undefined where what happened says nothing about what was explained. */
@@ -27,17 +30,21 @@ export async function tryConnection(
   explanation: Explanation,
   { netns, timeoutMs }: TrialOptions,
 ): Promise<Trial> {
-  const { to, from, outcome } = explanation;
+  const { to, from, outcome, backends } = explanation;
   const begin = performance.now();
   const source = netns === undefined ? undefined : from.address;
-  const happened = await (netns === undefined
-    ? dial(to, source, timeoutMs)
-    : dialIn(netns, to, source, timeoutMs));
+  const { result: happened, reached } = await watchingBackends(explanation, () =>
+    netns === undefined ? dial(to, source, timeoutMs) : dialIn(netns, to, source, timeoutMs),
+  );
+  const { expected, agrees } = comparison(outcome, happened, to.endsWith("/UDP"));
+  const isListed = reached === undefined || backends.some(({ place }) => place === reached);
   return {
     madeFrom: netns ?? "this node itself",
     happened,
     milliseconds: Math.round(performance.now() - begin),
-    ...comparison(outcome, happened, to.endsWith("/UDP")),
+    reached,
+    expected,
+    agrees: agrees && isListed,
   };
 }
 
@@ -81,8 +88,9 @@ const WORDS: Record<DialOutcome, string> = {
 };
 
 export function textFromTrial({ madeFrom, happened, milliseconds, ...rest }: Trial): string {
-  const { expected, agrees } = rest;
+  const { reached, expected, agrees } = rest;
   const lines = [`tried       from ${madeFrom}: ${WORDS[happened]} (${milliseconds} ms)`];
+  if (reached !== undefined) lines.push(`            Envoy connected to ${reached} meanwhile`);
   if (agrees === undefined) lines.push(`            explained: ${expected}`);
   else if (agrees) lines.push(`            as explained: ${expected}`);
   else {

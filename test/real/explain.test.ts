@@ -164,6 +164,7 @@ async function explained(...args: string[]): Promise<Explanation & { trial?: Tri
 
 interface TrialAnswer {
   happened: string;
+  reached?: string;
   agrees: boolean | undefined;
 }
 
@@ -202,6 +203,7 @@ describe("with the connection made", () => {
     const explanation = await explained(target, ...args);
     expect(explanation).toMatchObject({ outcome, disagreements: [], from: { kind: "local-pod" } });
     expect(explanation.trial).toMatchObject({ happened, agrees: true });
+    if (happened === "open") expect(explanation.trial?.reached).toBe(`[${WEB_V6}]:8080`);
     const sources = explanation.backends.map(({ source }) => source);
     expect(sources).toEqual(outcome === "served" ? [CLIENT_V6] : []);
   });
@@ -219,6 +221,7 @@ describe("with the connection made", () => {
     const explanation = await explained(target, ...args);
     expect(explanation).toMatchObject({ outcome, disagreements: [] });
     expect(explanation.trial).toMatchObject({ happened, agrees: true });
+    if (happened === "open") expect(explanation.trial?.reached).toBe(`${WEB_1}:8080`);
   });
 
   it("says when a backend refuses, which nobody can know before", async () => {
