@@ -11,6 +11,7 @@ import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.t
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { TableClient } from "../../controller/table/client.ts";
+import type { FlowLogOptions } from "../../controller/xds/flow-log.ts";
 import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
 import { XdsServer } from "../../controller/xds/server.ts";
 import { TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
@@ -30,6 +31,13 @@ export interface PorticoNodeOptions {
   /** Made when it does not exist. */
   runDirectory: string;
   workers: number;
+  extras?: PorticoExtras;
+}
+
+/** What the plugin and the listeners are told besides, as `portico run` tells them. */
+export interface PorticoExtras {
+  plugin?: readonly string[];
+  flowLog?: FlowLogOptions;
 }
 
 const LOG = {
@@ -82,13 +90,17 @@ export class PorticoNode {
 
   /** Envoy runs and its table endpoint answers; nothing is programmed yet. */
   static async start(options: PorticoNodeOptions): Promise<PorticoNode> {
-    const { node, envoy, runDirectory, workers } = options;
+    const { node, envoy, runDirectory, workers, extras = {} } = options;
     await mkdir(runDirectory, { recursive: true });
     const xds = new XdsServer({ socketPath: `${runDirectory}/${XDS_SOCKET}`, log: LOG });
     const table = new TableClient(`${runDirectory}/${TABLE_SOCKET}`);
-    const rollout = new PluginRollout({ xds, table, pushSnapshot: async () => {} });
+    const rollout = new PluginRollout({
+      ...{ xds, table, pushSnapshot: async () => {} },
+      ...(extras.plugin && { options: extras.plugin }),
+    });
     await rollout.begin(await readFile(shippedPlugin()));
-    const listeners = new EnvoyListeners(xds, CAPTURE_PORTS, () => rollout.serve());
+    const serve = () => rollout.serve();
+    const listeners = new EnvoyListeners(xds, CAPTURE_PORTS, serve, extras.flowLog);
     await xds.start();
     // It ends with its namespace.
     const pid = await startEnvoy({

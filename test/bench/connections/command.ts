@@ -10,7 +10,7 @@ import { loadPrograms } from "../load/programs.ts";
 import { busyWarning, machine } from "../machine.ts";
 import { progress } from "../progress.ts";
 import { haproxyVersion } from "./haproxy.ts";
-import { PEER_NAMES, type Peer, type PeerName } from "./peer.ts";
+import { PEER_NAMES, type Peer, type PeerName, USUAL_PEERS } from "./peer.ts";
 import { endPeer, makePeer, type PeersOptions } from "./peers.ts";
 import { figuresOf, textOf } from "./report.ts";
 import { type Loads, runRounds, type Sample } from "./rounds.ts";
@@ -34,7 +34,7 @@ export function connectionsCommand(): Command {
         "the other in every round, each on a node of its own made of network namespaces.\n" +
         "Ratios are of the same round; figures are medians with the quartiles.",
     )
-    .option("--peers <names>", `of ${PEER_NAMES.join(",")}`, peerNames, [...PEER_NAMES])
+    .option("--peers <names>", `of ${PEER_NAMES.join(",")}`, peerNames, USUAL_PEERS)
     .option("--rounds <number>", "measured rounds, after one of warming up", atLeastOne, 20)
     .option("--connections <number>", "new connections a round", atLeastOne, 4_000)
     .option("--requests <number>", "keep-alive requests a round", atLeastOne, 16_000)

@@ -6,7 +6,12 @@ import { until } from "../until.ts";
 import type { Stand } from "./stand.ts";
 
 // To add a peer: a name here, a file that makes it, and its place in peers.ts.
-export const PEER_NAMES = ["direct", "envoy", "envoy-own-source", "haproxy", "portico"] as const;
+export const PEER_NAMES = [
+  ...(["direct", "envoy", "envoy-own-source", "haproxy", "portico"] as const),
+  ...(["portico-uncounted", "portico-backends", "portico-flow-log"] as const),
+] as const;
+/** Those that are measured unless others are asked for; the rest cost Portico's extras. */
+export const USUAL_PEERS = PEER_NAMES.slice(0, 5);
 export type PeerName = (typeof PEER_NAMES)[number];
 
 export interface PeerOptions {

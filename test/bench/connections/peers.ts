@@ -1,5 +1,6 @@
 // The names of peers → peers that serve, each on a stand of its own.
 
+import { join } from "node:path";
 import type { LoadPrograms } from "../load/programs.ts";
 import { plainEnvoyPeer } from "./envoy.ts";
 import { haproxyPeer } from "./haproxy.ts";
@@ -40,7 +41,16 @@ async function start(name: PeerName, options: PeerOptions): Promise<Peer> {
     case "haproxy":
       return haproxyPeer(options);
     case "portico":
-      return porticoPeer(options);
+      return porticoPeer(options, name);
+    case "portico-uncounted":
+      return porticoPeer(options, name, { plugin: ["stats=off"] });
+    case "portico-backends":
+      return porticoPeer(options, name, { plugin: ["stats=backend"] });
+    case "portico-flow-log": {
+      const file = join(options.directory, "flows.log");
+      const flowLog = { file, sample: 1, services: [] };
+      return porticoPeer(options, name, { plugin: ["names"], flowLog });
+    }
   }
 }
 

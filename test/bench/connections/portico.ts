@@ -2,20 +2,26 @@
 // frontend that is dialled is one of many.
 
 import { join } from "node:path";
-import { PorticoNode } from "../portico-node.ts";
+import { type PorticoExtras, PorticoNode } from "../portico-node.ts";
 import { stateOf } from "./capture.ts";
-import type { Peer, PeerOptions } from "./peer.ts";
+import type { Peer, PeerName, PeerOptions } from "./peer.ts";
 import { FRONTEND } from "./stand.ts";
 
-export async function porticoPeer(options: PeerOptions): Promise<Peer> {
+/** `extras`: with what its plugin and its listeners are told otherwise. */
+export async function porticoPeer(
+  options: PeerOptions,
+  name: PeerName,
+  extras: PorticoExtras = {},
+): Promise<Peer> {
   const { stand, directory, services } = options;
   const portico = await PorticoNode.start({
     ...options,
     node: stand.node,
     state: stateOf(stand, services),
-    runDirectory: join(directory, "portico"),
+    runDirectory: join(directory, name),
+    extras,
   });
   await portico.sync();
   const stop = () => portico.stop();
-  return { name: "portico", stand, target: FRONTEND, pid: portico.pid, stop };
+  return { name, stand, target: FRONTEND, pid: portico.pid, stop };
 }

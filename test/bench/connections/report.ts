@@ -7,7 +7,7 @@ import { PEER_NAMES } from "./peer.ts";
 import { LOAD_KINDS, type LoadKind, type Sample } from "./rounds.ts";
 
 /** Whom every peer is compared with, round by round. */
-const BASELINES = ["envoy", "haproxy"] as const;
+const BASELINES = ["envoy", "haproxy", "portico"] as const;
 type Baseline = (typeof BASELINES)[number];
 
 export interface PeerFigures {
@@ -75,7 +75,7 @@ function ratiosTo(
         return (other && ratio(sample, other)) ?? [];
       }),
     );
-  return { envoy: to("envoy"), haproxy: to("haproxy") };
+  return { envoy: to("envoy"), haproxy: to("haproxy"), portico: to("portico") };
 }
 
 function summaryOrNull(samples: readonly number[]): Summary | null {
