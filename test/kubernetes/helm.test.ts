@@ -47,13 +47,17 @@ it("makes the objects of deploy/kubernetes/example, for its values", async () =>
   expect(ofHelm).toEqual(comparable(await kustomized(`${DEPLOY}/example`)));
 });
 
-it("makes the Pod of the component envoy-not-root", async () => {
+it.each([
+  [["envoy-not-root"], { notRoot: true }],
+  [["two-envoys"], { second: true }],
+  [["envoy-not-root", "two-envoys"], { notRoot: true, second: true }],
+])("makes the Pod of the components %j", async (components, envoy) => {
   const folder = mkdtempSync(join(tmpdir(), "portico-helm-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = (name: string) => relative(folder, join(DEPLOY, name));
-  const kustomization = { resources: [path("base")], components: [path("envoy-not-root")] };
+  const kustomization = { resources: [path("base")], components: components.map(path) };
   writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
-  const ofHelm = await helmTemplate("kube-system", { apiServer, envoy: { notRoot: true } });
+  const ofHelm = await helmTemplate("kube-system", { apiServer, envoy });
   const specOf = (manifests: Manifest[]) => only<V1DaemonSet>(manifests, "DaemonSet").spec;
   expect(specOf(ofHelm)).toEqual(specOf(await kustomized(folder)));
 });
@@ -65,6 +69,7 @@ it("puts everything into the namespace of the release, and what else it is told"
     apiServer: { host: "fd00::7", port: 443 },
     config: { apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" },
     controller: { image: { tag: "mine" }, resources: { limits: { memory: "1Gi" } } },
+    envoy: { notRoot: true, second: true },
     imagePullSecrets: [{ name: "registry" }],
     nodeSelector: { "example.com/proxy": "portico" },
     affinity: { podAntiAffinity: {} },
