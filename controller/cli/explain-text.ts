@@ -50,7 +50,7 @@ function frontDoor({ frontDoor: door, nearMisses, to }: Explanation): string[] {
   return [`${door.key}, ${door.kind} of Service ${door.service}${port}`];
 }
 
-function kernel({ kernel: part, listener }: Explanation): string[] {
+function kernel({ kernel: part, listener, cluster }: Explanation): string[] {
   const { steps, rule } = part;
   const used = steps.findLast((step) => `${step.chain}: ${step.rule}` === rule)?.elements ?? [];
   const elements = used.map(({ set, key, value }) => {
@@ -61,6 +61,7 @@ function kernel({ kernel: part, listener }: Explanation): string[] {
     ...(rule === undefined ? [] : [`rule of ${rule}`]),
     ...elements,
     ...(listener === undefined ? [] : [`handed to Envoy's listener ${listener}`]),
+    ...(cluster === undefined ? [] : [`and from there to its cluster ${cluster}`]),
   ];
 }
 

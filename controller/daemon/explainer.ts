@@ -53,12 +53,14 @@ export class Explainer {
     const asked = refusing(() => askedFromTexts(texts, known(), podAddresses));
     for (let attempt = 1; ; attempt++) {
       await settled();
-      const explanation = await this.#explainOnce(asked);
-      if (explanation.disagreements.length === 0 || attempt === ATTEMPTS) return explanation;
+      const { explanation, isSilent } = await this.#explainOnce(asked);
+      const isSettled = explanation.disagreements.length === 0 || isSilent;
+      if (isSettled || attempt === ATTEMPTS) return explanation;
     }
   }
 
-  async #explainOnce(asked: Asked): Promise<Explanation> {
+  /** `isSilent`: somebody does not answer, and asking again would only take as long again. */
+  async #explainOnce(asked: Asked): Promise<{ explanation: Explanation; isSilent: boolean }> {
     const { known, lookAtKernel, envoyMark } = this.#parts;
     const { table, changes } = await lookAtKernel();
     const kernel = { table: kernelTableFrom(table), changes, envoyMark };
@@ -67,7 +69,8 @@ export class Explainer {
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const explanation = explain(asked, known(), kernel, evidence);
       const missing = evidence.takeMissing();
-      if (missing.length === 0) return explanation;
+      const isSilent = evidence.failures.length > 0;
+      if (missing.length === 0) return { explanation, isSilent };
       await answers.answer(missing, evidence);
     }
     throw new Error(`explain: still asks after ${MOST_ROUNDS} rounds`);

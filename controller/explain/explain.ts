@@ -90,6 +90,7 @@ export function explain(
     nearMisses: frontDoor ? [] : nearMisses(asked, known),
     kernel: part,
     listener: way.listener?.name,
+    cluster: way.listener?.udp?.cluster,
     decisions: knownDoor ? decisionsFrom(knownDoor, policy, client, way) : [],
     backends,
     leftOut: out,

@@ -109,6 +109,8 @@ export interface Explanation {
   kernel: KernelPart;
   /** Envoy's listener that gets the connection; absent when none does. */
   listener?: string | undefined;
+  /** Of a UDP listener: Envoy's cluster behind it. */
+  cluster?: string | undefined;
   decisions: Decision[];
   /** In the order of Envoy's list; one is picked by lot, unless a decision says otherwise. */
   backends: ExplainedBackend[];
