@@ -97,6 +97,13 @@ export class UpgradeLab {
     ];
   }
 
+  /** How a query goes that is of one flow with the last one. */
+  async queryOfOneFlow(): Promise<string> {
+    const dialer = await this.node.pod("client").dialer();
+    const options = { protocol: "UDP", localPort: 20_053, timeoutMs: 10_000 } as const;
+    return (await dialer.dialOnce(UDP_VIP, 53, options)).outcome;
+  }
+
   /** Who answers at each Service with session affinity. */
   async chosen(): Promise<string[]> {
     const dialer = await this.node.pod("client").dialer();

@@ -66,6 +66,7 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
   const before = await lab.pid();
   const late = await lab.lateQuery();
   const chosen = await lab.chosen();
+  expect(await lab.queryOfOneFlow()).toBe("answered");
   expect(new Set(chosen)).toEqual(new Set(["web", "web-2"]));
   const begin = performance.now();
   const { code, stderr } = await lab.replace("--drain-time", "1h");
@@ -79,6 +80,7 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
   expect(Date.parse(draining?.until ?? "") - Date.now()).toBeGreaterThan(3_000_000);
   expect(await connections.living(true)).toEqual(ALL);
   expect(await late.answerNow()).toBe("late");
+  expect(await lab.queryOfOneFlow()).toBe("answered");
   expect(await lab.chosen()).toEqual(chosen);
   await eventually("the old connections counted in the old Envoy", 20_000, async () => {
     return (await lab.envoys()).draining?.connections === 24;
