@@ -4,7 +4,7 @@
 
 import { join } from "node:path";
 import { openConnections, serverInfo } from "../../envoy/admin.ts";
-import { ADMIN_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
+import { ADMIN_SOCKET, TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
 import { findEnvoy, isExecutable } from "../../envoy/find.ts";
 import { type EnvoyKeeper, SomebodyElse } from "../../envoy/keeper.ts";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
@@ -25,6 +25,7 @@ import { tooOld } from "../../envoy/version.ts";
 import type { RunOptions } from "../config.ts";
 import type { Problem } from "../model/types.ts";
 import type { Log } from "../observe/log.ts";
+import { TableClient } from "../table/client.ts";
 import type { CapturePorts } from "../xds/resources.ts";
 import { XdsServer } from "../xds/server.ts";
 import { udpAddressesOfPresent } from "../xds/udp-target.ts";
@@ -251,7 +252,12 @@ export class Envoys {
     const { options, log, sync } = this.#parts;
     const directory = slotDirectory(options.runDir, slot);
     const ours = options.withEnvoy;
-    this.#stopRetiring = stop;
+    const table = new TableClient(join(directory, TABLE_SOCKET));
+    sync.setDrainingTable(table);
+    this.#stopRetiring = async () => {
+      table.close();
+      await stop();
+    };
     this.#retirement = new Retirement({
       ...{ directory, until, now: Date.now },
       isAlive: async () => !ours || (await livingEnvoy(directory)) !== undefined,
@@ -261,6 +267,8 @@ export class Envoys {
         this.#stopRetiring = undefined;
         log.info({ slot, why }, "the Envoy that was replaced has ended");
         sync.setFormer(new Map());
+        sync.setDrainingTable(undefined);
+        table.close();
         await stop();
         await this.#vacate(slot);
       },

@@ -16,9 +16,11 @@ import type { Log } from "../observe/log.ts";
 import type { Figures } from "../observe/present-metrics.ts";
 import type { Problems } from "../observe/problems.ts";
 import { ServiceCountersReader } from "../observe/service-counters.ts";
+import { StatsOfEnvoys } from "../observe/stats-of-envoys.ts";
 import { udpTotals } from "../observe/udp-counters.ts";
 import { Runner } from "../sync/runner.ts";
 import { TargetTable } from "../sync/target-table.ts";
+import type { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
 import type { ControllerStatus } from "./control-api.ts";
 import type { EnvoyPlane, PlaneTarget } from "./envoy-plane.ts";
@@ -78,12 +80,16 @@ interface Move {
 export class NodeSync {
   /** What happened to the Services that this node serves. */
   readonly serviceCounters = new ServiceCountersReader({
-    table: () => this.#plane.table,
+    table: new StatsOfEnvoys({
+      present: () => this.#plane.table,
+      draining: () => this.#drainingTable,
+    }),
     udp: () => udpTotals(join(this.#plane.place.directory, ADMIN_SOCKET)),
     // Before the first sync it is not known what there is.
     frontends: () => this.#interfaces && this.#follower.view.frontends.values(),
     now: Date.now,
   });
+  #drainingTable: TableClient | undefined;
   readonly #parts: NodeSyncParts;
   readonly #follower: NodeFollower;
   readonly #target = new TargetTable();
@@ -169,6 +175,13 @@ export class NodeSync {
       "draining: new connections are left to another proxy until the next start",
     );
     await this.#plane.handBackKernel(() => this.settled());
+  }
+
+  /** Of an Envoy that goes on with its connections; undefined once it is gone. */
+  setDrainingTable(table: TableClient | undefined): void {
+    this.#drainingTable = table;
+    // While it has what it counted until now.
+    this.serviceCounters.read().catch(() => {});
   }
 
   /** UDP addresses of an Envoy that still answers, and gets nothing new; none once it is gone. */

@@ -51,7 +51,7 @@ function readerOf(entries: StatsEntry[] | undefined, frontends: Frontend[] | und
     },
   };
   const reader = new ServiceCountersReader({
-    table: () => table,
+    table,
     udp: async () => udpTotalsFromStats(UDP_STATS),
     frontends: () => frontends,
     now: () => 7,

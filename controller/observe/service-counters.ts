@@ -15,6 +15,7 @@ import type { Frontend } from "../node/types.ts";
 import type { TableClient } from "../table/client.ts";
 import { servicePortId } from "../wire/service-port.ts";
 import { type Counters, OTHER_SERVICE_PORTS, type StatsEntry } from "../wire/stats.ts";
+import { sumOf } from "./stats-of-envoys.ts";
 import type { UdpTotals } from "./udp-counters.ts";
 
 export interface ServicePortName {
@@ -50,9 +51,9 @@ export interface ServiceCountersSnapshot {
 }
 
 export interface ServiceCountersOptions {
-  /** Of the Envoy that gets what is new. */
-  table: () => Pick<TableClient, "stats" | "forgetStats">;
-  /** Of that Envoy; asked only where there are UDP frontends. */
+  /** Of this node's Envoys: StatsOfEnvoys. */
+  table: Pick<TableClient, "stats" | "forgetStats">;
+  /** Of the Envoy that gets what is new; asked only where there are UDP frontends. */
   udp: () => Promise<UdpTotals[]>;
   /** All of the node view; undefined while that is not whole, so that nothing is forgotten. */
   frontends: () => Iterable<Frontend> | undefined;
@@ -85,8 +86,7 @@ export class ServiceCountersReader {
   }
 
   async #readOnce(): Promise<ServiceCountersSnapshot> {
-    const { now } = this.#options;
-    const table = this.#options.table();
+    const { table, now } = this.#options;
     const entries = (await table.stats()) ?? [];
     const snapshot: ServiceCountersSnapshot = {
       ...{ atMilliseconds: now(), services: [], udp: [], backends: [], other: undefined },
@@ -164,14 +164,4 @@ function hasBackend(
   const isIt = (each: { address: string; port: number }) =>
     each.address === address && each.port === port;
   return backends.some(isIt) || localBackends.some(isIt);
-}
-
-/** Adds up numbers, and the numbers within. */
-export function sumOf<T>(a: T, b: T): T {
-  if (typeof a === "number") return (a + (b as number)) as T;
-  const pairs = Object.entries(a as object).map(([name, value]) => {
-    return [name, sumOf(value as unknown, (b as Record<string, unknown>)[name])];
-  });
-  if (Array.isArray(a)) return pairs.map(([, value]) => value) as T;
-  return Object.fromEntries(pairs) as T;
 }

@@ -165,6 +165,28 @@ it("loses nothing when a plugin takes over, nor when the controller starts anew"
   });
 });
 
+it("goes on with the totals when another Envoy takes over", async () => {
+  const before = numbersOf(await metricsOf(node), "web");
+  const held = await openMany(6, 10);
+  const { code, stderr } = await portico.command("envoy", "replace");
+  expect(code, stderr).toBe(0);
+  const later = await openMany(6, 10);
+  const opened = (before.connections_opened ?? 0) + 12;
+  await untilMetrics("web", { connections_opened: opened, connections_active: 12 });
+  for (const each of held.slice(3)) await each.close();
+  for (const each of later) await each.close();
+  await untilMetrics("web", {
+    ...{ connections_opened: opened, connections_active: 3 },
+    received_bytes: (before.received_bytes ?? 0) + 90,
+  });
+  for (const each of held.slice(0, 3)) await each.close();
+  await eventually("the former Envoy's end", 30_000, async () => {
+    const { stdout } = await portico.command("envoy", "status", "-o", "json");
+    return JSON.parse(stdout).draining === null;
+  });
+  await untilMetrics("web", { connections_opened: opened, connections_active: 0 });
+});
+
 it("has no series of a Service that is gone, and begins anew when it comes back", async () => {
   write(WEB, SILENT);
   await eventually("no series of it", 20_000, async () => {
