@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { beforeEach, expect, it } from "vitest";
 import { deltaFrame } from "../../controller/wire/frames.ts";
 import { keyBytesFromFrontend } from "../../controller/wire/key.ts";
+import { STATS_KEY_BYTES } from "../../plugin/wire/stats-layout.ts";
 import { WasmHost } from "./host.ts";
 import { backends, backendText, frontend, PLUGIN, record, snapshot } from "./table-fixtures.ts";
 
@@ -172,5 +173,23 @@ it("reads every IPv6 text as its address", () => {
       expect(host.connect(`[${zoneless}]:80`)).toHaveProperty("backend");
     }),
     { numRuns: 300 },
+  );
+});
+
+it("forgets nothing of what it counted by random bytes, unless they name it", () => {
+  host.connect("10.96.0.1:80");
+  host.tick();
+  const before = host.shared.content();
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 140 }),
+      fc.integer({ min: 1, max: 140 }),
+      (keys, part) => {
+        const { status } = host.request("POST", "/v1/stats/forget", keys, { partBytes: part });
+        expect(status).toBe(keys.length % STATS_KEY_BYTES === 0 ? 200 : 400);
+        expect(host.shared.content()).toEqual(before);
+      },
+    ),
+    { numRuns: 500 },
   );
 });
