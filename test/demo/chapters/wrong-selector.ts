@@ -63,16 +63,22 @@ async function checkRefused({ tell, store }: Stage, tookMs: number): Promise<voi
   });
 }
 
+/** The kernel refuses first; only then do the backends leave Envoy's table. */
 async function checkShown({ tell, portico }: Stage): Promise<void> {
+  let seen = "";
+  const isEmpty = async () => {
+    const service = (await portico.services()).find(({ name }) => name === "orders-api");
+    seen = service === undefined ? "not shown" : `shown, ${service.backends.length} backends`;
+    return service?.backends.length === 0;
+  };
+  const holds = await eventually("orders-api without backends", 10_000, isEmpty).then(
+    () => true,
+    () => false,
+  );
   const { stdout } = await portico.command("services");
   tell.terminal("portico services", stdout);
-  const service = (await portico.services()).find(({ name }) => name === "orders-api");
-  tell.check({
-    what: "orders-api in `portico services`",
-    holds: service?.backends.length === 0,
-    expected: "shown, without backends",
-    seen: service === undefined ? "not shown" : `shown, ${service.backends.length} backends`,
-  });
+  const what = "orders-api in `portico services`";
+  tell.check({ what, holds, expected: "shown, without backends", seen });
 }
 
 async function checkRepaired({ tell, store }: Stage, fixedMs: number): Promise<void> {
