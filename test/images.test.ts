@@ -25,3 +25,13 @@ it("Envoy's container is of the same version, and has the flags of every Envoy o
   expect(envoy.image).toContain(`envoyproxy/envoy:distroless-v${ENVOY_VERSION}`);
   expect(envoy.command).toEqual(["-c", "/run/portico/envoy.yaml", ...ENVOY_FLAGS]);
 });
+
+it("the images have one name wherever they are made and used, with this version", () => {
+  const { version } = JSON.parse(read("package.json"));
+  expect(read("deploy/images/from-debian.sh")).toContain(`\nversion=${version}\n`);
+  expect(read("deploy/compose.yaml")).toContain(`image: \${PORTICO_IMAGE:-portico:${version}}\n`);
+  const daemonSet = read("deploy/kubernetes/base/daemonset.yaml");
+  const ours = [...daemonSet.matchAll(/image: (portico\S*)/g)].map(([, image]) => image);
+  expect(new Set(ours)).toEqual(new Set([`portico:${version}`]));
+  expect(dockerfile).toContain(`--target controller -t portico:${version} .`);
+});

@@ -2,7 +2,7 @@
 # Builds Portico's images where no image registry can be reached: from Debian packages, and from
 # what the checkout has already (the bundle, Node.js, Envoy).
 #
-#   deploy/images/from-debian.sh            portico:controller and portico:all-in-one
+#   deploy/images/from-debian.sh            portico:0.1.0 and portico-all-in-one:0.1.0
 #
 # Needs root, mmdebstrap, and a Docker whose `build` has BuildKit. $DOCKER is the client (docker),
 # $ENVOY Envoy's binary (the one on PATH), $BASE_TAR where the base is kept for the next time.
@@ -45,10 +45,13 @@ cp -R "$protos/deps" "$here/bundle/src/$protos/deps"
 for name in node envoy bundle; do
   import "$name" "$here/$name"
 done
-for target in controller all-in-one; do
-  echo "from-debian: building portico:$target"
-  DOCKER_BUILDKIT=1 "$docker" build --quiet --file deploy/Dockerfile --target "$target" \
+version=0.1.0
+build() { # build TARGET IMAGE
+  echo "from-debian: building $2"
+  DOCKER_BUILDKIT=1 "$docker" build --quiet --file deploy/Dockerfile --target "$1" \
     --build-arg BASE=portico-base/debian --build-arg NODE=portico-base/node \
     --build-arg BUNDLE=portico-base/bundle --build-arg ENVOY=portico-base/envoy \
-    --tag "portico:$target" .
-done
+    --tag "$2" .
+}
+build controller "portico:$version"
+build all-in-one "portico-all-in-one:$version"

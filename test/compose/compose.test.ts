@@ -156,7 +156,7 @@ describe("what changes while a Pod asks", () => {
 
 describe("the images", () => {
   test("hold no shell", async () => {
-    for (const image of ["portico:controller", "portico:all-in-one"]) {
+    for (const image of ["portico:0.1.0", "portico-all-in-one:0.1.0"]) {
       const run = ["run", "--rm", "--entrypoint", "/bin/sh", image];
       const { code, stderr } = await engine.docker(run, { allowFailure: true });
       expect(code).not.toBe(0);
@@ -168,7 +168,7 @@ describe("the images", () => {
     const id = await engine.docker([
       ...["run", "--detach", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--read-only"],
       ...["--tmpfs", "/run/portico:uid=65532,gid=65532,mode=0700"],
-      ...["--volume", `${node.manifests}:/manifests:ro`, "portico:all-in-one"],
+      ...["--volume", `${node.manifests}:/manifests:ro`, "portico-all-in-one:0.1.0"],
       ...["run", "--with-envoy", "--manifests", "/manifests", "--node-name", "node-1"],
     ]);
     const container = id.stdout.trim();

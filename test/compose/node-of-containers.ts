@@ -28,7 +28,7 @@ export interface Answer {
   error?: string;
 }
 
-/** portico:controller and portico:all-in-one. */
+/** portico:0.1.0 and portico-all-in-one:0.1.0. */
 export async function buildImages(engine: ContainerEngine): Promise<void> {
   const BASE_TAR = join(cacheDirectory(process.env), `image-base-${BASE_REVISION}.tar`);
   const script = join(CHECKOUT, "deploy/images/from-debian.sh");
@@ -51,7 +51,7 @@ export class NodeOfContainers {
   compose(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const env = {
       COMPOSE_PROJECT_NAME: PROJECT,
-      PORTICO_ENVOY_IMAGE: "portico:all-in-one",
+      PORTICO_ENVOY_IMAGE: "portico-all-in-one:0.1.0",
       PORTICO_ENVOY_USER: "65533",
       PORTICO_MANIFESTS: this.manifests,
       ...options.env,
