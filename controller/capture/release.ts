@@ -9,8 +9,13 @@
 import { TABLE } from "./elements.ts";
 import { UPSTREAM_ZONE_NUMBER } from "./upstream-zone.ts";
 
-/** What stays: how answers find their way, and who may be a backend of itself. */
-const KEPT = /^(udp|own_backends)_/;
+/** What stays: how answers find their way, who may be a backend of itself, and see HANDSHAKES. */
+const KEPT = /^(udp|own_backends|frontends)_/;
+/**
+ * The last packet of a handshake that Envoy has begun to answer has no socket yet that nftables
+ * knows: `socket wildcard` wants a whole one. It finds Envoy by its frontend, as before.
+ */
+const HANDSHAKES = ["meta l4proto != tcp accept", "ct state new accept"];
 const UDP_FRONTENDS = /^udp_frontends_(v4|v6)$/;
 const HEADERS: Record<string, string> = { v4: "ip", v6: "ip6" };
 
@@ -22,6 +27,7 @@ export function releaseFrom(listing: string): string {
   const released = sets.filter(({ name }) => !KEPT.test(name));
   return [
     ...released.map(({ kind, name }) => `flush ${kind} ${TABLE} ${name}`),
+    ...HANDSHAKES.map((rule) => `insert rule ${TABLE} from_frontend ${rule}`),
     `add chain ${TABLE} released { type filter hook prerouting priority raw; policy accept; }`,
     `flush chain ${TABLE} released`,
     ...sets.flatMap(({ name }) => zoneRules(name)),

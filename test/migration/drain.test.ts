@@ -98,6 +98,32 @@ it("leaves new connections to the other at once, and waits for the old ones", as
   expect(code).toBe(0);
 });
 
+it("lets handshakes end that Envoy has begun to answer", async () => {
+  await portico.end("SIGTERM");
+  await portico.start();
+  await portico.synced(LAG_MS);
+  // The client takes itself to be connected, and nothing that it says from then on gets through.
+  const pod = node.pod("client");
+  await pod.exec("nft", ["-f", "-"], {
+    input: `table ip late {
+      chain output {
+        type filter hook output priority filter; policy accept;
+        ip daddr ${WEB} tcp flags & (syn | ack) == ack counter drop
+      }
+    }`,
+  });
+  const dialed = client.dialOnce(WEB, 80, { timeoutMs: 60_000 });
+  await eventually("the client's side of the handshake", LAG_MS, async () => {
+    const { stdout } = await pod.exec("nft", ["list", "table", "ip", "late"]);
+    return !stdout.includes("packets 0 ");
+  });
+  const draining = portico.command("drain", "--limit", "0s");
+  expect((await draining).stdout).toContain("nothing is captured any more");
+  await pod.exec("nft", ["delete", "table", "ip", "late"]);
+  expect(await dialed).toMatchObject({ outcome: "answered", name: "of-portico" });
+  expect(await whoAnswers()).toEqual(["of-the-other", "of-the-other"]);
+});
+
 it("stays so while the cluster changes", async () => {
   const endpoints = [node.pod("of-portico").address];
   portico.write([
@@ -109,7 +135,11 @@ it("stays so while the cluster changes", async () => {
     return (await portico.command("services")).stdout.includes("10.96.0.12");
   });
   expect(await whoAnswers()).toEqual(["of-the-other", "of-the-other"]);
-  expect(await sh("nft list map inet portico frontends_v4")).not.toContain("elements");
+  expect(await sh("nft list map inet portico frontends_v4")).not.toContain("10.96.0.12");
+  expect(await sh("nft list set inet portico cluster_ips_v4")).not.toContain("elements");
+  expect(await sh("nft list chain inet portico from_frontend")).toMatch(
+    /from_frontend \{\s+ct state new accept\s+meta l4proto != tcp accept\s/,
+  );
 });
 
 it("lets a Pod go, with its Envoy and without a cleanup", async () => {
