@@ -155,3 +155,97 @@ describe("Runner", () => {
     expect(runs).toEqual([]);
   });
 });
+
+describe("Runner's full runs", () => {
+  it("come when they are due where something is requested all the time", async () => {
+    const { clock, runs, runner } = setUp();
+    for (let second = 0; second < 100; second += 1) {
+      runner.request();
+      await clock.advance(1_000);
+    }
+    expect(runs.length).toBeGreaterThan(100);
+    expect(fullRuns(runs)).toEqual([30_000, 60_000, 90_000]);
+  });
+
+  it("share the run of a request that comes when they are due", async () => {
+    const { clock, runs, runner } = setUp();
+    runner.request();
+    await clock.advance(29_998);
+    runner.request();
+    await clock.advance(1_000);
+    expect(runs.slice(1)).toEqual([{ at: 30_000, full: true }]);
+  });
+
+  it("are not put off by runs that fail", async () => {
+    const runs: { at: number; full: boolean }[] = [];
+    const { clock, runner } = setUp({
+      run: async (full) => {
+        runs.push({ at: clock.now(), full });
+        if (!full) throw new Error("no");
+      },
+    });
+    runner.request();
+    await clock.advance(30_000);
+    expect(runs.length).toBeGreaterThan(20);
+    expect(fullRuns(runs)).toEqual([30_000]);
+  });
+
+  it("stay due until one succeeds", async () => {
+    let failing = true;
+    const runs: { at: number; full: boolean }[] = [];
+    const { clock, runner } = setUp({
+      run: async (full) => {
+        runs.push({ at: clock.now(), full });
+        if (full && failing) throw new Error("no");
+      },
+    });
+    runner.request();
+    await clock.advance(30_000);
+    runner.request();
+    await clock.advance(50);
+    failing = false;
+    await clock.advance(29_000);
+    expect(runs).toEqual([
+      { at: 5, full: false },
+      { at: 30_000, full: true },
+      { at: 30_020, full: true },
+      { at: 30_220, full: true },
+    ]);
+  });
+
+  it("come soon when one is requested, and again a full interval after it", async () => {
+    const { clock, runs, runner } = setUp();
+    runner.request();
+    await clock.advance(1_000);
+    runner.requestFull();
+    await clock.advance(30_005);
+    expect(runs).toEqual([
+      { at: 5, full: false },
+      { at: 1_005, full: true },
+      { at: 31_005, full: true },
+    ]);
+  });
+
+  it("come again when one is requested while one is under way", async () => {
+    const runs: { at: number; full: boolean }[] = [];
+    const { clock, runner } = setUp({
+      run: (full) => {
+        runs.push({ at: clock.now(), full });
+        return new Promise((resolve) => clock.after(100, resolve));
+      },
+    });
+    runner.requestFull();
+    await clock.advance(50);
+    runner.requestFull();
+    runner.request();
+    await clock.advance(1_000);
+    expect(runs).toEqual([
+      { at: 5, full: true },
+      { at: 110, full: true },
+    ]);
+  });
+});
+
+function fullRuns(runs: readonly { at: number; full: boolean }[]): number[] {
+  return runs.filter(({ full }) => full).map(({ at }) => at);
+}

@@ -1,4 +1,4 @@
-// When to sync. It is told that something changed and calls `run`, with these guarantees:
+// When to sync. Others request runs; this calls `run`, with these guarantees:
 //
 //  1. A request is followed by a run that starts after it, never only by one already under way.
 //  2. Two runs never overlap.
@@ -6,7 +6,10 @@
 //  4. Between the starts of two requested runs lie at least `minIntervalMs`.
 //  5. A failed run is tried again after `retryMinMs`, doubled with every further failure up to
 //     `retryMaxMs`; a request meanwhile does not wait for that.
-//  6. With nothing requested, a run happens every `fullIntervalMs`, and is told so.
+//  6. A full run is due `fullIntervalMs` after the last that succeeded (the first: after the first
+//     request), whatever else runs or fails meanwhile; the first run to start from then on is full.
+//  7. A full run that fails stays due: each try after it is full, until one succeeds.
+//  8. A requested full run is due at once; 1 to 5 hold for it as for any request.
 //
 // After kubernetes pkg/proxy/runner/bounded_frequency_runner.go, which waits a second where this
 // waits a few milliseconds: a sync here costs what changed and not what exists.
@@ -16,7 +19,7 @@ import type { Clock } from "../clock.ts";
 export interface RunnerOptions {
   /** `full`: the periodic run, which also looks for what others changed behind our back. */
   run: (full: boolean) => Promise<void>;
-  /** Told of every failed run; the runner itself only tries again. */
+  /** Called after every failed run; the runner itself only tries again. */
   onError: (error: unknown, retryInMs: number) => void;
   clock: Clock;
   coalesceMs: number;
@@ -30,10 +33,12 @@ export class Runner {
   readonly #options: RunnerOptions;
   #cancelTimer: (() => void) | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
+  /** Not put off by anything but a full run that succeeds; infinite before the first request. */
+  #fullDueAt = Number.POSITIVE_INFINITY;
   #lastStart = Number.NEGATIVE_INFINITY;
   #failures = 0;
-  #fullDue = false;
   #requestedDuringRun = false;
+  #fullRequestedDuringRun = false;
   #running: Promise<void> | undefined;
   #stopped = false;
 
@@ -43,12 +48,22 @@ export class Runner {
 
   /** Asks for a run soon. Cheap; may be called for every event. */
   request(): void {
+    const { clock, fullIntervalMs } = this.#options;
+    if (this.#fullDueAt === Number.POSITIVE_INFINITY) {
+      this.#fullDueAt = clock.now() + fullIntervalMs;
+    }
     if (this.#running) {
       this.#requestedDuringRun = true;
       return;
     }
-    const { clock, coalesceMs, minIntervalMs } = this.#options;
-    this.#arm(Math.max(clock.now() + coalesceMs, this.#lastStart + minIntervalMs), false);
+    this.#arm(this.#soonest());
+  }
+
+  /** Asks for a full run soon. Cheap; may be called for every event. */
+  requestFull(): void {
+    this.#fullDueAt = Math.min(this.#fullDueAt, this.#options.clock.now());
+    if (this.#running) this.#fullRequestedDuringRun = true;
+    this.request();
   }
 
   /** Ends the runner; resolves when the run under way, if any, is over. */
@@ -58,40 +73,58 @@ export class Runner {
     await this.#running;
   }
 
+  #soonest(): number {
+    const { clock, coalesceMs, minIntervalMs } = this.#options;
+    return Math.max(clock.now() + coalesceMs, this.#lastStart + minIntervalMs);
+  }
+
+  #armFull(): void {
+    this.#arm(Math.max(this.#fullDueAt, this.#soonest()));
+  }
+
   /** Plans a run at `at`, unless an earlier one is planned already. */
-  #arm(at: number, full: boolean): void {
+  #arm(at: number): void {
     if (this.#stopped || at >= this.#dueAt) return;
     this.#cancelTimer?.();
     this.#dueAt = at;
-    this.#fullDue = full;
     const { clock } = this.#options;
     this.#cancelTimer = clock.after(Math.max(0, at - clock.now()), () => this.#start());
   }
 
   #start(): void {
+    const { clock, run } = this.#options;
     this.#cancelTimer = undefined;
     this.#dueAt = Number.POSITIVE_INFINITY;
-    this.#lastStart = this.#options.clock.now();
+    this.#lastStart = clock.now();
     this.#requestedDuringRun = false;
-    const full = this.#fullDue;
-    this.#running = this.#options.run(full).then(
-      () => this.#finished(undefined),
-      (error: unknown) => this.#finished({ error }),
+    this.#fullRequestedDuringRun = false;
+    const full = this.#lastStart >= this.#fullDueAt;
+    this.#running = run(full).then(
+      () => this.#succeeded(full),
+      (error: unknown) => this.#failed(error, full),
     );
   }
 
-  #finished(failure: { error: unknown } | undefined): void {
+  #succeeded(full: boolean): void {
+    const { clock, fullIntervalMs } = this.#options;
+    this.#failures = 0;
+    if (full && !this.#fullRequestedDuringRun) this.#fullDueAt = clock.now() + fullIntervalMs;
+    this.#goOn();
+    this.#armFull();
+  }
+
+  #failed(error: unknown, full: boolean): void {
+    const { clock, retryMinMs, retryMaxMs, onError } = this.#options;
+    const delay = Math.min(retryMaxMs, retryMinMs * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#goOn();
+    this.#arm(clock.now() + delay);
+    if (!full) this.#armFull();
+    onError(error, delay);
+  }
+
+  #goOn(): void {
     this.#running = undefined;
-    const { clock, fullIntervalMs, retryMinMs, retryMaxMs, onError } = this.#options;
-    if (failure) {
-      const delay = Math.min(retryMaxMs, retryMinMs * 2 ** this.#failures);
-      this.#failures += 1;
-      this.#arm(clock.now() + delay, false);
-      onError(failure.error, delay);
-    } else {
-      this.#failures = 0;
-      this.#arm(clock.now() + fullIntervalMs, true);
-    }
     if (this.#requestedDuringRun) this.request();
   }
 }
