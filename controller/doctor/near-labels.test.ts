@@ -71,11 +71,13 @@ function numbered(facts: readonly (readonly [Labels, string])[]): Pod[] {
 }
 
 it("names Pods that are there, once each, and what they really have", () => {
+  let named = 0;
   fc.assert(
     fc.property(labels, somePods, (selector, facts) => {
       const pods = numbered(facts);
       const found = nearLabels(selector, "shop", labelGroups(pods));
       const names = found.flatMap((each) => each.pods);
+      named += names.length;
       expect(new Set(names).size).toBe(names.length);
       for (const { pods: own, namespace, differences } of found) {
         for (const each of own.map((name) => pods.find((one) => one.name === name))) {
@@ -89,6 +91,7 @@ it("names Pods that are there, once each, and what they really have", () => {
       }
     }),
   );
+  expect(named).toBeGreaterThan(0);
 });
 
 it("gives the same in whatever order the Pods come, the nearest first", () => {

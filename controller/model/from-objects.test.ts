@@ -303,15 +303,18 @@ describe.each([
     const typed = fc
       .tuple(object, fc.constantFrom("IPv4", "IPv6", "FQDN", 4))
       .map(([rest, addressType]) => ({ ...rest, addressType }));
+    let problems = 0;
     fc.assert(
       fc.property(fc.oneof(anything, object, typed), (json) => {
         const parsed = fromObject(json);
+        problems += parsed.problems.length;
         if (parsed.value) expect(parsed.value.name).not.toBe("");
         for (const { object, message } of parsed.problems) {
           expect(`${object}${message}`).not.toContain("undefined");
         }
       }),
     );
+    expect(problems).toBeGreaterThan(0);
   });
 });
 

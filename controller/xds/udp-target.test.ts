@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { notEmpty } from "../../test/not-empty.ts";
 import type { Backend, Frontend, Verdict } from "../node/types.ts";
 import { loadProtos } from "./protos.ts";
 import { UdpAddressBook } from "./udp-address-book.ts";
@@ -80,7 +81,7 @@ describe("the resources of UDP frontends", () => {
 
   it("have only fields that Envoy's definitions have", () => {
     const { encode, decode } = loadProtos();
-    for (const resource of resources) {
+    for (const resource of notEmpty(resources, "resources")) {
       const { "@type": _, ...fields } = resource;
       expect(decode(encode(resource))).toMatchObject(fields);
     }

@@ -14,6 +14,7 @@ import { preparePrograms } from "../demo/prerequisites.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import type { Dialer } from "../namespaces/dialer.ts";
+import { notEmpty } from "../not-empty.ts";
 import { compileTestPlugin, withOtherBuild } from "../real/test-plugins.ts";
 import { Api } from "./api.ts";
 import { configuration, Installation, NAMESPACE } from "./installation.ts";
@@ -53,7 +54,7 @@ beforeAll(async () => {
   objects = new Objects(plane.kubeConfig());
   await objects.createNode({ name: "node-1", addresses: [node.address] });
   await setEarlyDemux("1");
-  for (const manifest of await kustomized(installation.overlay([]))) {
+  for (const manifest of notEmpty(await kustomized(installation.overlay([])), "manifests")) {
     const { status, object } = await admin.apply(manifest, false);
     expect([status, object.message]).toEqual([201, undefined]);
   }

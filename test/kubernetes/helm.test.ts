@@ -8,6 +8,7 @@ import type { V1DaemonSet } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { ControlPlane } from "../cluster/control-plane.ts";
+import { notEmpty } from "../not-empty.ts";
 import { Api } from "./api.ts";
 import { DEPLOY, helmTemplate, kustomized, type Manifest, only } from "./manifests.ts";
 import { goTool } from "./tool.ts";
@@ -75,7 +76,7 @@ it("puts everything into the namespace of the release, and what else it is told"
     affinity: { podAntiAffinity: {} },
   });
   const admin = new Api(plane);
-  for (const manifest of manifests) {
+  for (const manifest of notEmpty(manifests, "manifests")) {
     const { object } = await admin.apply(manifest, true);
     expect([manifest.kind, object.message]).toEqual([manifest.kind, undefined]);
     if (/^ClusterRole/.test(manifest.kind)) continue;

@@ -9,6 +9,7 @@ import { parse } from "yaml";
 import { ENVOY_FLAGS } from "../../envoy/process.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import { eventually } from "../eventually.ts";
+import { notEmpty } from "../not-empty.ts";
 import { Api } from "./api.ts";
 import { DEPLOY, kustomized, type Manifest, only } from "./manifests.ts";
 import { goModule } from "./tool.ts";
@@ -78,7 +79,8 @@ describe.each(["base", "example", "cleanup"])("deploy/kubernetes/%s", (folder) =
       (module) => module.default,
     );
     const images = [...containers, ...initContainers].map(({ image = "" }) => image);
-    for (const image of images.filter((each) => each.includes("portico"))) {
+    const ours = images.filter((each) => each.includes("portico"));
+    for (const image of notEmpty(ours, "images of Portico")) {
       expect(image).toMatch(new RegExp(`portico:${version}$`));
     }
   });
@@ -103,7 +105,7 @@ it("has a PodMonitor that finds the Pods, and the port that is opened for it", a
   const template = only<V1DaemonSet>(manifests, "DaemonSet").spec?.template;
   expect(template?.metadata?.labels).toMatchObject(spec.selector.matchLabels);
   const [controller] = template?.spec?.containers ?? [];
-  for (const { port } of spec.podMetricsEndpoints) {
+  for (const { port } of notEmpty(spec.podMetricsEndpoints, "endpoints")) {
     const number = controller?.ports?.find(({ name }) => name === port)?.containerPort;
     expect(controller?.args).toContain(`--metrics-bind-address=0.0.0.0:${number}`);
   }
@@ -151,8 +153,8 @@ describe("the rights", () => {
 
   beforeAll(async () => {
     const manifests = await kustomized(`${DEPLOY}/base`);
-    for (const manifest of manifests) {
-      if (!/^(ServiceAccount|ClusterRole)/.test(manifest.kind)) continue;
+    const rights = manifests.filter(({ kind }) => /^(ServiceAccount|ClusterRole)/.test(kind));
+    for (const manifest of notEmpty(rights, "manifests with rights")) {
       const { status } = await admin.apply(manifest, false);
       expect(status).toBe(201);
     }

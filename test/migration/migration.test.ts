@@ -7,6 +7,7 @@ import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
 import { preparePrograms } from "../demo/prerequisites.ts";
 import { eventually } from "../eventually.ts";
 import type { HeldConnection } from "../namespaces/dialer.ts";
+import { notEmpty } from "../not-empty.ts";
 import { MigratingNode, type Mode, WEB } from "./migrating-node.ts";
 import { Streams } from "./streams.ts";
 
@@ -118,7 +119,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
   }
 
   async function stillOpen(when: string): Promise<void> {
-    for (const connection of held.get(when) ?? []) {
+    for (const connection of notEmpty(held.get(when) ?? [], `connections of ${when}`)) {
       expect(await connection.echo(`opened with ${when}`, LAG_MS)).toBe(`opened with ${when}`);
     }
   }
@@ -219,7 +220,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
     const stopped = node.run("stop");
     await allIsWell();
     for (const when of ["kube-proxy", "both", "Portico"]) await stillOpen(when);
-    for (const each of [...held.values()].flat()) await each.close();
+    for (const each of notEmpty([...held.values()].flat(), "connections")) await each.close();
     expect(await stopped).toContain("removed nft table inet portico");
     expect(await stopped).not.toContain("the time is over");
     await allIsWell();

@@ -158,7 +158,7 @@ it("has a sample of them, and nothing at all by default", async () => {
   rmSync(file, { force: true });
   await restart("--flow-log", file, "--flow-log-sample", "0.5");
   const results = await client.dial(WEB.clusterIP, 80, { tries: 200 });
-  expect(results.every(({ outcome }) => outcome === "answered")).toBe(true);
+  expect([...new Set(results.map(({ outcome }) => outcome))]).toEqual(["answered"]);
   await untilLines("test/web:http", 20);
   expect(lines().length).toBeLessThan(180);
   expect(await accessLogs()).toBeGreaterThan(0);

@@ -112,7 +112,7 @@ it("counts connections, bytes and times exactly, whichever address was dialled",
     ...{ connect_duration_seconds_count: 30, connection_duration_seconds_count: 30 },
   });
   const results = await client.dial(node.address, 30080, { tries: 20 });
-  expect(results.every(({ outcome }) => outcome === "answered")).toBe(true);
+  expect([...new Set(results.map(({ outcome }) => outcome))]).toEqual(["answered"]);
   for (const each of held.slice(0, 10)) await each.close();
   await untilMetrics("web", { connections_opened: 60, connections_active: 0 });
   const series = await metricsOf(node);

@@ -42,7 +42,7 @@ afterAll(async () => {
 
 async function answered(tries: number): Promise<Set<string>> {
   const results = await (await node.pod("client").dialer()).dial("10.96.0.10", 80, { tries });
-  expect(results.every(({ outcome }) => outcome === "answered")).toBe(true);
+  expect([...new Set(results.map(({ outcome }) => outcome))]).toEqual(["answered"]);
   return new Set(results.map(({ name }) => name));
 }
 

@@ -5,6 +5,7 @@ import { beforeEach, expect, it } from "vitest";
 import { decodeFrame } from "../../controller/wire/decode.ts";
 import { deltaFrame } from "../../controller/wire/frames.ts";
 import { keyBytesFromFrontend } from "../../controller/wire/key.ts";
+import { notEmpty } from "../not-empty.ts";
 import { WasmHost } from "./host.ts";
 import {
   backends,
@@ -58,8 +59,7 @@ it("comes, changes and goes without the cluster list", () => {
   expect(answers("local")).toEqual(BOTH.localBackends.map(backendText));
   const long = { ...BOTH, localBackends: backends(400, 3) };
   push(2, [localRecord(long)], []);
-  const isOfLong = (text: string) => text.startsWith("10.3.");
-  expect(answers("local").every(isOfLong)).toBe(true);
+  for (const text of notEmpty(answers("local"), "answers")) expect(text).toMatch(/^10\.3\./);
   push(3, [localRecord({ ...BOTH, localBackends: [] })], []);
   expect(answers("local")).toEqual(["no-backend"]);
   push(4, [], [keyBytesFromFrontend(BOTH, "local")]);
