@@ -12,6 +12,7 @@ import { drainCommand } from "./cli/drain-command.ts";
 import { envoyCommand } from "./cli/envoy.ts";
 import { explainCommand } from "./cli/explain.ts";
 import { explainDialCommand } from "./cli/explain-dial.ts";
+import { endWhenOutputFails } from "./cli/output.ts";
 import { pluginCommand } from "./cli/plugin.ts";
 import { runCommand } from "./cli/run.ts";
 import { servicesCommand } from "./cli/services.ts";
@@ -42,6 +43,7 @@ const program = new Command("portico")
   .addCommand(versionCommand())
   .showHelpAfterError("(`portico help COMMAND` tells more)");
 
+endWhenOutputFails();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,4 +1,22 @@
-// How commands print: columns for people, JSON for programs.
+// How commands print: columns for people, JSON for programs; and what happens when that cannot be
+// written.
+
+/** What a shell reports of a program that SIGPIPE ended, as it does kubectl. */
+const ENDED_BY_SIGPIPE = 141;
+
+/**
+ * Ends the command quietly when the reader of its output is gone (`portico services | head`), and
+ * with a line on stderr when the output cannot be written for another reason, such as a full disk.
+ */
+export function endWhenOutputFails(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(ENDED_BY_SIGPIPE);
+    process.stderr.write(`portico: the output could not be written: ${error.message}\n`);
+    process.exit(1);
+  });
+  // There is no place left to say so.
+  process.stderr.on("error", () => process.exit(ENDED_BY_SIGPIPE));
+}
 
 /** Rows of equal length → aligned columns; the first row is the heading. Empty cells print "-". */
 export function columns(rows: readonly (readonly string[])[]): string {

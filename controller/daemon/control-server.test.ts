@@ -89,6 +89,16 @@ it("has Envoy replaced as it was asked to", async () => {
   expect(replaced).toEqual([how]);
 });
 
+it.each(["", "[]", "{}", '{"drainMs":"1h","endDraining":false}', '{"drainMs":-1}', "not JSON"])(
+  "refuses a replacement that says %j, and replaces nothing",
+  async (text) => {
+    replaced.length = 0;
+    const asked = callController(socket, "PUT", ENVOY_PATH, Buffer.from(text));
+    await expect(asked).rejects.toThrow(`"drainMs": milliseconds`);
+    expect(replaced).toEqual([]);
+  },
+);
+
 it("takes a module with the name of its file", async () => {
   const path = `${PLUGIN_PATH}?source=${encodeURIComponent("/tmp/a b.wasm")}`;
   expect(await callController(socket, "PUT", path, Uint8Array.of(1, 2, 3))).toEqual(plugin);

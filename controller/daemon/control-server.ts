@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Explanation } from "../explain/explanation.ts";
 import type { AskedTexts } from "../explain/question.ts";
+import { recordOf } from "../model/json.ts";
 import { listenOnUnixSocket } from "../unix-socket.ts";
 import { MAX_PLUGIN_BYTES } from "../xds/check-plugin.ts";
 import {
@@ -93,7 +94,26 @@ async function readModule(request: IncomingMessage): Promise<Uint8Array> {
 
 async function readReplacement(request: IncomingMessage): Promise<EnvoyReplacement> {
   const text = Buffer.concat(await request.toArray()).toString("utf8");
-  return JSON.parse(text) as EnvoyReplacement;
+  const { binary, drainMs, endDraining } = objectIn(text);
+  const isWhole =
+    (binary === undefined || typeof binary === "string") &&
+    typeof drainMs === "number" &&
+    drainMs >= 0 &&
+    typeof endDraining === "boolean";
+  if (isWhole) return { ...(binary === undefined ? {} : { binary }), drainMs, endDraining };
+  throw new ControlRefusal(
+    `PUT ${ENVOY_PATH} takes {"drainMs": milliseconds, "endDraining": true or false, and perhaps ` +
+      `"binary": "path"}, not ${text.slice(0, 60)}`,
+  );
+}
+
+/** Empty when it is no JSON, or JSON of something else. */
+function objectIn(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return recordOf(JSON.parse(text));
+  } catch {
+    return {};
+  }
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

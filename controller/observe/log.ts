@@ -7,7 +7,22 @@ export type Log = Logger;
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** `destination` is for tests; absent, lines go to stderr, each written before the call returns. */
+const STDERR = 2;
+/** Kept while they cannot be written, and written later; what comes then is dropped. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+
+/**
+ * Lines go to a file descriptor, each written before the call returns. A full disk behind it, or a
+ * reader that is gone, does not end the process: Services go on, and up to 1 MiB is written once
+ * that is possible again.
+ */
+export function logDestination(fd = STDERR): DestinationStream {
+  const destination = pino.destination({ fd, sync: true, maxLength: MAX_BACKLOG_BYTES });
+  destination.on("error", () => {});
+  return destination;
+}
+
+/** `destination` is for tests; absent, lines go to stderr. */
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {
   const options = {
     level,
@@ -15,5 +30,5 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, destination ?? pino.destination({ fd: 2, sync: true }));
+  return pino(options, destination ?? logDestination());
 }

@@ -71,6 +71,14 @@ it("takes an answer that is not the plugin's as unreachable, and repeats it", as
   await expect(version).rejects.toThrow("503 no healthy upstream");
 });
 
+it.each(["<html></html>", "null", ""])("takes %j for no table's answer", async (text) => {
+  await listen((_request, response) => response.end(text));
+  const expected = { code: "unreachable", message: expect.stringContaining("is no table") };
+  await expect(client.version()).rejects.toMatchObject(expected);
+  await expect(client.dump()).rejects.toMatchObject(expected);
+  await expect(client.expectOurWireVersion()).rejects.toMatchObject(expected);
+});
+
 it("takes a dump that is no frame as refused", async () => {
   await listen((request, response) => {
     if (request.url === "/v1/version") answersVersion(request, response);

@@ -94,7 +94,24 @@ export class TableClient {
   }
 
   async version(): Promise<TableVersion> {
-    return JSON.parse((await this.#ask("/v1/version")).toString("utf8")) as TableVersion;
+    return this.#objectIn<TableVersion>(await this.#ask("/v1/version"));
+  }
+
+  /** Throws "unreachable" when it is not what a table answers. */
+  #objectIn<T>(body: Buffer): T {
+    try {
+      const value: unknown = JSON.parse(body.toString("utf8"));
+      if (typeof value === "object" && value !== null) return value as T;
+    } catch {
+      // Reported below.
+    }
+    throw this.#isNoTable(body);
+  }
+
+  #isNoTable(body: Buffer): TableError {
+    const shown = body.toString("utf8").slice(0, 60).trim();
+    const message = `${this.#target.socketPath} answers, but is no table: "${shown}"`;
+    return new TableError("unreachable", message);
   }
 
   /**
@@ -102,14 +119,11 @@ export class TableClient {
    * table, and with "refused" when it is one of another wire version.
    */
   async expectOurWireVersion(): Promise<void> {
-    const text = (await this.#ask("/v1/version")).toString("utf8");
-    const wireVersion = wireVersionIn(text);
+    const body = await this.#ask("/v1/version");
+    const { wireVersion } = this.#objectIn<Partial<TableVersion>>(body);
     if (wireVersion === WIRE_VERSION) return;
     const { socketPath } = this.#target;
-    if (wireVersion === undefined) {
-      const shown = text.slice(0, 60).trim();
-      throw new TableError("unreachable", `${socketPath} answers, but is no table: "${shown}"`);
-    }
+    if (typeof wireVersion !== "number") throw this.#isNoTable(body);
     throw new TableError(
       "refused",
       `the plugin behind ${socketPath} speaks wire version ${wireVersion}, this portico ` +
@@ -162,8 +176,8 @@ export class TableClient {
     const query = `frontend=${at}&client=${addressAndPort(client, 0)}&list=${list}`;
     const answer = await ask(this.#target, `/v1/session?${query}`);
     if (answer.status === 404) return undefined;
-    const text = expectOk(answer).body.toString("utf8");
-    const { backend, seconds } = JSON.parse(text) as { backend: string | null; seconds: number };
+    const { body } = expectOk(answer);
+    const { backend, seconds } = this.#objectIn<{ backend: string | null; seconds: number }>(body);
     return backend === null ? undefined : { ...placeFromText(backend), seconds };
   }
 
@@ -224,16 +238,6 @@ export class TableClient {
       first = page.firstBucket + page.bucketCount;
     }
     return { version, records };
-  }
-}
-
-/** Undefined when it is not what a table answers. */
-function wireVersionIn(text: string): number | undefined {
-  try {
-    const { wireVersion } = JSON.parse(text) as Partial<TableVersion>;
-    return typeof wireVersion === "number" ? wireVersion : undefined;
-  } catch {
-    return undefined;
   }
 }
 

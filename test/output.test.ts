@@ -1,0 +1,62 @@
+// What the built command does when its output cannot be written.
+
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+
+const PORTICO = join(import.meta.dirname, "../build/portico");
+
+/** Commands that print, and ask nothing of the node. */
+const PRINTING = [["version"], ["doctor", "--codes"], ["bootstrap", "--run-dir", "/tmp"]];
+
+vi.setConfig({ testTimeout: 60_000 });
+
+interface Ended {
+  status: number | null;
+  stderr: string;
+}
+
+/** Its output goes to a pipe that has no reader any more. */
+function intoClosedPipe(args: readonly string[]): Ended {
+  // bash: the reader has ended when the command starts.
+  const script = 'exec 3> >(exec true); wait $!; exec "$@" >&3';
+  return ended(spawnSync("bash", ["-c", script, "bash", process.execPath, PORTICO, ...args]));
+}
+
+function intoFullDisk(args: readonly string[]): Ended {
+  const full = openSync("/dev/full", "w");
+  try {
+    const stdio: ["ignore", number, "pipe"] = ["ignore", full, "pipe"];
+    return ended(spawnSync(process.execPath, [PORTICO, ...args], { stdio }));
+  } finally {
+    closeSync(full);
+  }
+}
+
+function ended({ status, stderr }: { status: number | null; stderr: Buffer }): Ended {
+  return { status, stderr: stderr.toString() };
+}
+
+describe.each(PRINTING.map((args) => [args.join(" "), args] as const))("portico %s", (_, args) => {
+  it("ends quietly when nothing reads its output", () => {
+    expect(intoClosedPipe(args)).toEqual({ status: 141, stderr: "" });
+  });
+
+  it("says in a line that its output cannot be written", () => {
+    const { status, stderr } = intoFullDisk(args);
+    expect(stderr).toMatch(/^portico: the output could not be written: ENOSPC.*\n$/);
+    expect(status).toBe(1);
+  });
+});
+
+it.each([["--help"], ["run", "--help"]])("ends quietly when nothing reads the help", (...args) => {
+  expect(intoClosedPipe(args).stderr).toBe("");
+});
+
+it("ends quietly when nothing reads its errors", () => {
+  const script = 'exec 3> >(exec true); wait $!; exec "$@" 2>&3';
+  const args = ["-c", script, "bash", process.execPath, PORTICO, "services", "--run-dir", "/none"];
+  const { status, stdout } = spawnSync("bash", args);
+  expect({ status, stdout: stdout.toString() }).toEqual({ status: 141, stdout: "" });
+});
