@@ -13,7 +13,10 @@ import type { Look } from "./doctor-api.ts";
 
 /** Rejects when the folder or one of its files cannot be read. */
 export async function lookAtManifests(directory: string): Promise<Look> {
-  const names = (await readdir(directory)).filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name));
+  const entries = await readdir(directory).catch((error: Error) => {
+    throw new Error(`the folder of manifests cannot be read: ${error.message}`);
+  });
+  const names = entries.filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name));
   const problems: Problem[] = [];
   const items: unknown[] = [];
   for (const name of names.sort()) {

@@ -96,9 +96,12 @@ function isOfCluster(status: ControllerStatus, source: string | undefined): bool
   return source === undefined ? !isFolder : status.source === source;
 }
 
-function ofAnotherCluster({ source }: ControllerStatus): Finding {
+function ofAnotherCluster({ source, fedBy }: ControllerStatus): Finding {
   const text = `this node: its Portico serves something else, ${source}; it is not looked at`;
-  const command = "portico services";
+  const command =
+    fedBy?.kind === "manifests"
+      ? `portico doctor --manifests ${fedBy.directory}`
+      : "portico services";
   return { level: "note", code: "another-cluster", service: "", text, command };
 }
 

@@ -1,7 +1,6 @@
 // portico doctor: why does this Service not answer? Looks at the cluster, and at this node where a
 // Portico runs, and says what it found. What it looks for is doctor/'s business.
 
-import { resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
 import { DEFAULT_RUN_DIR } from "../config.ts";
@@ -13,6 +12,7 @@ import { WatchFailure } from "../watch/list-watch-failure.ts";
 import { kubeConfigOf, type Look, lookAtApi, type Scope } from "./doctor-api.ts";
 import { lookAtManifests } from "./doctor-manifests.ts";
 import { lookAtNode } from "./doctor-node.ts";
+import { doctorSource } from "./doctor-source.ts";
 import { columns } from "./output.ts";
 
 interface DoctorOptions {
@@ -45,8 +45,8 @@ export function doctorCommand(): Command {
     .addOption(
       new Option(
         "--kubeconfig <file>",
-        "reach the API server as this file says (default: as kubectl does, or as the Pod's " +
-          "service account)",
+        "reach the API server as this file says (default: as kubectl does; else look at what " +
+          "this node's controller is fed by; else as the Pod's service account)",
       ).conflicts("manifests"),
     )
     .option("--context <name>", "of the kubeconfig, another than its current one")
@@ -100,7 +100,7 @@ interface View {
 }
 
 async function examine(service: string | undefined, options: DoctorOptions): Promise<Examination> {
-  const view = viewOf(service, options);
+  const view = await viewOf(service, options);
   const { look, findings, services } = await settled(view);
   const { namespace, name } = view.scope;
   const node = await lookAtNode({
@@ -124,15 +124,14 @@ async function settled(view: View): Promise<Examination & { look: Look }> {
   }
 }
 
-function viewOf(service: string | undefined, options: DoctorOptions): View {
-  const { manifests } = options;
-  if (manifests !== undefined) {
+async function viewOf(service: string | undefined, options: DoctorOptions): Promise<View> {
+  const from = await doctorSource(options);
+  if (from.kind === "manifests") {
     const scope = scopeOf(service, options.namespace, "default");
-    const directory = resolve(manifests);
-    const look = () => lookAtManifests(directory);
-    return { scope, look, source: `manifests in ${directory}`, isAlive: false };
+    const look = () => lookAtManifests(from.directory);
+    return { scope, look, source: `manifests in ${from.directory}`, isAlive: false };
   }
-  const config = kubeConfigOf(options.kubeconfig, options.context);
+  const config = kubeConfigOf(from.kubeconfig, options.context);
   const current = config.getContextObject(config.getCurrentContext())?.namespace;
   const scope = scopeOf(service, options.namespace, current ?? "default");
   return { scope, look: () => lookAtApi(config, scope), source: undefined, isAlive: true };

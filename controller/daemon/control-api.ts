@@ -1,6 +1,7 @@
 // What `portico` commands and a running controller say to each other over control.sock: JSON over
 // HTTP. Types and paths only.
 
+import type { SourceOptions } from "../config.ts";
 import type { Problem } from "../model/types.ts";
 
 export const STATUS_PATH = "/v1/status";
@@ -79,7 +80,10 @@ export interface ControllerStatus {
   version: string;
   pid: number;
   nodeName: string;
+  /** In words. */
   source: string;
+  /** The same for programs; paths are as the controller sees them, perhaps in a container. */
+  fedBy: SourceOptions;
   watches: SourceStatus[];
   envoyConnected: boolean;
   /** Version of the service table that Envoy acknowledged last; 0 for none. */

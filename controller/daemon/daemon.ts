@@ -153,7 +153,8 @@ function problemListener(
 function statusOf(options: RunOptions) {
   const { nodeName } = options;
   const source = describeSource(options);
-  return { version: PORTICO_VERSION, pid: process.pid, nodeName, source };
+  const fedBy = options.source;
+  return { version: PORTICO_VERSION, pid: process.pid, nodeName, source, fedBy };
 }
 
 function followedPlugin(
