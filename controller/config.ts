@@ -8,6 +8,7 @@ import { parseCIDR } from "./model/ip.ts";
 import type { PageAddress } from "./page/page-address.ts";
 import type { FlowLogOptions } from "./xds/flow-log.ts";
 import type { CapturePorts } from "./xds/resources.ts";
+import type { TcpOptions } from "./xds/tcp-options.ts";
 
 export const DEFAULT_RUN_DIR = "/run/portico";
 
@@ -56,6 +57,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   serviceMetrics: ServiceMetricsMode;
   /** Undefined: no connection is logged. */
   flowLog: FlowLogOptions | undefined;
+  /** Of connections to Services. */
+  tcp: TcpOptions;
 }
 
 /** What is counted: nothing, each ServicePort, or each of its backends too. */

@@ -26,10 +26,15 @@ import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import { type PageAddress, pageAddressFromText } from "../page/page-address.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import {
+  addConnectionOptions,
+  type ConnectionFlags,
+  tcpOptionsFromFlags,
+} from "./connection-options.ts";
 import { addFlowLogOptions, type FlowLogFlags, flowLogFromFlags } from "./flow-log-options.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
-interface Flags extends ProxyFlags, FlowLogFlags {
+interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags {
   writeConfigTo?: string;
   kubeconfig?: string;
   manifests?: string;
@@ -68,6 +73,7 @@ export function runCommand(): Command {
   addKernelOptions(command);
   addSyncOptions(command);
   addTrafficOptions(command);
+  addConnectionOptions(command);
   addProxyOptions(command);
   return command.action(run);
 }
@@ -298,6 +304,7 @@ function optionsFromFlags(
     eventGraceMs: flags.eventGrace,
     serviceMetrics: flags.serviceMetrics,
     flowLog: flowLogFromFlags(flags),
+    tcp: tcpOptionsFromFlags(flags),
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { XdsServer } from "../xds/server.ts";
+import { DEFAULT_TCP_OPTIONS } from "../xds/tcp-options.ts";
 import { EnvoyListeners } from "./envoy-listeners.ts";
 
 const LOG = { info: () => {}, warn: () => {} };
@@ -7,6 +8,6 @@ const LOG = { info: () => {}, warn: () => {} };
 it("takes no silence for an acknowledgement: without an Envoy nothing is programmed", () => {
   const xds = new XdsServer({ socketPath: "/nowhere/xds.sock", log: LOG });
   const ports = { keep: 15401, masquerade: 15402, local: 15403 };
-  const listeners = new EnvoyListeners(xds, ports, async () => {});
+  const listeners = new EnvoyListeners(xds, ports, async () => {}, DEFAULT_TCP_OPTIONS);
   expect(() => listeners.now()).toThrow("no Envoy has connected to ask for its listeners yet");
 });

@@ -9,14 +9,12 @@ import { TableError } from "../table/table-error.ts";
 import type { FlowLogOptions } from "../xds/flow-log.ts";
 import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
 import type { XdsServer } from "../xds/server.ts";
+import type { TcpOptions } from "../xds/tcp-options.ts";
 import { CLUSTER_TYPE } from "../xds/type-urls.ts";
 import { UdpPublisher } from "../xds/udp-publisher.ts";
 import { roleOfListener } from "../xds/udp-target.ts";
 import { familiesOfThisHost } from "./families.ts";
 import { localPorts, udpFlowLimit } from "./udp-limits.ts";
-
-/** kube-proxy leaves this to the client, whose SYN is repeated for about as long. */
-const CONNECT_TIMEOUT_SECONDS = 10;
 
 export class EnvoyListeners {
   readonly #xds: XdsServer;
@@ -32,18 +30,15 @@ export class EnvoyListeners {
     xds: XdsServer,
     ports: CapturePorts,
     serve: () => Promise<void>,
+    tcp: TcpOptions,
     flowLog?: FlowLogOptions,
   ) {
-    const options = {
-      connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
-      mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
-    };
-    const clusters = [backendsCluster(options)];
+    const clusters = [backendsCluster({ tcp, mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit })];
     this.#xds = xds;
     this.#serve = serve;
     this.#publisher = new UdpPublisher({
       xds,
-      listeners: captureListeners(ports, familiesOfThisHost(), flowLog),
+      listeners: captureListeners(ports, familiesOfThisHost(), tcp, flowLog),
       clusters,
       port: DEFAULT_CAPTURE_OPTIONS.udpPort,
       flowLimit: udpFlowLimit(localPorts()),

@@ -92,7 +92,8 @@ export class EnvoyPlane {
       options: pluginOptions(options),
     });
     const serve = () => this.rollout.serve();
-    this.listeners = new EnvoyListeners(this.xds, place.ports, serve, options.flowLog);
+    const { tcp, flowLog } = options;
+    this.listeners = new EnvoyListeners(this.xds, place.ports, serve, tcp, flowLog);
     this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
     const now = () => performance.now();
     const gateways = {

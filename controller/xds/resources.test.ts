@@ -2,11 +2,13 @@ import { expect, test } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
 import { loadProtos, type Resource } from "./protos.ts";
 import { backendsCluster, captureListeners, connectionFilters, tableFilter } from "./resources.ts";
+import { DEFAULT_TCP_OPTIONS } from "./tcp-options.ts";
 
 const code = { build: "0123456789ab", wasm: new TextEncoder().encode("\0asm") };
-const backends = { connectTimeoutSeconds: 2.5 };
+const tcp = { ...DEFAULT_TCP_OPTIONS, connectTimeoutMs: 2_500 };
+const backends = { tcp };
 const all: Resource[] = [
-  ...captureListeners({ keep: 15401, masquerade: 15402, local: 15403 }, ["IPv4", "IPv6"]),
+  ...captureListeners({ keep: 15401, masquerade: 15402, local: 15403 }, ["IPv4", "IPv6"], tcp),
   backendsCluster(backends),
   tableFilter(code),
   ...connectionFilters(code),
@@ -19,7 +21,7 @@ test("the resources of a node", async () => {
 
 test("no listener of a family that the node does not have", () => {
   const ports = { keep: 1, masquerade: 2, local: 3 };
-  const names = captureListeners(ports, ["IPv4"]).map(({ name }) => name);
+  const names = captureListeners(ports, ["IPv4"], tcp).map(({ name }) => name);
   expect(names).toEqual(["capture-keep", "capture-masquerade", "capture-local"]);
 });
 

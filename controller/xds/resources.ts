@@ -5,6 +5,15 @@
 import type { IPFamily } from "../model/types.ts";
 import { type FlowLogOptions, tcpFlowLog } from "./flow-log.ts";
 import type { Resource } from "./protos.ts";
+import {
+  downstreamSocketOptions,
+  SOL_SOCKET,
+  type SocketOption,
+  socketOption,
+  type TcpOptions,
+  upstreamKeepalive,
+  userTimeout,
+} from "./tcp-options.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 
 /** ECDS name of the filter that picks a connection's backend from the cluster list … */
@@ -34,8 +43,7 @@ export interface CapturePorts {
 }
 
 export interface BackendsOptions {
-  /** How long a backend may take to accept. Its client sees the end of the stream afterwards. */
-  connectTimeoutSeconds: number;
+  tcp: TcpOptions;
   /** SO_MARK of connections to backends; none when absent. The kernel's rules know them by it. */
   mark?: number;
 }
@@ -47,14 +55,6 @@ export interface PluginCode {
   /** What follows the build in its configuration (plugin/contexts/configuration.ts). */
   options?: readonly string[];
 }
-
-/**
- * kube-proxy has no idle timeout of its own: an established connection lives as long as its
- * conntrack entry, 24 hours after the last packet (tcpEstablishedTimeout). Envoy's own hour would
- * end connections that kube-proxy keeps; none at all would keep a descriptor for ever when both
- * ends vanish without a word.
- */
-const IDLE_TIMEOUT_SECONDS = 24 * 60 * 60;
 
 /** The kernel cuts it to net.core.somaxconn. */
 const TCP_BACKLOG = 65_535;
@@ -74,8 +74,7 @@ const UNLIMITED = 4_000_000_000;
  */
 const CLEANUP_INTERVAL_SECONDS = 600;
 
-/** SOL_SOCKET, SO_MARK of asm-generic/socket.h. */
-const SOL_SOCKET = 1;
+/** Of asm-generic/socket.h. */
 const SO_MARK = 36;
 
 /**
@@ -89,20 +88,16 @@ const SO_MARK = 36;
 export function captureListeners(
   ports: CapturePorts,
   families: readonly IPFamily[],
+  tcp: TcpOptions,
   flowLog?: FlowLogOptions,
 ): Resource[] {
-  const proxy = tcpProxy(flowLog);
+  const all = { socketOptions: downstreamSocketOptions(tcp), proxy: tcpProxy(flowLog) };
+  const keep = [ORIGINAL_SRC];
+  const [cluster, local] = [CONNECTION_FILTER, LOCAL_CONNECTION_FILTER];
   return families.flatMap((family) => [
-    captureListener(KEEP_LISTENER, family, ports.keep, [ORIGINAL_SRC], CONNECTION_FILTER, proxy),
-    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], CONNECTION_FILTER, proxy),
-    captureListener(
-      LOCAL_LISTENER,
-      family,
-      ports.local,
-      [ORIGINAL_SRC],
-      LOCAL_CONNECTION_FILTER,
-      proxy,
-    ),
+    captureListener(KEEP_LISTENER, family, ports.keep, keep, cluster, all),
+    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], cluster, all),
+    captureListener(LOCAL_LISTENER, family, ports.local, keep, local, all),
   ]);
 }
 
@@ -112,7 +107,7 @@ function captureListener(
   port: number,
   listenerFilters: Resource[],
   connectionFilter: string,
-  proxy: object,
+  { socketOptions, proxy }: { socketOptions: SocketOption[]; proxy: object },
 ): Resource {
   const isIPv4 = family === "IPv4";
   // An IPv6 socket of Envoy's takes no IPv4 connections unless it is told to.
@@ -123,6 +118,7 @@ function captureListener(
     address: { socket_address: address },
     transparent: { value: true },
     tcp_backlog_size: { value: TCP_BACKLOG },
+    socket_options: socketOptions,
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     listener_filters: listenerFilters.map((filter) => ({ name: "source", typed_config: filter })),
     filter_chains: [{ filters: [codeByEcds(connectionFilter), proxy] }],
@@ -150,19 +146,26 @@ function codeByEcds(name: string): object {
   };
 }
 
+/**
+ * A connection lives as long as both ends answer, which keepalives find out: none that is silent is
+ * ended for that (Envoy's default is an hour). kube-proxy's end with their conntrack entry, 24 hours
+ * after the last packet; the probes renew those of both hops.
+ */
+const NO_IDLE_TIMEOUT = { seconds: 0 };
+
 function tcpProxy(flowLog: FlowLogOptions | undefined): object {
   const typed_config: Resource = {
     "@type": `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`,
     stat_prefix: "portico",
     cluster: BACKENDS_CLUSTER,
-    idle_timeout: { seconds: IDLE_TIMEOUT_SECONDS },
+    idle_timeout: NO_IDLE_TIMEOUT,
     ...(flowLog && { access_log: [tcpFlowLog(flowLog)] }),
   };
   return { name: "tcp", typed_config };
 }
 
 /** The one cluster of all TCP backends: it connects to where the connection filter says. */
-export function backendsCluster(options: BackendsOptions): Resource {
+export function backendsCluster({ tcp, mark }: BackendsOptions): Resource {
   const limits = {
     max_connections: { value: UNLIMITED },
     max_pending_requests: { value: UNLIMITED },
@@ -174,18 +177,22 @@ export function backendsCluster(options: BackendsOptions): Resource {
     name: BACKENDS_CLUSTER,
     type: "ORIGINAL_DST",
     lb_policy: "CLUSTER_PROVIDED",
-    connect_timeout: duration(options.connectTimeoutSeconds),
+    connect_timeout: duration(tcp.connectTimeoutMs / 1_000),
     cleanup_interval: { seconds: CLEANUP_INTERVAL_SECONDS },
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     circuit_breakers: { thresholds: [limits] },
-    ...markedWith(options.mark),
+    ...upstreamKeepalive(tcp),
+    ...boundWith([...markOption(mark), ...userTimeout(tcp)]),
   };
 }
 
-function markedWith(mark: number | undefined): object {
-  if (mark === undefined) return {};
-  const option = { description: "SO_MARK", level: SOL_SOCKET, name: SO_MARK, int_value: mark };
-  return { upstream_bind_config: { socket_options: [{ ...option, state: "STATE_PREBIND" }] } };
+function markOption(mark: number | undefined): SocketOption[] {
+  return mark === undefined ? [] : [socketOption("SO_MARK", SOL_SOCKET, SO_MARK, mark)];
+}
+
+function boundWith(socketOptions: SocketOption[]): object {
+  if (socketOptions.length === 0) return {};
+  return { upstream_bind_config: { socket_options: socketOptions } };
 }
 
 function duration(seconds: number): object {

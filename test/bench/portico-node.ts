@@ -14,6 +14,7 @@ import { TableClient } from "../../controller/table/client.ts";
 import type { FlowLogOptions } from "../../controller/xds/flow-log.ts";
 import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
 import { XdsServer } from "../../controller/xds/server.ts";
+import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
 import { startEnvoy } from "../../envoy/process.ts";
 import type { ClusterNode } from "../namespaces/cluster.ts";
@@ -100,7 +101,13 @@ export class PorticoNode {
     });
     await rollout.begin(await readFile(shippedPlugin()));
     const serve = () => rollout.serve();
-    const listeners = new EnvoyListeners(xds, CAPTURE_PORTS, serve, extras.flowLog);
+    const listeners = new EnvoyListeners(
+      xds,
+      CAPTURE_PORTS,
+      serve,
+      DEFAULT_TCP_OPTIONS,
+      extras.flowLog,
+    );
     await xds.start();
     // It ends with its namespace.
     const pid = await startEnvoy({

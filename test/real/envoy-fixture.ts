@@ -15,6 +15,7 @@ import {
   tableFilter,
 } from "../../controller/xds/resources.ts";
 import { XdsServer, type XdsServerOptions } from "../../controller/xds/server.ts";
+import { DEFAULT_TCP_OPTIONS, type TcpOptions } from "../../controller/xds/tcp-options.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "../../controller/xds/type-urls.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import type { EnvoyOptions } from "../../envoy/process.ts";
@@ -167,7 +168,8 @@ export const WITHIN = { timeout: 10_000, interval: 20 };
 export async function setAll(xds: XdsServer, code: PluginCode): Promise<void> {
   await xds.set(FILTER_TYPE, [tableFilter(code), ...connectionFilters(code)]);
   await xds.set(CLUSTER_TYPE, [backendsCluster(BACKENDS)]);
-  await xds.set(LISTENER_TYPE, captureListeners(PORTS, ["IPv4", "IPv6"]));
+  await xds.set(LISTENER_TYPE, captureListeners(PORTS, ["IPv4", "IPv6"], TCP));
 }
 
-export const BACKENDS = { connectTimeoutSeconds: 1 };
+const TCP: TcpOptions = { ...DEFAULT_TCP_OPTIONS, connectTimeoutMs: 1_000 };
+export const BACKENDS = { tcp: TCP };

@@ -104,7 +104,7 @@ describe("what is set", () => {
   });
 
   it("is acknowledged, again at once when nothing changed", async () => {
-    const listeners = captureListeners(PORTS, ["IPv4", "IPv6"]);
+    const listeners = captureListeners(PORTS, ["IPv4", "IPv6"], BACKENDS.tcp);
     expect(await xds.set(LISTENER_TYPE, listeners)).toEqual({ envoys: 1 });
     const cluster = backendsCluster({ ...BACKENDS, mark: 0x40 });
     expect(await xds.set(CLUSTER_TYPE, [cluster])).toEqual({ envoys: 1 });
@@ -112,7 +112,7 @@ describe("what is set", () => {
   });
 
   it("is refused with Envoy's words, and what was before goes on", async () => {
-    const [keep] = captureListeners(PORTS, ["IPv4", "IPv6"]);
+    const [keep] = captureListeners(PORTS, ["IPv4", "IPv6"], BACKENDS.tcp);
     const broken = { ...keep, filter_chains: [] } as typeof keep & object;
     const refused = xds.set(LISTENER_TYPE, [broken]);
     await expect(refused).rejects.toThrow(XdsRejectedError);

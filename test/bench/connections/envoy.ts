@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Resource } from "../../../controller/xds/protos.ts";
 import { backendsCluster, captureListeners } from "../../../controller/xds/resources.ts";
+import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import { CAPTURE_PORTS } from "../kernel.ts";
 import { captureOn } from "./capture.ts";
 import { type Peer, type PeerOptions, startProxy } from "./peer.ts";
@@ -33,7 +34,9 @@ export async function plainEnvoyPeer(options: PeerOptions, source: Source): Prom
 
 /** A listener for captured connections as Portico has it, with tcp_proxy for its only filter. */
 function bootstrap(stand: Stand, { keepsSource }: Source): object {
-  const listener = jsonOfResource(captureListeners(CAPTURE_PORTS, ["IPv4"])[0] as Resource);
+  const listener = jsonOfResource(
+    captureListeners(CAPTURE_PORTS, ["IPv4"], DEFAULT_TCP_OPTIONS)[0] as Resource,
+  );
   const [chain] = listener.filter_chains as [{ filters: object[] }];
   const plain = {
     ...listener,
@@ -49,7 +52,7 @@ function bootstrap(stand: Stand, { keepsSource }: Source): object {
 
 function fixedCluster(stand: Stand): object {
   const { cleanup_interval: _, ...cluster } = jsonOfResource(
-    backendsCluster({ connectTimeoutSeconds: 5 }),
+    backendsCluster({ tcp: DEFAULT_TCP_OPTIONS }),
   );
   const endpoints = stand.backends.map(({ address }) => ({
     endpoint: { address: { socket_address: { address, port_value: BACKEND_PORT } } },
