@@ -6,6 +6,7 @@ import { type Family, familiesOf } from "./families.ts";
 import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
 import { AFTER_FILTERS, IS_TRANSLATED, untranslated } from "./other-proxies.ts";
+import { captured, isOfOthers, OTHERS, toOthers } from "./others.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 import { UPSTREAM_ZONE } from "./upstream-zone.ts";
 
@@ -37,7 +38,7 @@ function handOver(kind: UdpListenerKind, port: number, options: CaptureOptions):
     // nft 1.0.6 wants the protocol in the same rule when the chain is reached through a map.
     return `meta l4proto tcp tproxy ${header} to ${loopback}:${port} ${mark} accept`;
   });
-  return chain(`to_${kind}`, [...tproxies, toUdpListener(kind), "drop"]);
+  return chain(`to_${kind}`, [captured(options), ...tproxies, toUdpListener(kind), "drop"]);
 }
 
 /** Where the elements of the map of frontends lead, by their verdict. */
@@ -91,15 +92,17 @@ function cidrsOf(detector: LocalDetector & { kind: "cidrs" }, { family }: Family
 function hooks(options: CaptureOptions): string[] {
   return [
     ...chain("from_frontend", fromFrontend(options)),
+    ...chain("others", OTHERS),
     ...chain("capture", [
       "type filter hook prerouting priority mangle; policy accept;",
       `ct direction reply ${isOurs(options)} goto deliver`,
       "ct direction reply accept",
       `${IS_TRANSLATED} accept`,
       "tcp flags & (fin | syn | rst | ack) == syn goto from_frontend",
-      "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver",
+      `meta l4proto tcp socket transparent 1 socket wildcard 0 ${captured(options)} goto deliver`,
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
       "ct state related socket transparent 1 socket wildcard 0 goto deliver",
+      ...toOthers(options),
       "goto from_frontend",
     ]),
     ...chain("untranslated", untranslated(options)),
@@ -199,6 +202,7 @@ function host(options: CaptureOptions): string[] {
   return [
     `type route hook output priority ${AFTER_FILTERS}; policy accept;`,
     `${isFromEnvoy(options)} accept`,
+    `${leaves} ${isOfOthers(options)} accept`,
     `${leaves} meta l4proto udp goto from_host`,
     `${leaves} ${isOurs(options)} fib saddr type local goto deliver`,
     `${leaves} ct state new goto from_host`,

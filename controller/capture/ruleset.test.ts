@@ -60,6 +60,7 @@ describe("the whole table", () => {
       new Set([
         "mark set meta mark or 0x80000000",
         "mark set ct mark or 0x80000000",
+        "mark set ct mark or 0x1",
         "mark set meta mark and 0x7ffffffe",
       ]),
     );

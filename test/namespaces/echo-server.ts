@@ -2,7 +2,8 @@
 //
 // TCP: answers HTTP GET with JSON {name, server, client} (keep-alive as asked); whatever does not
 // begin with "GET " is streamed back as it comes, until the client ends. UDP: answers each datagram
-// with JSON {name, server, client, bytes}, server being ":port". Prints one line when it listens.
+// with JSON {name, server, client, bytes}, server being ":port". Listens on all addresses, or on
+// the one that stands after "@": udp:53@192.0.2.1. Prints one line when it listens.
 
 import { createSocket } from "node:dgram";
 import { createServer as createHttpServer } from "node:http";
@@ -33,27 +34,27 @@ function onConnection(socket: Socket): void {
   });
 }
 
-function listenTCP(port: number): Promise<void> {
+function listenTCP(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
-    server.on("error", reject).listen({ port, host: "::", backlog: 1024 }, resolve);
+    server.on("error", reject).listen({ port, host, backlog: 1024 }, resolve);
   });
 }
 
-function listenUDP(port: number): Promise<void> {
+function listenUDP(port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket("udp6");
+    const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
     socket.on("message", (message, from) => {
       const client = endpoint(from.address, from.port);
       const answer = { name, server: `:${port}`, client, bytes: message.length };
       socket.send(JSON.stringify(answer), from.port, from.address);
     });
-    socket.on("error", reject).bind(port, "::", resolve);
+    socket.on("error", reject).bind(port, host, resolve);
   });
 }
 
 for (const listener of listeners) {
-  const [protocol, port] = listener.split(":");
-  await (protocol === "udp" ? listenUDP(Number(port)) : listenTCP(Number(port)));
+  const [, protocol, port, host = "::"] = /^(tcp|udp):(\d+)(?:@(.*))?$/.exec(listener) ?? [];
+  await (protocol === "udp" ? listenUDP(Number(port), host) : listenTCP(Number(port), host));
 }
 process.stdout.write(`${name} listens on ${listeners.join(" ")}\n`);

@@ -21,6 +21,8 @@ export interface EchoOptions {
   /** TCP ports to listen on: one, several, or none. */
   tcp?: number | readonly number[];
   udp?: number | readonly number[];
+  /** Where it listens; on all addresses otherwise. */
+  address?: string;
   outlive?: boolean;
 }
 
@@ -65,8 +67,9 @@ export class Namespace {
 
   /** Starts an echo server (echo-server.ts) in the namespace; resolves when it listens. */
   async serve(options: EchoOptions): Promise<ChildProcess> {
+    const at = options.address === undefined ? "" : `@${options.address}`;
     const ports = (kind: string, given: EchoOptions["tcp"]) =>
-      [given ?? []].flat().map((port) => `${kind}:${port}`);
+      [given ?? []].flat().map((port) => `${kind}:${port}${at}`);
     const args = [options.name ?? this.label, ...ports("tcp", options.tcp)];
     const child = this.spawn(
       process.execPath,

@@ -1,0 +1,57 @@
+// Connections and flows that are not Portico's, though a Service may have the address and port of
+// their server by now: an external IP or a load balancer's address that a machine outside has, a
+// node port that a host process listens on. Pure text, for chains.ts.
+//
+// As with NAT, a connection's first packet decides. Connection tracking knows what has begun
+// elsewhere: it is established, and has none of Portico's marks. Those are, on the connection:
+//
+//    markBit        Envoy's to a backend in a client's name, and the host's that turned round
+//    envoyMarkBit   captured: handed to one of Envoy's listeners
+//
+// A captured connection that has lost its socket is Portico's all the same: its client must hear a
+// reset, and not wait for an answer from wherever the address leads.
+
+import { familiesOf } from "./families.ts";
+import type { CaptureOptions } from "./options.ts";
+
+/**
+ * Notes on the connection, and not on the packet, that it was captured: when it begins, and later
+ * where connection tracking has forgotten it, or an older Portico captured it.
+ */
+export function captured({ envoyMarkBit }: CaptureOptions): string {
+  return `ct mark set ct mark or 0x${envoyMarkBit.toString(16)}`;
+}
+
+/** Whether a connection has begun elsewhere and was answered there. */
+export function isOfOthers({ markBit, envoyMarkBit }: CaptureOptions): string {
+  return `ct state established ct mark and 0x${(markBit | envoyMarkBit).toString(16)} == 0`;
+}
+
+/**
+ * For the capture chain, of what opens no connection and belongs to no socket of Envoy's. What
+ * connection tracking does not know, since it forgot it or began later, is a host process's when
+ * that has the socket; what it takes for out of order, NAT would not touch either. The rest of TCP
+ * goes to Envoy's listener, which resets it: a router may have sent it here from another node.
+ */
+export function toOthers(options: CaptureOptions): string[] {
+  const strays = familiesOf(options.families).map(({ header, suffix }) => {
+    const frontend = `${header} daddr . meta l4proto . th dport @external_${suffix}`;
+    return `meta l4proto tcp ct state invalid ${frontend} accept`;
+  });
+  return [
+    `${isOfOthers(options)} goto others`,
+    "meta l4proto tcp ct state { new, invalid } socket transparent 0 accept",
+    ...strays,
+  ];
+}
+
+/**
+ * A flow has no end: one to a host process that is gone would never come to the Service, as its
+ * client's datagrams keep it in connection tracking.
+ */
+export const OTHERS: readonly string[] = [
+  "meta l4proto != udp accept",
+  "fib daddr type != local accept",
+  "socket transparent 0 accept",
+  "goto from_frontend",
+];
