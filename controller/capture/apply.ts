@@ -2,7 +2,16 @@
 // that does something. Everything it makes is Portico's by its mark (table `inet portico`, routing
 // protocol 87), so that it can be found and removed by any later process, whatever its options.
 
+import { sameData } from "../model/same-data.ts";
 import type { CaptureSet } from "../node/types.ts";
+import type { BridgeFacts } from "./bridge.ts";
+import {
+  type BridgeCalls,
+  bridgeFactsFrom,
+  bridgesIn,
+  readBridgeCalls,
+  SHOW_BRIDGES,
+} from "./bridge-facts.ts";
 import { elementChanges, TABLE } from "./elements.ts";
 import { codeFrom, NftError, RoutingError } from "./errors.ts";
 import { type Family, familiesOf } from "./families.ts";
@@ -20,6 +29,8 @@ import {
 import { recreation, replacement, rulesetFrom } from "./ruleset.ts";
 
 const NOTHING: Routing = { rules: [], routes: [] };
+/** A bridge that is there for a moment. */
+const PASSING_BRIDGE = "portico-passing";
 
 /** What cleanup() did. */
 export interface CleanupReport {
@@ -41,11 +52,20 @@ export class KernelCapture {
   readonly #options: CaptureOptions;
   readonly #families: readonly Family[];
   readonly #run: RunProgram;
+  readonly #bridgeCalls: () => Promise<BridgeCalls>;
+  /** What the node's bridges were like when full() looked. */
+  #bridges: BridgeFacts | undefined;
+  #isBridgeHooked = false;
   /** What the table looked like, without its elements, when full() had made it. */
   #listing: string | undefined;
 
-  constructor(options: CaptureOptions, run: RunProgram = runProgram) {
+  constructor(
+    options: CaptureOptions,
+    run: RunProgram = runProgram,
+    bridgeCalls: () => Promise<BridgeCalls> = readBridgeCalls,
+  ) {
     this.#options = options;
+    this.#bridgeCalls = bridgeCalls;
     this.#families = familiesOf(options.families);
     this.#run = run;
   }
@@ -54,7 +74,9 @@ export class KernelCapture {
   async full(set: CaptureSet): Promise<void> {
     this.#listing = undefined;
     await this.#route();
-    await this.#replaceTable(rulesetFrom(set, this.#options));
+    const bridges = await this.#prepareBridges();
+    await this.#replaceTable(rulesetFrom(set, { ...this.#options, bridges }));
+    this.#bridges = bridges;
     this.#listing = await this.#list();
   }
 
@@ -102,6 +124,9 @@ export class KernelCapture {
     const table = await this.#list();
     if (listing !== undefined && table !== listing) {
       changes.push(`chains or sets of table ${TABLE} are not as Portico wrote them`);
+    }
+    if (listing !== undefined && !sameData(this.#bridges, (await this.#lookAtBridges()).facts)) {
+      changes.push("the node's bridges, or whether they call iptables, changed");
     }
     return { table, changes };
   }
@@ -154,7 +179,37 @@ export class KernelCapture {
       removed.push(...present.rules.map((rule) => `${ip} rule ${rule}`));
       removed.push(...present.routes.map((route) => `${ip} route ${route}`));
     }
+    removed.push(...(await this.#removePassingBridge()));
     return removed;
+  }
+
+  /**
+   * Has br_netfilter put its functions on their hooks, which it does once, with a network
+   * namespace's first bridge (or when it is loaded, if there is one): our chains of the same
+   * priority have to be made after them.
+   */
+  async #prepareBridges(): Promise<BridgeFacts> {
+    const { facts, names } = await this.#lookAtBridges();
+    if (facts.hasNetfilter && names.length === 0 && !this.#isBridgeHooked) {
+      const lines = [`link add ${PASSING_BRIDGE} type bridge`, `link delete ${PASSING_BRIDGE}`];
+      await this.#ip(["-batch", "-"], `${lines.join("\n")}\n`);
+    }
+    this.#isBridgeHooked = facts.hasNetfilter;
+    return facts;
+  }
+
+  /** One that was left when a program was killed between making and removing it. */
+  async #removePassingBridge(): Promise<string[]> {
+    const { names } = await this.#lookAtBridges();
+    if (!names.includes(PASSING_BRIDGE)) return [];
+    await this.#ip(["link", "delete", PASSING_BRIDGE]);
+    return [`ip link ${PASSING_BRIDGE}`];
+  }
+
+  async #lookAtBridges(): Promise<{ facts: BridgeFacts; names: readonly string[] }> {
+    const printed = await this.#ip(SHOW_BRIDGES);
+    const facts = bridgeFactsFrom(await this.#bridgeCalls(), printed);
+    return { facts, names: bridgesIn(printed) };
   }
 
   async #route(): Promise<void> {

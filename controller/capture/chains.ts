@@ -2,6 +2,7 @@
 // sets that they ask (elements.ts). Pure.
 
 import type { UdpListenerKind, Verdict } from "../node/types.ts";
+import { bridgeChains, masqueradeUnseen } from "./bridge.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
@@ -105,6 +106,7 @@ function hooks(options: CaptureOptions): string[] {
       ...toOthers(options),
       "goto from_frontend",
     ]),
+    ...bridgeChains(options).flatMap(([name, rules]) => chain(name, rules)),
     ...chain("untranslated", untranslated(options)),
     ...chain("from_envoy", fromEnvoy(options)),
     ...chain("from_host", fromHost(options)),
@@ -119,6 +121,7 @@ function hooks(options: CaptureOptions): string[] {
         ({ header, suffix }) =>
           `${isOurs(options)} ${header} saddr . ${header} daddr @own_backends_${suffix} masquerade`,
       ),
+      ...masqueradeUnseen(options),
     ]),
   ];
 }

@@ -2,6 +2,7 @@
 // the node uses them too.
 
 import type { IPFamily } from "../model/types.ts";
+import type { BridgeFacts } from "./bridge.ts";
 import type { LocalDetector } from "./local-detector.ts";
 
 export interface CaptureOptions {
@@ -37,6 +38,8 @@ export interface CaptureOptions {
   localDetector: LocalDetector;
   /** The families that the kernel has: see capturedFamilies. Elements of others are left out. */
   families: readonly IPFamily[];
+  /** What the node's bridges are like. KernelCapture looks itself. */
+  bridges: BridgeFacts;
 }
 
 export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
@@ -53,4 +56,5 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   masqueradeAll: false,
   localDetector: { kind: "none" },
   families: ["IPv4", "IPv6"],
+  bridges: { hasNetfilter: true, unseen: [] },
 };

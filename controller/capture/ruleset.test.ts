@@ -48,6 +48,27 @@ describe("the whole table", () => {
     await expect(text).toMatchFileSnapshot("golden/ruleset.nft");
   });
 
+  it("depends on the bridges of the node", () => {
+    const unseen = [
+      { bridge: "cni0", cidr: "10.1.9.0/24" },
+      { bridge: "cni0", cidr: "fd00:9::/64" },
+    ];
+    const text = (hasNetfilter: boolean, families: CaptureOptions["families"]) =>
+      rulesetFrom(EMPTY, {
+        ...DEFAULT_CAPTURE_OPTIONS,
+        ...{ families, bridges: { hasNetfilter, unseen } },
+      });
+    const both = text(true, ["IPv4", "IPv6"]);
+    expect(both.match(/oifname "cni0" ip6? saddr \S+ ip6? daddr \S+ masquerade/g)).toEqual([
+      'oifname "cni0" ip saddr 10.1.9.0/24 ip daddr 10.1.9.0/24 masquerade',
+      'oifname "cni0" ip6 saddr fd00:9::/64 ip6 daddr fd00:9::/64 masquerade',
+    ]);
+    expect(both).toContain("priority -2147483648");
+    const one = text(false, ["IPv4"]);
+    expect(one.match(/oifname "cni0"/g)).toHaveLength(1);
+    expect(one).not.toMatch(/look_again|detour|return_home|iifkind/);
+  });
+
   it("has no empty element lists, which nft does not take", async () => {
     expect(rulesetFrom(EMPTY, DEFAULT_CAPTURE_OPTIONS)).not.toContain("elements");
   });

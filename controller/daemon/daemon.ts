@@ -13,6 +13,7 @@ import type { NodeViewChange } from "../node/node-view.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { type ProblemListener, Problems } from "../observe/problems.ts";
 import { ActivePlugin } from "./active-plugin.ts";
+import { BridgeWatch } from "./bridge-watch.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { type EnvoyPlace, EnvoyPlane } from "./envoy-plane.ts";
 import { Envoys, presentPlace } from "./envoys.ts";
@@ -210,6 +211,9 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   );
   atEnd(() => envoys.release());
   await envoys.start();
+  const bridges = new BridgeWatch({ clock: systemClock, changed: () => sync.nodeChanged() });
+  await bridges.start();
+  atEnd(() => bridges.stop());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
   pluginFile?.start();

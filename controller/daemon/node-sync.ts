@@ -131,6 +131,12 @@ export class NodeSync {
     this.#runner.request();
   }
 
+  /** The kernel's rules are written again: the node is no longer as they were made for. */
+  nodeChanged(): void {
+    this.#plane.reconciler.forgetCapture();
+    this.request();
+  }
+
   /** Where node ports answer; none while the Node object is unknown. */
   get nodePortAddresses(): readonly string[] {
     return this.#follower.nodePortAddresses;

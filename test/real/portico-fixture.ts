@@ -132,6 +132,8 @@ export interface ServiceSketch {
   /** TCP by default. */
   protocol?: "TCP" | "UDP";
   nodePort?: number;
+  /** Cluster when absent. */
+  externalTrafficPolicy?: "Local";
   nodeName?: string;
   /** No session affinity when absent. */
   affinityTimeoutSeconds?: number;
@@ -140,7 +142,8 @@ export interface ServiceSketch {
 /** A Service with one port, and its one EndpointSlice. */
 export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
   const { name, clusterIP, endpoints, port = 80, nodePort, nodeName = "node-1" } = sketch;
-  const { protocol = "TCP" } = sketch;
+  const { protocol = "TCP", externalTrafficPolicy } = sketch;
+  const policy = externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy };
   const timeoutSeconds = sketch.affinityTimeoutSeconds;
   const affinity =
     timeoutSeconds === undefined
@@ -155,7 +158,7 @@ export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
       apiVersion: "v1",
       kind: "Service",
       metadata: { name, namespace: "test" },
-      spec: { type, clusterIP, clusterIPs: [clusterIP], ports, ...affinity },
+      spec: { type, clusterIP, clusterIPs: [clusterIP], ports, ...policy, ...affinity },
     },
     {
       apiVersion: "discovery.k8s.io/v1",

@@ -1,0 +1,69 @@
+// A node → what its bridges are like, as bridge.ts wants to know it. Looks, and changes nothing.
+
+import { readFile } from "node:fs/promises";
+import { familyOf, parseCIDR } from "../model/ip.ts";
+import type { IPFamily } from "../model/types.ts";
+import type { BridgedNetwork, BridgeFacts } from "./bridge.ts";
+
+/** Whether bridges of a network namespace call iptables; undefined without br_netfilter. */
+export type BridgeCalls = Readonly<Record<IPFamily, boolean>> | undefined;
+
+/** br_netfilter makes it in each network namespace (Linux 5.3). */
+const SETTINGS = "/proc/sys/net/bridge";
+const CALLS = {
+  IPv4: { setting: "bridge-nf-call-iptables", own: "nf_call_iptables" },
+  IPv6: { setting: "bridge-nf-call-ip6tables", own: "nf_call_ip6tables" },
+} as const;
+
+/** Arguments of `ip` that print all bridges as bridgeFactsFrom reads them. */
+export const SHOW_BRIDGES = ["-j", "-d", "address", "show", "type", "bridge"];
+
+export async function readBridgeCalls(folder = SETTINGS): Promise<BridgeCalls> {
+  const read = async (family: IPFamily) => {
+    const text = await readFile(`${folder}/${CALLS[family].setting}`, "utf8").catch(() => "");
+    return text === "" ? undefined : text.trim() !== "0";
+  };
+  const [IPv4, IPv6] = [await read("IPv4"), await read("IPv6")];
+  return IPv4 === undefined ? undefined : { IPv4, IPv6: IPv6 === true };
+}
+
+interface PrintedBridge {
+  ifname?: string;
+  /** A bridge may call iptables by a setting of its own; 0 or 1. */
+  linkinfo?: { info_data?: Record<string, unknown> };
+  addr_info?: { family: string; local: string; prefixlen: number; scope: string }[];
+}
+
+/** The names of the bridges in what SHOW_BRIDGES printed. */
+export function bridgesIn(printed: string): string[] {
+  return parsed(printed).map(({ ifname = "" }) => ifname);
+}
+
+export function bridgeFactsFrom(calls: BridgeCalls, printed: string): BridgeFacts {
+  return {
+    hasNetfilter: calls !== undefined,
+    unseen: parsed(printed).flatMap((bridge) => unseenOf(bridge, calls)),
+  };
+}
+
+function unseenOf(bridge: PrintedBridge, calls: BridgeCalls): BridgedNetwork[] {
+  const { ifname = "", linkinfo, addr_info: addresses = [] } = bridge;
+  const cidrs = addresses
+    .filter(({ scope }) => scope === "global")
+    .map(({ local, prefixlen }) => parseCIDR(`${local}/${prefixlen}`))
+    .filter((cidr) => cidr !== undefined);
+  const isSeen = (cidr: string) => {
+    const family = familyOf(cidr);
+    const isOwn = linkinfo?.info_data?.[CALLS[family].own] === 1;
+    return calls !== undefined && (calls[family] || isOwn);
+  };
+  return [...new Set(cidrs)].sort().flatMap((cidr) => {
+    return isSeen(cidr) ? [] : [{ bridge: ifname, cidr }];
+  });
+}
+
+/** Nothing is printed, or an empty object for each other link, where there is no bridge. */
+function parsed(printed: string): PrintedBridge[] {
+  const all = printed.trim() === "" ? [] : (JSON.parse(printed) as PrintedBridge[]);
+  return all.filter(({ ifname }) => ifname !== undefined);
+}
