@@ -50,10 +50,11 @@ const START = [
 ].join("\n");
 
 /**
- * A listener that changes keeps its connections this long: as long as an idle one may live. Envoy's
- * default ends them after ten minutes.
+ * A UDP listener that is removed keeps its sockets this long, reads them no more, and slows down
+ * the making of others. A TCP listener would end its connections then, so none that an Envoy has
+ * is ever changed or removed (controller/xds/kept-listeners.ts).
  */
-const DRAIN_SECONDS = 24 * 60 * 60;
+const DRAIN_SECONDS = 1;
 
 /** For every Envoy of Portico's, whoever starts it. */
 export const ENVOY_FLAGS: readonly string[] = [

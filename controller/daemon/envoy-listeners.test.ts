@@ -8,6 +8,8 @@ const LOG = { info: () => {}, warn: () => {} };
 it("takes no silence for an acknowledgement: without an Envoy nothing is programmed", () => {
   const xds = new XdsServer({ socketPath: "/nowhere/xds.sock", log: LOG });
   const ports = { keep: 15401, masquerade: 15402, local: 15403 };
-  const listeners = new EnvoyListeners(xds, ports, async () => {}, DEFAULT_TCP_OPTIONS);
+  const listeners = new EnvoyListeners({
+    ...{ xds, directory: "/nowhere", ports, serve: async () => {}, tcp: DEFAULT_TCP_OPTIONS },
+  });
   expect(() => listeners.now()).toThrow("no Envoy has connected to ask for its listeners yet");
 });

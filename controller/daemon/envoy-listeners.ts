@@ -14,31 +14,36 @@ import { CLUSTER_TYPE } from "../xds/type-urls.ts";
 import { UdpPublisher } from "../xds/udp-publisher.ts";
 import { roleOfListener } from "../xds/udp-target.ts";
 import { familiesOfThisHost } from "./families.ts";
+import { GivenListeners } from "./given-listeners.ts";
 import { localPorts, udpFlowLimit } from "./udp-limits.ts";
+
+export interface EnvoyListenersParts {
+  xds: XdsServer;
+  /** Of Envoy's sockets. */
+  directory: string;
+  ports: CapturePorts;
+  /** Lets the plugin have connections. */
+  serve: () => Promise<void>;
+  tcp: TcpOptions;
+  flowLog?: FlowLogOptions | undefined;
+}
 
 export class EnvoyListeners {
   readonly #xds: XdsServer;
   readonly #serve: () => Promise<void>;
+  readonly #given: GivenListeners;
   readonly #publisher: UdpPublisher;
   #inherited: ReadonlySet<string> = new Set();
 
-  /**
-   * To be made before an Envoy connects: it asks for its clusters before anything else. `serve`
-   * lets the plugin have connections.
-   */
-  constructor(
-    xds: XdsServer,
-    ports: CapturePorts,
-    serve: () => Promise<void>,
-    tcp: TcpOptions,
-    flowLog?: FlowLogOptions,
-  ) {
+  /** To be made before an Envoy connects: it asks for its clusters before anything else. */
+  constructor({ xds, directory, ports, serve, tcp, flowLog }: EnvoyListenersParts) {
     const clusters = [backendsCluster({ tcp, mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit })];
     this.#xds = xds;
     this.#serve = serve;
+    const wanted = captureListeners(ports, familiesOfThisHost(), tcp);
+    this.#given = new GivenListeners(directory, wanted);
     this.#publisher = new UdpPublisher({
       xds,
-      listeners: captureListeners(ports, familiesOfThisHost(), tcp, flowLog),
       clusters,
       port: DEFAULT_CAPTURE_OPTIONS.udpPort,
       flowLimit: udpFlowLimit(localPorts()),
@@ -47,9 +52,15 @@ export class EnvoyListeners {
     xds.setFirst(CLUSTER_TYPE, clusters);
   }
 
-  /** UDP listeners that Envoy does not take. */
+  /** UDP listeners that Envoy does not take, and others that it has in another form than wanted. */
   problems(): Problem[] {
-    return this.#publisher.problems();
+    const outdated = this.#given.outdated.map((name) => ({
+      object: "Envoy",
+      message:
+        `its listener ${name} is as an earlier controller made it, since a change would end its ` +
+        "connections; `portico envoy replace` starts one that is as it should be",
+    }));
+    return [...outdated, ...this.#publisher.problems()];
   }
 
   /** Has Envoy asked once more for what it did not take. */
@@ -72,11 +83,14 @@ export class EnvoyListeners {
       throw new TableError("unreachable", "no Envoy has connected to ask for its listeners yet");
     }
     const waiting = connections.filter(({ admitted }) => !admitted).map(({ id }) => id);
+    // Not so of one that is about to acknowledge some, or has refused some.
+    const isEmpty = connections.every((each) => each.isEmpty);
     return {
       active: waiting.length === 0,
       inherited: this.#publisher.hasSetListeners ? undefined : this.#inherited,
       add: async (udp) => {
         await this.#serve();
+        this.#publisher.keepListeners(await this.#given.listeners(isEmpty));
         await this.#publisher.add(udp, waiting);
         return this.#publisher.refused();
       },

@@ -90,10 +90,14 @@ export class EnvoyPlane {
       table: this.table,
       pushSnapshot: () => this.#pushSnapshot(),
       options: pluginOptions(options),
+      flowLog: options.flowLog,
     });
-    const serve = () => this.rollout.serve();
-    const { tcp, flowLog } = options;
-    this.listeners = new EnvoyListeners(this.xds, place.ports, serve, tcp, flowLog);
+    this.listeners = new EnvoyListeners({
+      xds: this.xds,
+      ...place,
+      ...{ tcp: options.tcp, flowLog: options.flowLog },
+      serve: () => this.rollout.serve(),
+    });
     this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
     const now = () => performance.now();
     const gateways = {

@@ -29,8 +29,8 @@ export class Controller {
 
   constructor(plane: DataPlane) {
     const { xds } = plane;
-    const fixed = { listeners: [{ "@type": LISTENER_TYPE, name: "capture" }], clusters: [] };
-    this.publisher = new UdpPublisher({ xds, ...fixed, port: 15404, flowLimit: 1 });
+    this.publisher = new UdpPublisher({ xds, clusters: [], port: 15404, flowLimit: 1 });
+    this.publisher.keepListeners([{ "@type": LISTENER_TYPE, name: "capture" }]);
     const present = [...plane.listeners].map(([name, { address }]) => ({ name, address }));
     this.#udp = new TargetUdp(present);
     this.inherited = new Set(plane.listeners.keys());

@@ -38,11 +38,14 @@ describe("listeners", () => {
     store(LISTENER_TYPE, { capture: "c" });
     expect(ask(LISTENER_TYPE, [])).toBe(true);
     expect(connection).toMatchObject({ nodeId: "node-a", fresh: true, admitted: false });
+    expect(connection.isEmpty).toBe(true);
     const empty = onlyAnswer();
     expect(empty.resources).toEqual([]);
     reply(empty);
     expect(connection.takeAnswers()).toEqual([]);
     connection.admit();
+    // It is about to have some.
+    expect(connection).toMatchObject({ admitted: false, isEmpty: false });
     expect(connection.isSettled(LISTENER_TYPE)).toBe(false);
     const listeners = onlyAnswer();
     expect(listeners.resources.map(({ name }) => name)).toEqual(["capture"]);
@@ -52,7 +55,7 @@ describe("listeners", () => {
 
   test("of an Envoy that reconnects with some: held back until they are set", () => {
     ask(LISTENER_TYPE, [], "0123456789abcdef");
-    expect(connection).toMatchObject({ fresh: false, admitted: true });
+    expect(connection).toMatchObject({ fresh: false, admitted: true, isEmpty: false });
     expect(connection.takeAnswers()).toEqual([]);
     store(LISTENER_TYPE, { capture: "c" });
     expect(onlyAnswer().resources).toHaveLength(1);

@@ -91,6 +91,11 @@ export class XdsConnection {
     return this.#admitted && this.isSettled(LISTENER_TYPE);
   }
 
+  /** Whether it has no listeners: it came without, and was not let have any. */
+  get isEmpty(): boolean {
+    return this.#fresh && !this.#admitted;
+  }
+
   admit(): void {
     this.#admitted = true;
   }

@@ -7,6 +7,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkPlugin, PluginRejectedError } from "./check-plugin.ts";
+import type { FlowLogOptions } from "./flow-log.ts";
 import { connectionFilters, type PluginCode, tableFilter } from "./resources.ts";
 import type { XdsServer } from "./server.ts";
 import { FILTER_TYPE } from "./type-urls.ts";
@@ -27,6 +28,8 @@ export interface RolloutOptions {
   pushSnapshot: () => Promise<unknown>;
   /** What all plugins are told (PluginCode.options). */
   options?: readonly string[];
+  /** What of connections is logged; nothing when absent. */
+  flowLog?: FlowLogOptions | undefined;
   /** How long the new code may take to answer; 5 s when absent. */
   answerTimeoutMs?: number;
 }
@@ -116,7 +119,8 @@ export class PluginRollout {
 
   /** `connection` counts once the plugin serves. */
   #publish(table: PluginCode, connection: PluginCode | undefined): Promise<{ envoys: number }> {
-    const serving = connection && this.#isServing ? connectionFilters(connection) : [];
+    const { flowLog } = this.#options;
+    const serving = connection && this.#isServing ? connectionFilters(connection, flowLog) : [];
     return this.#options.xds.set(FILTER_TYPE, [tableFilter(table), ...serving]);
   }
 

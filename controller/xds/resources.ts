@@ -20,6 +20,8 @@ import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 const CONNECTION_FILTER = "portico.connection";
 /** … and of the one that picks from the local list. */
 const LOCAL_CONNECTION_FILTER = "portico.connection-local";
+/** ECDS name of the filter that carries a connection to its backend. */
+const PROXY_FILTER = "portico.proxy";
 /** ECDS name of the filter that answers on the table's socket; the bootstrap asks for it. */
 export const TABLE_FILTER = "portico.table";
 const KEEP_LISTENER = "capture-keep";
@@ -32,6 +34,7 @@ const VM_ID = "portico";
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 export const NETWORK_WASM_TYPE = `${EXTENSIONS}.filters.network.wasm.v3.Wasm`;
 export const HTTP_WASM_TYPE = `${EXTENSIONS}.filters.http.wasm.v3.Wasm`;
+const TCP_PROXY_TYPE = `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`;
 
 /** TPROXY ports, the same numbers for both families. */
 export interface CapturePorts {
@@ -84,20 +87,23 @@ const SO_MARK = 36;
  * that is bound to a single one for the address that was dialled; the kernel rules refuse whoever
  * dials the port itself (controller/capture/ruleset.ts). Three of each family, because neither
  * keeping the source address nor the plugin's VM can be chosen per connection.
+ *
+ * A listener that changes ends its connections after Envoy's drain time, which is short. So what
+ * may change comes by ECDS (connectionFilters), and a living Envoy keeps the listeners that it has
+ * (kept-listeners.ts).
  */
 export function captureListeners(
   ports: CapturePorts,
   families: readonly IPFamily[],
   tcp: TcpOptions,
-  flowLog?: FlowLogOptions,
 ): Resource[] {
-  const all = { socketOptions: downstreamSocketOptions(tcp), proxy: tcpProxy(flowLog) };
+  const options = downstreamSocketOptions(tcp);
   const keep = [ORIGINAL_SRC];
   const [cluster, local] = [CONNECTION_FILTER, LOCAL_CONNECTION_FILTER];
   return families.flatMap((family) => [
-    captureListener(KEEP_LISTENER, family, ports.keep, keep, cluster, all),
-    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], cluster, all),
-    captureListener(LOCAL_LISTENER, family, ports.local, keep, local, all),
+    captureListener(KEEP_LISTENER, family, ports.keep, keep, cluster, options),
+    captureListener(MASQUERADE_LISTENER, family, ports.masquerade, [], cluster, options),
+    captureListener(LOCAL_LISTENER, family, ports.local, keep, local, options),
   ]);
 }
 
@@ -107,7 +113,7 @@ function captureListener(
   port: number,
   listenerFilters: Resource[],
   connectionFilter: string,
-  { socketOptions, proxy }: { socketOptions: SocketOption[]; proxy: object },
+  socketOptions: SocketOption[],
 ): Resource {
   const isIPv4 = family === "IPv4";
   // An IPv6 socket of Envoy's takes no IPv4 connections unless it is told to.
@@ -121,7 +127,14 @@ function captureListener(
     socket_options: socketOptions,
     per_connection_buffer_limit_bytes: { value: CONNECTION_BUFFER_BYTES },
     listener_filters: listenerFilters.map((filter) => ({ name: "source", typed_config: filter })),
-    filter_chains: [{ filters: [codeByEcds(connectionFilter), proxy] }],
+    filter_chains: [
+      {
+        filters: [
+          byEcds(connectionFilter, NETWORK_WASM_TYPE),
+          byEcds(PROXY_FILTER, TCP_PROXY_TYPE),
+        ],
+      },
+    ],
   };
 }
 
@@ -131,8 +144,8 @@ const ORIGINAL_SRC: Resource = {
   mark: 0,
 };
 
-/** Stands for code that comes by ECDS. Without a timeout: no connection is served without it. */
-function codeByEcds(name: string): object {
+/** Stands for what comes by ECDS. Without a timeout: no connection is served without it. */
+function byEcds(name: string, typeUrl: string): object {
   return {
     name,
     config_discovery: {
@@ -141,27 +154,27 @@ function codeByEcds(name: string): object {
         resource_api_version: "V3",
         initial_fetch_timeout: { seconds: 0 },
       },
-      type_urls: [NETWORK_WASM_TYPE],
+      type_urls: [typeUrl],
     },
   };
 }
 
 /**
- * A connection lives as long as both ends answer, which keepalives find out: none that is silent is
- * ended for that (Envoy's default is an hour). kube-proxy's end with their conntrack entry, 24 hours
- * after the last packet; the probes renew those of both hops.
+ * A connection lives as long as both ends answer, which keepalives find out: none that is silent
+ * is ended for that (Envoy's default is an hour). kube-proxy's end with their conntrack entry, 24
+ * hours after the last packet; the probes renew those of both hops.
  */
 const NO_IDLE_TIMEOUT = { seconds: 0 };
 
-function tcpProxy(flowLog: FlowLogOptions | undefined): object {
-  const typed_config: Resource = {
-    "@type": `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`,
+/** Connections keep the configuration that they began with. */
+export function proxyFilter(flowLog?: FlowLogOptions): Resource {
+  return filter(PROXY_FILTER, {
+    "@type": TCP_PROXY_TYPE,
     stat_prefix: "portico",
     cluster: BACKENDS_CLUSTER,
     idle_timeout: NO_IDLE_TIMEOUT,
     ...(flowLog && { access_log: [tcpFlowLog(flowLog)] }),
-  };
-  return { name: "tcp", typed_config };
+  });
 }
 
 /** The one cluster of all TCP backends: it connects to where the connection filter says. */
@@ -200,13 +213,17 @@ function duration(seconds: number): object {
   return { seconds: whole, nanos: Math.round((seconds - whole) * 1e9) };
 }
 
-/** The connection filters; their callbacks are those of the root ids. */
-export function connectionFilters(code: PluginCode): Resource[] {
+/**
+ * The filters of the capture listeners: the plugin's, whose callbacks are those of the root ids,
+ * and the proxy behind them. Without flow log options, nothing is logged.
+ */
+export function connectionFilters(code: PluginCode, flowLog?: FlowLogOptions): Resource[] {
   const cluster = pluginConfig(CONNECTION_FILTER, "connection", code);
   const local = pluginConfig(LOCAL_CONNECTION_FILTER, "connection-local", code, LOCAL_VM);
   return [
     filter(CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config: cluster }),
     filter(LOCAL_CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config: local }),
+    proxyFilter(flowLog),
   ];
 }
 

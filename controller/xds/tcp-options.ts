@@ -75,7 +75,7 @@ export function socketOption(
 
 /**
  * Returns the options of a listening socket; Linux gives them to each connection that it accepts.
- * The listener's own field for keepalives is newer than the definitions that are at hand (protos.ts).
+ * The listener's own field for keepalives is newer than the definitions at hand (protos.ts).
  */
 export function downstreamSocketOptions(tcp: TcpOptions): SocketOption[] {
   const { keepalive } = tcp;

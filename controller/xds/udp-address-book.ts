@@ -10,8 +10,8 @@
 //           has those that came in fragments, and they would be dropped (Linux 6.18, nft_payload.c)
 //
 // An address is drawn by lot, and drawn again when its listener comes back after it was removed:
-// Envoy keeps the sockets of a removed listener open for its drain time (10 minutes) and reads them
-// no more, and the kernel would give them their share of what comes for that address.
+// Envoy keeps the sockets of a removed listener open for its drain time and reads them no more, and
+// the kernel would give them their share of what comes for that address.
 
 import { randomBytes } from "node:crypto";
 import ipaddr from "ipaddr.js";

@@ -18,7 +18,6 @@ import type { UdpCluster, UdpListener, UdpTarget } from "./udp-target.ts";
 export interface UdpPublisherOptions {
   xds: Pick<XdsServer, "set" | "admitListeners">;
   /** What Envoy is to have beside them, always. */
-  listeners: readonly Resource[];
   clusters: readonly Resource[];
   /** Where all UDP listeners are bound. */
   port: number;
@@ -38,6 +37,8 @@ export class UdpPublisher {
   /** Listeners that Envoy refused, by name, and its words. */
   readonly #refused = new Map<string, { listener: UdpListener; detail: string }>();
   #hasSetListeners = false;
+  /** What Envoy is to have beside those for UDP. */
+  #others: readonly Resource[] = [];
   readonly #listenerOf: (listener: UdpListener) => Resource;
   readonly #clusterOf: (cluster: UdpCluster) => Resource;
   readonly #assignmentOf: (cluster: UdpCluster) => Resource;
@@ -68,6 +69,13 @@ export class UdpPublisher {
         `${listener.frontend} is refused, since Envoy does not take its listener ` +
         `${listener.name}: ${detail}; it is tried again with every full sync`,
     }));
+  }
+
+  /** Listeners that Envoy is to have beside those for UDP, from the next step on. */
+  keepListeners(others: readonly Resource[]): void {
+    if (others === this.#others) return;
+    this.#others = others;
+    this.#listeners.settled = false;
   }
 
   /** Lets Envoy have another try at what it refused. */
@@ -137,8 +145,8 @@ export class UdpPublisher {
     if (this.#listeners.settled && hasSame(this.#listeners.set, set)) return;
     this.#listeners = { set, settled: false };
     this.#hasSetListeners = true;
-    const { xds, listeners: always } = this.#options;
-    await xds.set(LISTENER_TYPE, [...always, ...[...set.values()].map(this.#listenerOf)]);
+    const own = [...set.values()].map(this.#listenerOf);
+    await this.#options.xds.set(LISTENER_TYPE, [...this.#others, ...own]);
     this.#listeners.settled = true;
   }
 

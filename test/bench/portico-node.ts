@@ -98,16 +98,14 @@ export class PorticoNode {
     const rollout = new PluginRollout({
       ...{ xds, table, pushSnapshot: async () => {} },
       ...(extras.plugin && { options: extras.plugin }),
+      flowLog: extras.flowLog,
     });
     await rollout.begin(await readFile(shippedPlugin()));
-    const serve = () => rollout.serve();
-    const listeners = new EnvoyListeners(
-      xds,
-      CAPTURE_PORTS,
-      serve,
-      DEFAULT_TCP_OPTIONS,
-      extras.flowLog,
-    );
+    const listeners = new EnvoyListeners({
+      ...{ xds, directory: runDirectory, ports: CAPTURE_PORTS, tcp: DEFAULT_TCP_OPTIONS },
+      flowLog: extras.flowLog,
+      serve: () => rollout.serve(),
+    });
     await xds.start();
     // It ends with its namespace.
     const pid = await startEnvoy({

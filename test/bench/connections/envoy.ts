@@ -4,7 +4,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Resource } from "../../../controller/xds/protos.ts";
-import { backendsCluster, captureListeners } from "../../../controller/xds/resources.ts";
+import {
+  backendsCluster,
+  captureListeners,
+  proxyFilter,
+} from "../../../controller/xds/resources.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import { CAPTURE_PORTS } from "../kernel.ts";
 import { captureOn } from "./capture.ts";
@@ -37,11 +41,11 @@ function bootstrap(stand: Stand, { keepsSource }: Source): object {
   const listener = jsonOfResource(
     captureListeners(CAPTURE_PORTS, ["IPv4"], DEFAULT_TCP_OPTIONS)[0] as Resource,
   );
-  const [chain] = listener.filter_chains as [{ filters: object[] }];
+  const { "@type": _, ...proxy } = jsonOfResource(proxyFilter());
   const plain = {
     ...listener,
     listener_filters: keepsSource ? listener.listener_filters : [],
-    filter_chains: [{ filters: chain.filters.slice(-1) }],
+    filter_chains: [{ filters: [proxy] }],
   };
   return {
     node: { id: "bench", cluster: "bench" },

@@ -1,0 +1,43 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { captureListeners } from "../xds/resources.ts";
+import { DEFAULT_TCP_OPTIONS } from "../xds/tcp-options.ts";
+import { GivenListeners } from "./given-listeners.ts";
+
+const PORTS = { keep: 15401, masquerade: 15402, local: 15403 };
+const WANTED = captureListeners(PORTS, ["IPv4"], DEFAULT_TCP_OPTIONS);
+const OTHERS = captureListeners(PORTS, ["IPv4"], { ...DEFAULT_TCP_OPTIONS, keepalive: undefined });
+const NAMES = ["capture-keep", "capture-masquerade", "capture-local"];
+
+function makeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "portico-given-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+it("gives a later controller's Envoy what it has, until it is another Envoy", async () => {
+  const directory = makeDirectory();
+  expect(await new GivenListeners(directory, WANTED).listeners(true)).toEqual(WANTED);
+  const later = new GivenListeners(directory, OTHERS);
+  const listeners = await later.listeners(false);
+  expect(listeners).toEqual(WANTED);
+  expect(later.outdated).toEqual(NAMES);
+  // The very same: nothing is to be sent again.
+  expect(await later.listeners(false)).toBe(listeners);
+  expect(await later.listeners(true)).toEqual(OTHERS);
+  expect(later.outdated).toEqual([]);
+  expect(await new GivenListeners(directory, WANTED).listeners(false)).toEqual(OTHERS);
+});
+
+it("takes an Envoy of which nothing was noted for one that may be changed", async () => {
+  const given = new GivenListeners(makeDirectory(), WANTED);
+  expect(await given.listeners(false)).toEqual(WANTED);
+  expect(given.outdated).toEqual([]);
+});
+
+it("names the file that cannot be written", async () => {
+  const given = new GivenListeners("/nowhere", WANTED);
+  await expect(given.listeners(true)).rejects.toThrow("/nowhere/envoy.listeners.json");
+});

@@ -1,0 +1,53 @@
+// Which capture listeners the Envoy of a run directory was given, in a file beside its sockets: a
+// later controller, of another version or with other options, has to go on with them.
+
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type KeptListeners, keptListeners } from "../xds/kept-listeners.ts";
+import type { Resource } from "../xds/protos.ts";
+
+const FILE = "envoy.listeners.json";
+
+export class GivenListeners {
+  readonly #file: string;
+  readonly #wanted: readonly Resource[];
+  #given: KeptListeners | undefined;
+
+  /** `wanted`: what a fresh Envoy gets. */
+  constructor(directory: string, wanted: readonly Resource[]) {
+    this.#file = join(directory, FILE);
+    this.#wanted = wanted;
+  }
+
+  /** Names of listeners that a fresh Envoy would get otherwise. */
+  get outdated(): readonly string[] {
+    return this.#given?.outdated ?? [];
+  }
+
+  /**
+   * What the Envoy is to have, the same array each time as long as that does not change. `isEmpty`:
+   * it has none yet. The file says so before Envoy has them. Rejects when it cannot be written.
+   */
+  async listeners(isEmpty: boolean): Promise<readonly Resource[]> {
+    if (!isEmpty && this.#given) return this.#given.listeners;
+    const present = isEmpty ? [] : await this.#read();
+    const given = keptListeners(present, this.#wanted);
+    if (given.listeners.length > present.length) await this.#write(given.listeners);
+    this.#given = given;
+    return given.listeners;
+  }
+
+  /**
+   * None where there is no file. Such an Envoy got its listeners from a version that had it drain
+   * them for a day, so they may change.
+   */
+  async #read(): Promise<Resource[]> {
+    const text = await readFile(this.#file, "utf8").catch(() => "[]");
+    return JSON.parse(text) as Resource[];
+  }
+
+  async #write(listeners: readonly Resource[]): Promise<void> {
+    await writeFile(`${this.#file}.new`, JSON.stringify(listeners), { mode: 0o600 });
+    await rename(`${this.#file}.new`, this.#file);
+  }
+}
