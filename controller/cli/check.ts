@@ -11,8 +11,9 @@ import { readNode } from "../check/read-node.ts";
 import { collectCIDR } from "../config.ts";
 import type { ProxyConfiguration } from "../config-file.ts";
 import { PORTICO_VERSION } from "../daemon/version.ts";
+import { accessFromFile } from "../kubeconfig/load.ts";
 import { serviceCIDRFromObject } from "../model/from-service-cidr.ts";
-import { KubernetesApi, kubeConfigFromFile } from "../watch/kubernetes-api.ts";
+import { KubernetesApi } from "../watch/kubernetes-api.ts";
 import type { CapturePorts } from "../xds/resources.ts";
 import { proxyConfigurationFromFlags } from "./proxy-options.ts";
 import { addKernelOptions } from "./run.ts";
@@ -101,10 +102,7 @@ async function serviceCIDRsOf(
   if (kubeconfig === undefined) return { cidrs: [], problem: [] };
   const path = "/apis/networking.k8s.io/v1/servicecidrs";
   try {
-    const api = new KubernetesApi(
-      () => kubeConfigFromFile(kubeconfig),
-      `portico/${PORTICO_VERSION}`,
-    );
+    const api = new KubernetesApi(() => accessFromFile(kubeconfig), `portico/${PORTICO_VERSION}`);
     const { status, body } = await api.get(path, {}, AbortSignal.timeout(PATIENCE_MS));
     const chunks = await Array.fromAsync(body);
     if (status !== 200) throw new Error(`status ${status}`);

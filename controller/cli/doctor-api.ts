@@ -1,17 +1,14 @@
 // The Kubernetes API → what the doctor looks at: each kind listed once, in pages that are trimmed
 // as they arrive. What may not be read is told, and done without where that is possible.
 
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { KubeConfig } from "@kubernetes/client-node";
 import { systemClock } from "../clock.ts";
 import { PORTICO_VERSION } from "../daemon/version.ts";
 import { READERS } from "../doctor/objects.ts";
 import { eventFindings } from "../doctor/service-events.ts";
 import type { DoctorCluster, DoctorPod, Finding } from "../doctor/types.ts";
+import type { ApiAccess } from "../kubeconfig/access.ts";
 import { listOf, recordOf, textOf } from "../model/json.ts";
-import { KubernetesApi, kubeConfigFromFile, kubeConfigInCluster } from "../watch/kubernetes-api.ts";
+import { KubernetesApi } from "../watch/kubernetes-api.ts";
 import { failureFromError, WatchFailure } from "../watch/list-watch-failure.ts";
 import { Requests } from "../watch/list-watch-request.ts";
 
@@ -41,33 +38,10 @@ export interface Look {
   findings: Finding[];
 }
 
-/**
- * As kubectl finds it: the file given, $KUBECONFIG, ~/.kube/config, the Pod's service account.
- * Throws a WatchFailure where there is none.
- */
-export function kubeConfigOf(file: string | undefined, context: string | undefined): KubeConfig {
-  const config = configFrom(file);
-  if (context !== undefined) {
-    if (config.getContextObject(context) === null) {
-      throw new Error(`the kubeconfig has no context ${context}: kubectl config get-contexts`);
-    }
-    config.setCurrentContext(context);
-  }
-  return config;
-}
-
-function configFrom(file: string | undefined): KubeConfig {
-  if (file !== undefined) return kubeConfigFromFile(file);
-  const isThere = process.env.KUBECONFIG || existsSync(join(homedir(), ".kube", "config"));
-  if (!isThere) return kubeConfigInCluster();
-  const config = new KubeConfig();
-  config.loadFromDefault();
-  return config;
-}
-
 /** Rejects with a WatchFailure when Services or EndpointSlices cannot be read. */
-export async function lookAtApi(config: KubeConfig, scope: Scope): Promise<Look> {
-  const lists = new Lists(config);
+export async function lookAtApi(access: ApiAccess, scope: Scope): Promise<Look> {
+  const lists = new Lists(access);
+  await lists.prepare();
   const { namespace } = scope;
   const services = await lists.services(scope);
   const slices = await lists.all("endpointslices", namespace);
@@ -100,8 +74,13 @@ class Lists {
   readonly findings: Finding[] = [];
   readonly #api: KubernetesApi;
 
-  constructor(config: KubeConfig) {
-    this.#api = new KubernetesApi(() => config, `portico/${PORTICO_VERSION}`);
+  constructor(access: ApiAccess) {
+    this.#api = new KubernetesApi(() => access, `portico/${PORTICO_VERSION}`);
+  }
+
+  /** A plugin of the kubeconfig may ask the user something first. */
+  async prepare(): Promise<void> {
+    await this.#api.prepare();
   }
 
   /** Other namespaces' count too: for names that come near, and addresses that two claim. */

@@ -8,8 +8,9 @@ import { CODES } from "../doctor/codes.ts";
 import { diagnoseAll, diagnoseService } from "../doctor/diagnose.ts";
 import { exitCodeOf, reportText } from "../doctor/report.ts";
 import type { Finding } from "../doctor/types.ts";
+import { accessFromDefaults, accessFromFile } from "../kubeconfig/load.ts";
 import { WatchFailure } from "../watch/list-watch-failure.ts";
-import { kubeConfigOf, type Look, lookAtApi, type Scope } from "./doctor-api.ts";
+import { type Look, lookAtApi, type Scope } from "./doctor-api.ts";
 import { lookAtManifests } from "./doctor-manifests.ts";
 import { lookAtNode } from "./doctor-node.ts";
 import { doctorSource } from "./doctor-source.ts";
@@ -131,10 +132,11 @@ async function viewOf(service: string | undefined, options: DoctorOptions): Prom
     const look = () => lookAtManifests(from.directory);
     return { scope, look, source: `manifests in ${from.directory}`, isAlive: false };
   }
-  const config = kubeConfigOf(from.kubeconfig, options.context);
-  const current = config.getContextObject(config.getCurrentContext())?.namespace;
-  const scope = scopeOf(service, options.namespace, current ?? "default");
-  return { scope, look: () => lookAtApi(config, scope), source: undefined, isAlive: true };
+  const { kubeconfig: file } = from;
+  const { context } = options;
+  const access = file === undefined ? accessFromDefaults(context) : accessFromFile(file, context);
+  const scope = scopeOf(service, options.namespace, access.namespace ?? "default");
+  return { scope, look: () => lookAtApi(access, scope), source: undefined, isAlive: true };
 }
 
 /** Throws when the Service's own namespace and the one given are not the same. */

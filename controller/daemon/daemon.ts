@@ -25,7 +25,7 @@ import { Operations } from "./operations.ts";
 import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
-import { createSource, describeSource, kubeConfigLoader } from "./source.ts";
+import { accessLoader, createSource, describeSource } from "./source.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
 /** As kube-proxy's; whoever started the process is to start it again. */
@@ -57,7 +57,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   const isConnected = () => sync.plane.isConnected;
   const operations = new Operations({
     ...{ options, state, log },
-    loadKubeConfig: kubeConfigLoader(options),
+    loadAccess: accessLoader(options),
     nodePortAddresses: () => sync.nodePortAddresses,
     serviceCounters: () => sync.serviceCounters.read(),
     figures: () => ({

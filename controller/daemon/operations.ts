@@ -1,7 +1,6 @@
 // What others see of a running controller: its health, its metrics, the health of Services, Events.
 // It makes those parts and passes on to them what happens; none of them decides anything.
 
-import type { KubeConfig } from "@kubernetes/client-node";
 import { systemClock, wallClock } from "../clock.ts";
 import { proxyConfigurationOf, type RunOptions, runPaths } from "../config.ts";
 import { kubeProxyConfiguration } from "../config-file-write.ts";
@@ -11,6 +10,7 @@ import { readinessAnswer } from "../health/readiness.ts";
 import type { HealthCheck } from "../health/service-health.ts";
 import { ServiceHealthFollower } from "../health/service-health-follower.ts";
 import { ServiceHealthServer } from "../health/service-health-server.ts";
+import type { ApiAccess } from "../kubeconfig/access.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { EndpointSlice, IPFamily, Kind, KindTypes, Problem, Service } from "../model/types.ts";
 import { envoyMetrics } from "../observe/envoy-metrics.ts";
@@ -39,7 +39,7 @@ export interface OperationsParts {
   state: ClusterState;
   log: Log;
   /** For writing Events; undefined: they only go to the log. */
-  loadKubeConfig: (() => KubeConfig) | undefined;
+  loadAccess: (() => ApiAccess) | undefined;
   /** Where node ports answer, and healthCheckNodePorts with them. */
   nodePortAddresses: () => readonly string[];
   serviceCounters: () => Promise<ServiceCountersSnapshot>;
@@ -59,12 +59,14 @@ export class Operations implements SyncObserver {
 
   constructor(parts: OperationsParts) {
     this.#parts = parts;
-    const { options, state, log, loadKubeConfig } = parts;
+    const { options, state, log, loadAccess } = parts;
     this.#metrics = new Metrics({ clock: wallClock, families: FAMILIES, version: PORTICO_VERSION });
     const timeoutMs = HEALTH_TIMEOUT_SYNC_PERIODS * options.syncPeriodMs;
     this.#health = new ProxyHealth({ clock: systemClock, timeoutMs, families: FAMILIES });
     this.#events = new EventRecorder({
-      sink: loadKubeConfig && new KubernetesEvents(loadKubeConfig, options.nodeName),
+      sink:
+        loadAccess &&
+        new KubernetesEvents(loadAccess, options.nodeName, `portico/${PORTICO_VERSION}`),
       log,
       clock: wallClock,
       counted: (outcome) => this.counted.events.inc({ outcome }),

@@ -1,14 +1,15 @@
 // Where the objects come from: the Kubernetes API or a folder of manifests, behind one interface.
 
-import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../clock.ts";
 import type { RunOptions } from "../config.ts";
+import type { ApiAccess } from "../kubeconfig/access.ts";
+import { accessFromFile, accessInCluster } from "../kubeconfig/load.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { KindTypes, Problem } from "../model/types.ts";
 import type { Log } from "../observe/log.ts";
 import type { Problems } from "../observe/problems.ts";
 import { KubernetesSource } from "../watch/kubernetes.ts";
-import { KubernetesApi, kubeConfigFromFile, kubeConfigInCluster } from "../watch/kubernetes-api.ts";
+import { KubernetesApi } from "../watch/kubernetes-api.ts";
 import type { WatchStatus } from "../watch/list-watch.ts";
 import type { WatchSink } from "../watch/list-watch-intake.ts";
 import { ManifestsSource } from "../watch/manifests.ts";
@@ -46,10 +47,10 @@ export function describeSource({ source }: RunOptions): string {
   return source.kind === "kubeconfig" ? `kubeconfig ${source.file}` : "the cluster it runs in";
 }
 
-/** Reads the credentials of the API server; undefined where there is none. */
-export function kubeConfigLoader({ source }: RunOptions): (() => KubeConfig) | undefined {
+/** Reads where the API server is, and who asks it; undefined where there is none. */
+export function accessLoader({ source }: RunOptions): (() => ApiAccess) | undefined {
   if (source.kind === "manifests") return undefined;
-  return source.kind === "kubeconfig" ? () => kubeConfigFromFile(source.file) : kubeConfigInCluster;
+  return source.kind === "kubeconfig" ? () => accessFromFile(source.file) : accessInCluster;
 }
 
 function notifyingSink(state: ClusterState, onChange: () => void): WatchSink {
@@ -74,7 +75,7 @@ function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surround
   const { problems, log, clock } = surroundings;
   const message = source.kind === "in-cluster" && serviceAddressProblem(process.env);
   if (message) problems.report("api-server", [{ object: "This node", message }]);
-  const load = kubeConfigLoader(options) ?? kubeConfigInCluster;
+  const load = accessLoader(options) ?? accessInCluster;
   const watches = new KubernetesSource({
     api: new KubernetesApi(load, `portico/${PORTICO_VERSION}`),
     sink,

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import type { ApiAccess } from "../kubeconfig/access.ts";
+import { accessFromText } from "../kubeconfig/load.ts";
 import { eventFromProblem } from "./event-from-problem.ts";
 import type { EventSeries } from "./events.ts";
 import { eventFromSeries, KubernetesEvents } from "./events-api.ts";
@@ -32,14 +33,13 @@ afterEach(() => {
   server.closeAllConnections();
 });
 
-function kubeConfig(): KubeConfig {
+function access(): ApiAccess {
   const { port } = server.address() as AddressInfo;
-  const config = new KubeConfig();
-  config.loadFromClusterAndUser(
-    { name: "test", server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
-    { name: "test", token: "test" },
-  );
-  return config;
+  return accessFromText(`
+clusters: [{name: test, cluster: {server: "http://127.0.0.1:${port}"}}]
+contexts: [{name: test, context: {cluster: test}}]
+current-context: test
+`);
 }
 
 const SERIES: EventSeries = {
@@ -56,7 +56,7 @@ const SERIES: EventSeries = {
 const EVENTS = "/apis/events.k8s.io/v1/namespaces/shop/events";
 
 it("creates an Event, and patches it when it repeats", async () => {
-  const events = new KubernetesEvents(kubeConfig, "node-1");
+  const events = new KubernetesEvents(access, "node-1", "test");
   expect(await events.write(SERIES)).toEqual({ outcome: "written" });
   answers = [{ status: 200, body: {} }];
   expect(await events.write({ ...SERIES, count: 3 })).toEqual({ outcome: "written" });
@@ -86,7 +86,7 @@ it("creates an Event, and patches it when it repeats", async () => {
 
 it("creates again what the API server has forgotten", async () => {
   answers = [{ status: 404, body: { kind: "Status", message: "not found" } }];
-  const events = new KubernetesEvents(kubeConfig, "node-1");
+  const events = new KubernetesEvents(access, "node-1", "test");
   expect(await events.write({ ...SERIES, count: 2 })).toEqual({ outcome: "written" });
   expect(asked.map(({ line }) => line)).toEqual([`PATCH ${EVENTS}/web.1`, `POST ${EVENTS}`]);
   expect(asked[1]?.body.series).toEqual({
@@ -96,7 +96,7 @@ it("creates again what the API server has forgotten", async () => {
 });
 
 it("leaves an Event that another node wrote alone, and counts on its own", async () => {
-  const events = new KubernetesEvents(kubeConfig, "node-1");
+  const events = new KubernetesEvents(access, "node-1", "test");
   const isThere = { status: 409, body: { kind: "Status", message: "already exists" } };
   answers = [isThere];
   expect(await events.write(SERIES)).toEqual({ outcome: "shared" });
@@ -110,7 +110,7 @@ it("leaves an Event that another node wrote alone, and counts on its own", async
 });
 
 it("tells what would be refused again from what may pass", async () => {
-  const events = new KubernetesEvents(kubeConfig, "node-1");
+  const events = new KubernetesEvents(access, "node-1", "test");
   const outcomeOf = async (status: number) => {
     answers = [{ status, body: { kind: "Status", message: "no" } }];
     return (await events.write(SERIES)).outcome;
@@ -130,9 +130,9 @@ it("loads its credentials again after they were not accepted", async () => {
   let loads = 0;
   const load = () => {
     loads += 1;
-    return kubeConfig();
+    return access();
   };
-  const events = new KubernetesEvents(load, "node-1");
+  const events = new KubernetesEvents(load, "node-1", "test");
   await events.write(SERIES);
   await events.write(SERIES);
   expect(loads).toBe(1);
@@ -143,14 +143,18 @@ it("loads its credentials again after they were not accepted", async () => {
 });
 
 it("tries again when nobody answers, or there are no credentials", async () => {
-  const config = kubeConfig();
+  const present = access();
   server.close();
   server.closeAllConnections();
-  const unreachable = new KubernetesEvents(() => config, "node-1");
+  const unreachable = new KubernetesEvents(() => present, "node-1", "test");
   expect((await unreachable.write(SERIES)).outcome).toBe("again");
-  const without = new KubernetesEvents(() => {
-    throw new Error("no file");
-  }, "node-1");
+  const without = new KubernetesEvents(
+    () => {
+      throw new Error("no file");
+    },
+    "node-1",
+    "test",
+  );
   expect(await without.write(SERIES)).toEqual({ outcome: "again", reason: "no file" });
 });
 

@@ -1,16 +1,8 @@
 // Event series → Event objects of events.k8s.io/v1, as kube-proxy writes them. One request a call.
 
-import {
-  ApiException,
-  type ConfigurationOptions,
-  EventsV1Api,
-  type EventsV1Event,
-  type KubeConfig,
-  PatchStrategy,
-  setHeaderMiddleware,
-  V1MicroTime,
-} from "@kubernetes/client-node";
+import type { ApiAccess } from "../kubeconfig/access.ts";
 import { recordOf, textOf } from "../model/json.ts";
+import { type ApiRequest, KubernetesApi } from "../watch/kubernetes-api.ts";
 import type { EventSeries, EventSink, WriteOutcome } from "./events.ts";
 
 const REPORTING_CONTROLLER = "portico";
@@ -21,21 +13,23 @@ const MAX_OWN = 1_000;
 const RIGHTS_HINT = "give it create and patch on events of events.k8s.io, as kube-proxy has";
 
 export class KubernetesEvents implements EventSink {
-  readonly #load: () => KubeConfig;
+  readonly #load: () => ApiAccess;
   readonly #nodeName: string;
+  readonly #userAgent: string;
   /** Names of the Events that this process wrote, and their counts; the last one written last. */
   readonly #own = new Map<string, number>();
-  #api: EventsV1Api | undefined;
+  #api: KubernetesApi | undefined;
 
   /** `load` is called when it is needed, and again after credentials were not accepted. */
-  constructor(load: () => KubeConfig, nodeName: string) {
+  constructor(load: () => ApiAccess, nodeName: string, userAgent: string) {
     this.#load = load;
     this.#nodeName = nodeName;
+    this.#userAgent = userAgent;
   }
 
   async write(series: EventSeries): Promise<WriteOutcome> {
     try {
-      this.#api ??= this.#load().makeApiClient(EventsV1Api);
+      this.#api ??= new KubernetesApi(this.#load, this.#userAgent);
       if (series.count === 1) return await this.#createOrShare(this.#api, series);
       await this.#patch(this.#api, series);
       return this.#wrote(series);
@@ -48,12 +42,12 @@ export class KubernetesEvents implements EventSink {
    * An Event that is there already was written for the same by another node, by an earlier process
    * or by this one. Only its author counts on, so that a cluster's nodes do not all patch it.
    */
-  async #createOrShare(api: EventsV1Api, series: EventSeries): Promise<WriteOutcome> {
+  async #createOrShare(api: KubernetesApi, series: EventSeries): Promise<WriteOutcome> {
     try {
       await this.#create(api, series);
       return this.#wrote(series);
     } catch (error) {
-      if (!(error instanceof ApiException && error.code === 409)) throw error;
+      if (!(error instanceof Refusal && error.code === 409)) throw error;
       const before = this.#own.get(series.objectName);
       if (before === undefined) return { outcome: "shared" };
       const again = { ...series, count: before + 1 };
@@ -70,45 +64,41 @@ export class KubernetesEvents implements EventSink {
     return { outcome: "written" };
   }
 
-  async #create(api: EventsV1Api, series: EventSeries): Promise<void> {
-    const body = eventFromSeries(series, this.#nodeName);
-    const options = optionsFor("application/json");
-    await api.createNamespacedEvent({ namespace: namespaceOf(series), body }, options);
+  async #create(api: KubernetesApi, series: EventSeries): Promise<void> {
+    const event = eventFromSeries(series, this.#nodeName);
+    await write(api, "POST", eventsPath(series), "application/json", event);
   }
 
   /** The Event may be gone: the API server forgets them after an hour. */
-  async #patch(api: EventsV1Api, series: EventSeries): Promise<void> {
-    const name = series.objectName;
-    const body = { series: seriesField(series) };
-    const options = optionsFor(PatchStrategy.StrategicMergePatch);
+  async #patch(api: KubernetesApi, series: EventSeries): Promise<void> {
+    const path = `${eventsPath(series)}/${encodeURIComponent(series.objectName)}`;
+    const change = { series: seriesField(series) };
     try {
-      await api.patchNamespacedEvent({ name, namespace: namespaceOf(series), body }, options);
+      await write(api, "PATCH", path, "application/strategic-merge-patch+json", change);
     } catch (error) {
-      if (!(error instanceof ApiException && error.code === 404)) throw error;
+      if (!(error instanceof Refusal && error.code === 404)) throw error;
       await this.#create(api, series);
     }
   }
 
   /** Refused is what would be refused again, as client-go's recordEvent decides. */
   #outcomeOf(error: unknown): WriteOutcome {
-    if (!(error instanceof ApiException)) {
+    if (!(error instanceof Refusal)) {
       return { outcome: "again", reason: error instanceof Error ? error.message : String(error) };
     }
-    const { code } = error;
-    const message = textOf(recordOf(statusOf(error.body)).message) || `HTTP status ${code}`;
-    if (code === 401) this.#api = undefined;
+    const { code, message } = error;
     if (code === 401 || code === 429 || code >= 500) return { outcome: "again", reason: message };
     const hint = code === 403 ? `; ${RIGHTS_HINT}` : "";
     return { outcome: "refused", reason: `${message}${hint}` };
   }
 }
 
-export function eventFromSeries(series: EventSeries, nodeName: string): EventsV1Event {
+export function eventFromSeries(series: EventSeries, nodeName: string) {
   const { subject, type, reason, action, note, objectName, firstSeen } = series;
   const { apiVersion, kind, namespace, name, uid } = subject;
   return {
     metadata: { name: objectName, namespace: namespaceOf(series) },
-    eventTime: new V1MicroTime(firstSeen),
+    eventTime: microTime(firstSeen),
     reportingController: REPORTING_CONTROLLER,
     reportingInstance: `${REPORTING_CONTROLLER}-${nodeName}`,
     action,
@@ -127,7 +117,7 @@ export function eventFromSeries(series: EventSeries, nodeName: string): EventsV1
 }
 
 function seriesField({ count, lastSeen }: EventSeries) {
-  return { count, lastObservedTime: new V1MicroTime(lastSeen) };
+  return { count, lastObservedTime: microTime(lastSeen) };
 }
 
 /** Events on objects without a namespace go to the default one, as client-go's recorder has it. */
@@ -142,22 +132,47 @@ function shortened(note: string): string {
   return `${whole.replace(/\uFFFD+$/, "")} …`;
 }
 
-/** Limits the time of a request, which the library does not. */
-function optionsFor(contentType: string): ConfigurationOptions {
-  const header = setHeaderMiddleware("content-type", contentType);
-  const pre: typeof header.pre = (context) => {
-    context.setSignal(AbortSignal.timeout(PATIENCE_MS));
-    return header.pre(context);
-  };
-  return { middleware: [{ ...header, pre }], middlewareMergeStrategy: "append" };
+/** As the API's MicroTime: six digits of a second. */
+function microTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().replace("Z", "000Z");
 }
 
-/** The library hands over the body of a refusal as text or as an object. */
-function statusOf(body: unknown): unknown {
-  if (typeof body !== "string") return body;
+function eventsPath(series: EventSeries): string {
+  const namespace = encodeURIComponent(namespaceOf(series));
+  return `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+}
+
+/** An answer of any status that is no success. */
+class Refusal extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+async function write(
+  api: KubernetesApi,
+  method: ApiRequest["method"],
+  path: string,
+  type: string,
+  json: object,
+): Promise<void> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const { status, body } = await api.send({
+    ...{ method, path, signal },
+    body: { type, text: JSON.stringify(json) },
+  });
+  const text = Buffer.concat(await Array.fromAsync(body)).toString("utf8");
+  if (status < 200 || status > 299) throw new Refusal(status, messageOf(text, status));
+}
+
+/** That of the Status object; where something else came in its place, the status alone. */
+function messageOf(text: string, status: number): string {
   try {
-    return JSON.parse(body);
+    return textOf(recordOf(JSON.parse(text)).message) || `HTTP status ${status}`;
   } catch {
-    return {};
+    return `HTTP status ${status}`;
   }
 }

@@ -1,72 +1,78 @@
-// GET requests to the API server of a kubeconfig, or of the cluster we run in. Configuration and
-// authentication are @kubernetes/client-node's; its Watch is not used, as it ends a quiet watch
-// after 30 s and makes a connection pool for every request.
+// Requests to the API server of a kubeconfig, or of the cluster we run in. What the file says is
+// read by kubeconfig/load.ts, what authenticates a request by kubeconfig/credentials.ts.
 
-import { existsSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
-import http from "node:http";
+import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import { KubeConfig } from "@kubernetes/client-node";
+import type { ApiAccess } from "../kubeconfig/access.ts";
+import { agentFor } from "../kubeconfig/agent.ts";
+import { Credentials } from "../kubeconfig/credentials.ts";
+import { ProxyError } from "../kubeconfig/proxy-connection.ts";
 import { WatchFailure } from "./list-watch-failure.ts";
 import type { Api, ApiAnswer } from "./list-watch-request.ts";
 
-const SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /** Milliseconds of silence after which the kernel asks whether the other side is still there. */
 const TCP_KEEPALIVE_MS = 15_000;
 
-/** Throws a WatchFailure "credentials" when the file cannot be read or has no current context. */
-export function kubeConfigFromFile(file: string): KubeConfig {
-  const config = new KubeConfig();
-  try {
-    config.loadFromFile(file);
-  } catch (error) {
-    const message = `The kubeconfig ${file} cannot be read: ${(error as Error).message}`;
-    throw new WatchFailure("credentials", message, "Give the path of a kubeconfig file.");
-  }
-  if (config.getCurrentCluster() === null) {
-    const message = `The kubeconfig ${file} names no cluster in its current context`;
-    throw new WatchFailure("credentials", message, "Set it: kubectl config use-context NAME.");
-  }
-  return config;
+export interface ApiRequest {
+  method: "GET" | "POST" | "PATCH";
+  /** Below the server's own, with a slash at its beginning. */
+  path: string;
+  query?: Record<string, string>;
+  /** JSON, and its content type. */
+  body?: { type: string; text: string };
+  /** Ends the request, and the body's stream as well. */
+  signal: AbortSignal;
 }
 
-/** As a Pod's service account. Throws a WatchFailure "credentials" outside a Pod. */
-export function kubeConfigInCluster(): KubeConfig {
-  if (!process.env.KUBERNETES_SERVICE_HOST || !existsSync(SERVICE_ACCOUNT_TOKEN)) {
-    const message = "This is no Pod with a service account";
-    throw new WatchFailure("credentials", message, "Give --kubeconfig FILE or --manifests DIR.");
-  }
-  const config = new KubeConfig();
-  config.loadFromCluster();
-  return config;
+interface Present {
+  access: ApiAccess;
+  credentials: Credentials;
 }
 
 export class KubernetesApi implements Api {
-  readonly server: string;
-  readonly #load: () => KubeConfig;
+  readonly #load: () => ApiAccess;
   readonly #userAgent: string;
-  readonly #agents = {
-    "http:": new http.Agent({ keepAlive: true }),
-    "https:": new https.Agent({ keepAlive: true }),
-  };
-  #config: KubeConfig | undefined;
+  #agent: { proxy: string | undefined; agent: http.Agent } | undefined;
+  #present: Present | undefined;
+  #server = "";
 
   /**
    * `load` is called now, and again after credentials were not accepted: they may have been
    * renewed. Throws what `load` throws.
    */
-  constructor(load: () => KubeConfig, userAgent: string) {
+  constructor(load: () => ApiAccess, userAgent: string) {
     this.#load = load;
     this.#userAgent = userAgent;
-    this.#config = load();
-    this.server = serverOf(this.#config);
+    this.#present = this.#loaded();
+  }
+
+  get server(): string {
+    return this.#server;
+  }
+
+  /**
+   * Has the credentials made now: a plugin that asks a person needs more time than a request has.
+   * Rejects with a WatchFailure "credentials".
+   */
+  async prepare(): Promise<void> {
+    await this.#options("GET", undefined);
   }
 
   async get(path: string, query: Record<string, string>, signal: AbortSignal): Promise<ApiAnswer> {
-    const options = await this.#requestOptions();
-    const url = new URL(`${this.server}${path}?${new URLSearchParams(query)}`);
-    const response = await responseTo(url, { ...options, signal });
-    if (response.statusCode === 401) this.#config = undefined;
+    return this.send({ method: "GET", path, query, signal });
+  }
+
+  /** Resolves with any HTTP status. Rejects when there is no answer. */
+  async send(asked: ApiRequest): Promise<ApiAnswer> {
+    const options = await this.#options(asked.method, asked.body);
+    const query = new URLSearchParams(asked.query).toString();
+    const url = new URL(`${this.server}${asked.path}${query === "" ? "" : `?${query}`}`);
+    const signed = { ...options, signal: asked.signal };
+    const response = await responseTo(url, signed, asked.body?.text).catch((error) => {
+      this.#reload();
+      throw error;
+    });
+    if (response.statusCode === 401) this.#refused();
     return {
       status: response.statusCode ?? 0,
       retryAfterMs: Number(response.headers["retry-after"] ?? 0) * 1_000 || 0,
@@ -74,40 +80,75 @@ export class KubernetesApi implements Api {
     };
   }
 
-  /** TLS options, credentials and the connections to use. */
-  async #requestOptions(): Promise<https.RequestOptions> {
-    const options: https.RequestOptions = {
-      headers: { accept: "application/json", "user-agent": this.#userAgent },
-    };
+  #refused(): void {
+    this.#present?.credentials.refused();
+    this.#reload();
+  }
+
+  /** Reads the file again; what is cached of it goes on unless it says something else now. */
+  #reload(): void {
     try {
-      this.#config ??= this.#load();
-      await this.#config.applyToHTTPSOptions(options);
-    } catch (error) {
-      this.#config = undefined;
-      if (error instanceof WatchFailure) throw error;
-      const message = `The credentials for ${this.server}: ${(error as Error).message}`;
-      throw new WatchFailure("credentials", message, "Look at the user of the kubeconfig.");
+      const access = this.#load();
+      if (JSON.stringify(access) === JSON.stringify(this.#present?.access)) return;
+    } catch {
+      // The next request says what is wrong.
     }
-    // The library's agent keeps the certificates of the first request for ever. Ours takes them
-    // from the options of each; but only the library's knows the way through a proxy.
-    const isProxied = this.#config.getCurrentCluster()?.proxyUrl !== undefined;
-    const protocol = this.server.startsWith("http:") ? "http:" : "https:";
-    return isProxied ? options : { ...options, agent: this.#agents[protocol] };
+    this.#present = undefined;
+  }
+
+  #loaded(): Present {
+    const access = this.#load();
+    this.#server = access.server;
+    return { access, credentials: new Credentials(access) };
+  }
+
+  async #options(
+    method: ApiRequest["method"],
+    body: ApiRequest["body"],
+  ): Promise<https.RequestOptions> {
+    this.#present ??= this.#loaded();
+    const { access, credentials } = this.#present;
+    try {
+      const { headers, tls } = await credentials.forRequest();
+      const own = { accept: "application/json", "user-agent": this.#userAgent };
+      const content = body && {
+        "content-type": body.type,
+        "content-length": Buffer.byteLength(body.text),
+      };
+      const agent = this.#agentFor(access);
+      return { method, agent, headers: { ...own, ...content, ...headers }, ...tls };
+    } catch (error) {
+      this.#refused();
+      const message = `The credentials for ${this.server}: ${(error as Error).message}`;
+      throw new WatchFailure("credentials", message, `Look at the user of ${access.source}.`);
+    }
+  }
+
+  /** The same for all requests, until the way to the API server is another. */
+  #agentFor({ proxy }: ApiAccess): http.Agent {
+    if (!this.#agent || this.#agent.proxy !== proxy?.href) {
+      this.#agent = { proxy: proxy?.href, agent: agentFor(this.server, proxy) };
+    }
+    return this.#agent.agent;
   }
 }
 
-function serverOf(config: KubeConfig): string {
-  const server = config.getCurrentCluster()?.server ?? "";
-  if (URL.canParse(server)) return server.replace(/\/+$/, "");
-  const message = `The API server's address ${JSON.stringify(server)} is not a URL`;
-  throw new WatchFailure("credentials", message, "Look at clusters[].cluster.server.");
+async function responseTo(
+  url: URL,
+  options: https.RequestOptions,
+  body: string | undefined,
+): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const send = url.protocol === "http:" ? http.request : https.request;
+  const asked = send(url, options, resolve);
+  asked.on("error", (error) => reject(error instanceof ProxyError ? throughProxy(error) : error));
+  asked.on("socket", (socket) => socket.setKeepAlive(true, TCP_KEEPALIVE_MS));
+  asked.end(body);
+  return promise;
 }
 
-async function responseTo(url: URL, options: https.RequestOptions): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const send = url.protocol === "http:" ? http.get : https.get;
-  const asked = send(url, options, resolve);
-  asked.on("error", reject);
-  asked.on("socket", (socket) => socket.setKeepAlive(true, TCP_KEEPALIVE_MS));
-  return promise;
+function throughProxy({ message }: ProxyError): WatchFailure {
+  const text = `The proxy on the way to the API server, ${message}.`;
+  const hint = "Look at proxy-url of the kubeconfig, or at HTTPS_PROXY and NO_PROXY.";
+  return new WatchFailure("unreachable", text, hint);
 }

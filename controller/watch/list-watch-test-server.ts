@@ -4,8 +4,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../clock.ts";
+import type { ApiAccess } from "../kubeconfig/access.ts";
+import { accessFromText } from "../kubeconfig/load.ts";
 
 interface Metadata {
   name: string;
@@ -63,14 +64,13 @@ export class TestServer {
     return server;
   }
 
-  kubeConfig(): KubeConfig {
+  access(): ApiAccess {
     const { port } = this.#http.address() as AddressInfo;
-    const config = new KubeConfig();
-    config.loadFromClusterAndUser(
-      { name: "test", server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
-      { name: "test", token: "test" },
-    );
-    return config;
+    return accessFromText(`
+clusters: [{name: test, cluster: {server: "http://127.0.0.1:${port}"}}]
+contexts: [{name: test, context: {cluster: test}}]
+current-context: test
+`);
   }
 
   get names(): string[] {

@@ -28,7 +28,7 @@ beforeEach(async () => {
       optional: true,
       parse: serviceFromObject,
     },
-    api: new KubernetesApi(() => server.kubeConfig(), "test"),
+    api: new KubernetesApi(() => server.access(), "test"),
     sink: state,
     reportProblems: (object, list) => problems.set(object, list),
     onStatus: (status) => statuses.push(status),

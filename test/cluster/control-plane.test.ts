@@ -45,10 +45,10 @@ it("is reached from outside its network namespace, and has its own address insid
 
 it("stands still when told, and nothing is lost when it goes on", async () => {
   const objects = new Objects(plane.kubeConfig());
-  const before = new Follower(plane.kubeConfig("proxy"));
+  const before = new Follower(plane.access("proxy"));
   await expect.poll(() => before.state.isSynced(), SECONDS).toBe(true);
   plane.pauseApiServer();
-  const during = new Follower(plane.kubeConfig("proxy"));
+  const during = new Follower(plane.access("proxy"));
   const created = objects.createService({ name: "orders", spec: { ports: [{ port: 80 }] } });
   plane.resumeApiServer();
   await created;

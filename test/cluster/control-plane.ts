@@ -10,6 +10,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
+import type { ApiAccess } from "../../controller/kubeconfig/access.ts";
+import { accessFromText } from "../../controller/kubeconfig/load.ts";
 import { type Bridge, bridgeInto } from "./bridge.ts";
 import { buildControlPlane, type Program, type Programs } from "./build.ts";
 import { RunningProgram } from "./program.ts";
@@ -249,6 +251,11 @@ export class ControlPlane {
     const config = new KubeConfig();
     config.loadFromString(this.#kubeconfigText(user, server));
     return config;
+  }
+
+  /** The same for Portico's own code. */
+  access(user: User = "admin", server = this.server): ApiAccess {
+    return accessFromText(this.#kubeconfigText(user, server));
   }
 
   #kubeconfigText(user: User, server: string): string {

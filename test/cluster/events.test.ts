@@ -27,7 +27,7 @@ const SERIES: EventSeries = {
 };
 
 it("is let write an Event, and its count", async () => {
-  const events = new KubernetesEvents(() => plane.kubeConfig("proxy"), "node-1");
+  const events = new KubernetesEvents(() => plane.access("proxy"), "node-1", "test");
   expect(await events.write(SERIES)).toEqual({ outcome: "written" });
   expect(await events.write({ ...SERIES, count: 5 })).toEqual({ outcome: "written" });
   const api = plane.kubeConfig().makeApiClient(EventsV1Api);
@@ -42,7 +42,7 @@ it("is let write an Event, and its count", async () => {
 
 it("shares an Event that another node wrote, whose author counts when it comes again", async () => {
   const [one, other] = ["node-1", "node-2"].map(
-    (node) => new KubernetesEvents(() => plane.kubeConfig("proxy"), node),
+    (node) => new KubernetesEvents(() => plane.access("proxy"), node, "test"),
   );
   const series = { ...SERIES, objectName: "web.shared" };
   expect(await one?.write(series)).toEqual({ outcome: "written" });
@@ -58,14 +58,14 @@ it("shares an Event that another node wrote, whose author counts when it comes a
 });
 
 it("writes Events on Nodes too, and over what the API server has forgotten", async () => {
-  const events = new KubernetesEvents(() => plane.kubeConfig("proxy"), "node-1");
+  const events = new KubernetesEvents(() => plane.access("proxy"), "node-1", "test");
   const subject = { apiVersion: "v1", kind: "Node", namespace: "", name: "node-1", uid: "" };
   const series = { ...SERIES, subject, objectName: "node-1.1", count: 2 };
   expect(await events.write(series)).toEqual({ outcome: "written" });
 });
 
 it("says what is missing when it may not", async () => {
-  const events = new KubernetesEvents(() => plane.kubeConfig("nobody"), "node-1");
+  const events = new KubernetesEvents(() => plane.access("nobody"), "node-1", "test");
   const outcome = await events.write({ ...SERIES, objectName: "web.2" });
   expect(outcome).toMatchObject({
     outcome: "refused",

@@ -1,7 +1,7 @@
 // A KubernetesSource that feeds a ClusterState from a real API server, and what it said on the way.
 
-import type { KubeConfig } from "@kubernetes/client-node";
 import { systemClock } from "../../controller/clock.ts";
+import type { ApiAccess } from "../../controller/kubeconfig/access.ts";
 import { ClusterState } from "../../controller/model/cluster-state.ts";
 import { KubernetesSource } from "../../controller/watch/kubernetes.ts";
 import { KubernetesApi } from "../../controller/watch/kubernetes-api.ts";
@@ -15,9 +15,9 @@ export class Follower {
   readonly told: WatchStatus[] = [];
   readonly #source: KubernetesSource;
 
-  constructor(config: KubeConfig, serviceProxyName?: string) {
+  constructor(access: ApiAccess, serviceProxyName?: string) {
     this.#source = new KubernetesSource({
-      api: new KubernetesApi(() => config, "portico/test"),
+      api: new KubernetesApi(() => access, "portico/test"),
       sink: this.state,
       reportProblems: () => {},
       onStatus: (status) => this.told.push(status),

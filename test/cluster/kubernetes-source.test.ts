@@ -38,7 +38,7 @@ async function newNamespace(): Promise<Objects> {
 }
 
 function follow(user: User = "proxy", server = plane.server, proxyName?: string): Follower {
-  const follower = new Follower(plane.kubeConfig(user, server), proxyName);
+  const follower = new Follower(plane.access(user, server), proxyName);
   running.add(follower);
   return follower;
 }
@@ -197,14 +197,13 @@ describe("faults", () => {
   });
 
   it("a token that is not accepted, and a certificate of another authority, are told", async () => {
-    const stranger = plane.kubeConfig("proxy");
-    Object.assign(stranger.users[0] ?? {}, { token: "nonsense" });
-    const unknown = new Follower(stranger);
+    const access = plane.access("proxy");
+    const token = { text: "nonsense", file: undefined };
+    const unknown = new Follower({ ...access, user: { ...access.user, token } });
     running.add(unknown);
     await expect.poll(() => unknown.failureCodes, SECONDS).toEqual(["unauthorized"]);
-    const distrustful = plane.kubeConfig("proxy");
-    Object.assign(distrustful.clusters[0] ?? {}, { caData: undefined });
-    const refusing = new Follower(distrustful);
+    const tls = { ...access.tls, authority: undefined };
+    const refusing = new Follower({ ...access, tls });
     running.add(refusing);
     await expect.poll(() => refusing.failureCodes, SECONDS).toEqual(["certificate"]);
     expect(refusing.told[0]?.failure?.message).toContain("not signed by the expected authority");

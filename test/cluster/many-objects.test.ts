@@ -24,7 +24,7 @@ it.each([
   try {
     const objects = new Objects(plane.kubeConfig());
     await createServices(objects);
-    const follower = new Follower(plane.kubeConfig("proxy"));
+    const follower = new Follower(plane.access("proxy"));
     const isSynced = () => follower.state.isSynced();
     await expect.poll(isSynced, { timeout: 20_000, interval: 5 }).toBe(true);
     expect(follower.state.services.size).toBe(SERVICES + 1); // and the Service kubernetes
