@@ -17,7 +17,7 @@ export async function tableFromManifests(
   directory: string,
   nodeName: string | undefined,
 ): Promise<{ entries: Table; warnings: Problem[] }> {
-  const state = await stateFromManifests(directory);
+  const { state, leftOut } = await stateFromManifests(directory);
   if (nodeName !== undefined && !state.nodes.has(nodeName)) {
     throw new Error(`${directory} has no Node ${nodeName}; nothing was pushed`);
   }
@@ -25,11 +25,18 @@ export async function tableFromManifests(
   const { upserted, problems } = new NodeFollower(state, options).update();
   const table = new TargetTable();
   table.apply(upserted, []);
-  const warnings = [...problems, ...table.problems(), ...upserted.flatMap(whatOnlyAKernelDoes)];
+  const warnings = [
+    ...leftOut,
+    ...problems,
+    ...table.problems(),
+    ...upserted.flatMap(whatOnlyAKernelDoes),
+  ];
   return { entries: table.entries, warnings };
 }
 
-async function stateFromManifests(directory: string): Promise<ClusterState> {
+async function stateFromManifests(
+  directory: string,
+): Promise<{ state: ClusterState; leftOut: readonly Problem[] }> {
   if ((await namesIn(directory)).length === 0) {
     throw new Error(`${directory} has no file *.yaml, *.yml or *.json; nothing was pushed`);
   }
@@ -48,8 +55,9 @@ async function stateFromManifests(directory: string): Promise<ClusterState> {
   });
   await source.start();
   await source.stop();
-  if (problems.length === 0) return state;
-  const lines = problems.map(({ object, message }) => `${object}: ${message}`);
+  const faults = problems.filter(({ isHarmless }) => !isHarmless);
+  if (faults.length === 0) return { state, leftOut: problems };
+  const lines = faults.map(({ object, message }) => `${object}: ${message}`);
   throw new Error([...lines, "nothing was pushed"].join("\n"));
 }
 

@@ -121,10 +121,10 @@ export class Operations implements SyncObserver {
     }
   }
 
-  /** Tells people: in an Event where it is an object of the cluster's, in the log otherwise. */
+  /** In an Event where an object of the cluster's is wrong, in the log otherwise. */
   problemAppeared(problem: Problem): void {
     const event = eventFromProblem(problem, (kind, key) => this.#uidOf(kind, key));
-    if (event) this.#events.record(event);
+    if (event && !problem.isHarmless) this.#events.record(event);
     else this.#parts.log.warn({ object: problem.object }, problem.message);
   }
 

@@ -133,7 +133,10 @@ function manifests(directory: string, sink: WatchSink, surroundings: Surrounding
         kind: "manifests",
         synced: state.isSynced(),
         restarts: 0,
-        error: present.map(({ object, message }) => `${object}: ${message}`).join("; "),
+        error: present
+          .filter(({ isHarmless }) => !isHarmless)
+          .map(({ object, message }) => `${object}: ${message}`)
+          .join("; "),
       },
     ],
   };

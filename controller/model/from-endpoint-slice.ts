@@ -11,7 +11,8 @@ const NO_HINTS: readonly string[] = Object.freeze([]);
 
 /**
  * No value: it has no name, or holds names instead of addresses (addressType FQDN), which a Service
- * proxy ignores. Bad ports and endpoints are left out, each with a problem.
+ * proxy ignores. Bad ports and endpoints are left out, each with a problem; a port without a number,
+ * which Kubernetes allows, with one that is harmless (kube-proxy's endpointslicecache.go ignores it).
  */
 export function endpointSliceFromObject(json: unknown): Parsed<EndpointSlice> {
   const reader = new ObjectReader("EndpointSlice", json, true);
@@ -38,6 +39,11 @@ function endpointPorts(reader: ObjectReader): EndpointPort[] {
   for (const [index, item] of listOf(reader.root.ports).entries()) {
     const record = recordOf(item);
     const field = `ports[${index}]`;
+    if (isNumberOfNoPort(record.port)) {
+      const given = `${field}.port is ${shown(record.port)}`;
+      reader.leftOut(`${given}: this port is left out; give it a number from 1 to 65535`);
+      continue;
+    }
     const before = reader.problems.length;
     const port = reader.port(`${field}.port`, record.port, 1);
     const protocol = reader.oneOf(`${field}.protocol`, record.protocol, ["TCP", "UDP", "SCTP"]);
@@ -45,6 +51,13 @@ function endpointPorts(reader: ObjectReader): EndpointPort[] {
     ports.push({ name: textOf(record.name), protocol, port });
   }
   return ports;
+}
+
+/** The API server takes any whole number of 32 bits, and none. */
+function isNumberOfNoPort(port: unknown): boolean {
+  if (port === undefined || port === null) return true;
+  if (typeof port !== "number" || (port | 0) !== port) return false;
+  return port < 1 || port > 65_535;
 }
 
 function endpoints(reader: ObjectReader, family: IPFamily): Endpoint[] {

@@ -2,10 +2,13 @@
 // seconds; what is kept of it changes almost never.
 
 import { parseAddress, parseCIDR } from "./ip.ts";
-import { listOf, ObjectReader, type Parsed, recordOf, textOf, textsOf } from "./json.ts";
+import { listOf, ObjectReader, type Parsed, recordOf, shown, textOf, textsOf } from "./json.ts";
 import type { Node } from "./types.ts";
 
-/** No value: it has no name. Bad addresses are left out, each with a problem. */
+/**
+ * No value: it has no name. Bad CIDRs are left out, each with a problem; addresses that are names,
+ * which Kubernetes allows, with one that is harmless.
+ */
 export function nodeFromObject(json: unknown): Parsed<Node> {
   const reader = new ObjectReader("Node", json, false);
   const { metadata, spec } = reader;
@@ -24,8 +27,15 @@ export function nodeFromObject(json: unknown): Parsed<Node> {
 
 function addressesOfType(reader: ObjectReader, type: string): string[] {
   const records = listOf(reader.status.addresses).map(recordOf);
-  const texts = records.filter((record) => record.type === type).map((record) => record.address);
-  return reader.parsedTexts(`status.addresses of type ${type}`, texts, parseAddress);
+  const own = records.filter((record) => record.type === type);
+  return own.flatMap(({ address }) => {
+    const parsed = parseAddress(textOf(address).trim());
+    if (parsed !== undefined) return [parsed];
+    const given = `status.addresses: the ${type} ${shown(address)}`;
+    if (typeof address !== "string") reader.problem(`${given} must be a text`);
+    else reader.leftOut(`${given} is not an IP address, and is left out; the kubelet sets it`);
+    return [];
+  });
 }
 
 /** As kube-proxy does (config.NodeTopologyConfig): other labels change too often to be watched. */

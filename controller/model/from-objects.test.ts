@@ -216,17 +216,28 @@ describe("endpointSliceFromObject", () => {
       null,
       { addresses: ["10.1.1.1"] },
     ];
-    const parsed = slice({ endpoints, ports: [{ port: 0 }, {}] });
+    const parsed = slice({ endpoints, ports: [{ port: "80" }, { port: 80.5 }] });
     expect(parsed.value?.endpoints).toHaveLength(1);
     expect(messages(parsed)).toMatchInlineSnapshot(`
       [
-        "ports[0].port is 0; it must be a number from 1 to 65535",
-        "ports[1].port is not given; it must be a number from 1 to 65535",
+        "ports[0].port is "80"; it must be a number from 1 to 65535",
+        "ports[1].port is 80.5; it must be a number from 1 to 65535",
         "endpoints[0].addresses[0] is "fd00::1"; it must be an IPv4 address",
         "endpoints[1].addresses[0] is not given; it must be an IPv4 address",
         "endpoints[2].addresses[0] is not given; it must be an IPv4 address",
       ]
     `);
+  });
+
+  test("a port without a number is left out, and no harm is done", () => {
+    const numbers = [undefined, null, 0, -1, 70_000, 80];
+    const parsed = slice({ ports: numbers.map((port, index) => ({ name: `p${index}`, port })) });
+    expect(parsed.value?.ports).toEqual([{ name: "p5", protocol: "TCP", port: 80 }]);
+    expect(parsed.problems).toHaveLength(5);
+    expect(parsed.problems.map(({ isHarmless }) => isHarmless)).toEqual(Array(5).fill(true));
+    expect(messages(parsed)[0]).toBe(
+      "ports[0].port is not given: this port is left out; give it a number from 1 to 65535",
+    );
   });
 
   test("a slice of names is none of ours; an unknown kind of addresses is wrong", () => {
@@ -263,6 +274,28 @@ test("nodeFromObject: InternalIPs first, topology labels only", () => {
       deleting: true,
     },
   });
+});
+
+test("nodeFromObject: an address that is a name is left out, and no harm is done", () => {
+  const addresses = [
+    { type: "InternalIP", address: "node-1.example" },
+    { type: "InternalIP", address: "192.0.2.1" },
+    { type: "Hostname", address: "node-1" },
+    { type: "InternalDNS", address: "node-1.internal" },
+    { type: "InternalIP", address: 7 },
+  ];
+  const parsed = nodeFromObject({ metadata: { name: "node-1" }, status: { addresses } });
+  expect(parsed.value?.addresses).toEqual(["192.0.2.1"]);
+  expect(parsed.problems).toEqual([
+    {
+      object: "Node node-1",
+      message:
+        'status.addresses: the InternalIP "node-1.example" is not an IP address, and is left ' +
+        "out; the kubelet sets it",
+      isHarmless: true,
+    },
+    { object: "Node node-1", message: "status.addresses: the InternalIP 7 must be a text" },
+  ]);
 });
 
 test("serviceCIDRFromObject", () => {

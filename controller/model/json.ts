@@ -85,6 +85,11 @@ export class ObjectReader {
     this.problems.push({ object: this.object, message, ...(reason && { reason }) });
   }
 
+  /** Of a part that Kubernetes allows, and that no proxy can use. */
+  leftOut(message: string): void {
+    this.problems.push({ object: this.object, message, isHarmless: true });
+  }
+
   /** One of `known`; the first of them when absent. */
   oneOf<T extends string>(field: string, value: unknown, known: readonly [T, ...T[]]): T {
     if (value === undefined || value === null || value === "") return known[0];

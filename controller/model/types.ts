@@ -120,6 +120,8 @@ export interface Problem {
   object: string;
   /** What is wrong, with the value, and what to do about it. */
   message: string;
+  /** The object is valid, and what is named is of no use to a proxy: it is left out, no more. */
+  isHarmless?: true;
   /** In one word of CamelCase, for the Event; absent: no better word than ServiceProxyProblem. */
   reason?: string;
 }

@@ -1,15 +1,16 @@
 // The text of one manifest file (YAML or JSON, many documents, Lists) → its objects, each with its
 // line. No I/O. A file that is wrong anywhere gives no objects: whoever reads it keeps the last
-// good ones.
+// good ones. Wrong is what the API server would refuse; what it takes and no proxy can use is left
+// out of its object.
 
 import { isMap, isNode, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { nodeFromObject } from "../model/from-node.ts";
-import { serviceFromObject } from "../model/from-service.ts";
 import { serviceCIDRFromObject } from "../model/from-service-cidr.ts";
 import { listOf, type Parsed, recordOf, shown, textOf } from "../model/json.ts";
 import type { EndpointSlice, Node, Problem, ServiceCIDR } from "../model/types.ts";
 import { type Pod, podFromObject } from "./manifests-pod.ts";
+import { manifestServiceFromObject } from "./manifests-service.ts";
 import { type SelectingService, selectingServiceFrom } from "./slices-from-pods.ts";
 
 export interface ManifestValues {
@@ -36,6 +37,7 @@ export interface ManifestFile {
   name: string;
   /** Undefined when the file is wrong. */
   objects: ManifestObject[] | undefined;
+  /** All of them harmless when the file is right. */
   problems: Problem[];
   /** Kinds that are none of ours. */
   ignoredKinds: Set<string>;
@@ -46,7 +48,7 @@ const KINDS: Readonly<Record<string, (json: unknown) => Parsed<ManifestContent>>
   "/Service": (json) =>
     as(
       "Service",
-      mapped(serviceFromObject(json), (value) => selectingServiceFrom(value, json)),
+      mapped(manifestServiceFromObject(json), (value) => selectingServiceFrom(value, json)),
     ),
   "/Pod": (json) => as("Pod", podFromObject(json)),
   "/Node": (json) => as("Node", nodeFromObject(json)),
@@ -66,7 +68,7 @@ export function manifestFileFromText(name: string, text: string): ManifestFile {
     const content = readItem(json, place, file);
     if (content) objects.push(content);
   }
-  if (file.problems.length === 0) file.objects = objects;
+  if (file.problems.every(({ isHarmless }) => isHarmless)) file.objects = objects;
   return file;
 }
 
@@ -85,7 +87,11 @@ export function manifestItems(name: string, text: string, problems: Problem[]): 
   const problem = (offset: number, message: string) =>
     problems.push({ object: `File ${name}`, message: `${place(offset)}: ${message}` });
   const items: ManifestItem[] = [];
-  for (const document of parseAllDocuments(text, { lineCounter, prettyErrors: false })) {
+  for (const document of parseAllDocuments(text, {
+    lineCounter,
+    prettyErrors: false,
+    merge: true,
+  })) {
     for (const error of document.errors) problem(error.pos[0], error.message);
     const { contents } = document;
     if (document.errors.length > 0 || contents === null) continue;
@@ -93,8 +99,9 @@ export function manifestItems(name: string, text: string, problems: Problem[]): 
     try {
       const json: unknown = document.toJS();
       if (json === null) continue;
-      const parts = isListObject(json) ? listItems(json, contents) : [{ json, offset: start }];
-      for (const part of parts) items.push({ json: part.json, place: place(part.offset) });
+      for (const part of partsOf(json, contents, start)) {
+        items.push({ json: part.json, place: place(part.offset) });
+      }
     } catch (error) {
       // An alias of nothing, or so many that they would fill the memory.
       problem(start, error instanceof Error ? error.message : String(error));
@@ -103,17 +110,28 @@ export function manifestItems(name: string, text: string, problems: Problem[]): 
   return items;
 }
 
-function isListObject(json: unknown): boolean {
-  const { apiVersion, kind, items } = recordOf(json);
-  return apiVersion === "v1" && textOf(kind).endsWith("List") && Array.isArray(items);
+interface Part {
+  json: unknown;
+  offset: number;
 }
 
-function listItems(json: unknown, contents: unknown): { json: unknown; offset: number }[] {
+/** The object itself, or the items of a List, whose items may be Lists again. */
+function partsOf(json: unknown, contents: unknown, offset: number): Part[] {
+  const { apiVersion, kind, items } = recordOf(json);
+  const [, itemKind] = /^(.*)List$/.exec(textOf(kind)) ?? [];
+  if (itemKind === undefined || !(items === null || Array.isArray(items)))
+    return [{ json, offset }];
   const nodes = isMap(contents) ? contents.get("items", true) : undefined;
-  return listOf(recordOf(json).items).map((item, index) => {
+  return listOf(items).flatMap((item, index) => {
     const node: unknown = isSeq(nodes) ? nodes.items[index] : undefined;
-    return { json: item, offset: (isNode(node) ? node.range?.[0] : undefined) ?? 0 };
+    const start = (isNode(node) ? node.range?.[0] : undefined) ?? offset;
+    return partsOf(withKind(item, apiVersion, itemKind), node, start);
   });
+}
+
+/** The API server leaves them out of the items of a ServiceList and the like. */
+function withKind(item: unknown, apiVersion: unknown, kind: string): unknown {
+  return kind === "" ? item : { apiVersion, kind, ...recordOf(item) };
 }
 
 function readItem(json: unknown, place: string, file: ManifestFile): ManifestObject | undefined {
@@ -131,8 +149,8 @@ function readItem(json: unknown, place: string, file: ManifestFile): ManifestObj
     return undefined;
   }
   const { value, problems } = read(json);
-  for (const { object, message } of problems) {
-    file.problems.push({ object, message: `${place}: ${message}` });
+  for (const problem of problems) {
+    file.problems.push({ ...problem, message: `${place}: ${problem.message}` });
   }
   return value && { ...value, object: identityOf(value), place };
 }

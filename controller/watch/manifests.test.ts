@@ -190,6 +190,21 @@ describe("a file that is wrong", () => {
   });
 });
 
+test("a part that is left out holds nothing back, and is reported until it is mended", async () => {
+  const slice = (port: string) => `---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, ports: [{${port}}],
+ metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}}
+`;
+  write("web.yaml", service("web") + slice("name: a"));
+  await start();
+  expect(services()).toEqual(["web:80"]);
+  expect(problems).toMatchObject([{ object: "EndpointSlice default/web-1", isHarmless: true }]);
+  expect(problems[0]?.message).toMatch(/^web\.yaml:8: ports\[0\].* from 1 to 65535$/);
+  write("web.yaml", service("web", 81) + slice("name: a, port: 1"));
+  await eventually(() => expect(services()).toEqual(["web:81"]));
+  expect(problems).toEqual([]);
+});
+
 test("a folder that is not there yet: a problem, nothing synced, and tried again", async () => {
   rmSync(directory, { recursive: true });
   await start(10);

@@ -173,10 +173,9 @@ export class ManifestsSource {
 
 function problemsOf({ read, lastGood }: KnownFile): Problem[] {
   const consequence = lastGood ? "what it said before stays" : "nothing of this file is used";
-  return read.problems.map(({ object, message }) => ({
-    object,
-    message: `${message} (${consequence})`,
-  }));
+  return read.problems.map((problem) =>
+    problem.isHarmless ? problem : { ...problem, message: `${problem.message} (${consequence})` },
+  );
 }
 
 /** Sorted, so that which of two definitions counts does not depend on the file system. */
