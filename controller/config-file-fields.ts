@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { goDuration, parseGoDuration } from "./config-file-duration.ts";
 import { addressAndPort, parseAddress, parseCIDR } from "./model/ip.ts";
+import { recordOf } from "./model/json.ts";
 import type { BindAddress } from "./observe/http-endpoint.ts";
 
 export const NOT_ALLOWED = Symbol("not allowed");
@@ -11,8 +12,10 @@ type Parsed<T> = T | typeof NOT_ALLOWED;
 
 /** One setting. */
 export interface Field<T> {
-  /** Of a value that is not null. */
+  /** Of a value that is not null; null is as if absent, unless `refusesNull`. */
   parse(json: unknown): Parsed<T>;
+  /** Go reads null into it by the same code as a text, and fails. */
+  refusesNull?: true;
   /** For people, after "give": "a whole number from 0 to 31". */
   allowed: string;
   /** When it is not set, as kube-proxy has it. */
@@ -74,11 +77,14 @@ interface Bounds {
 function wholeNumber<F>(fallback: F, zero: number | F, { least, most }: Bounds): Field<number | F> {
   const parse = (json: unknown) => {
     if (json === 0) return zero;
-    if (typeof json !== "number" || !Number.isInteger(json)) return NOT_ALLOWED;
-    return json >= least && json <= most ? json : NOT_ALLOWED;
+    return isWholeNumber(json, { least, most }) ? json : NOT_ALLOWED;
   };
   const write = (value: number | F) => value ?? null;
   return field(fallback, `a whole number from ${least} to ${most}`, parse, write);
+}
+
+function isWholeNumber(json: unknown, { least, most }: Bounds): json is number {
+  return typeof json === "number" && Number.isInteger(json) && json >= least && json <= most;
 }
 
 export function integer(fallback: number, bounds: Bounds): Field<number> {
@@ -98,15 +104,24 @@ export function decimal(fallback: number): Field<number> {
   );
 }
 
-/** Milliseconds. */
+const DURATION = "a duration such as 250ms, 30s or 1h30m";
+
+/** Milliseconds, perhaps negative: whether that is right depends on other settings. */
 export function duration<F extends number | undefined>(fallback: F): Field<number | F> {
+  return { ...nullableDuration(fallback), refusesNull: true };
+}
+
+/** The same, where kube-proxy has a pointer. */
+export function nullableDuration<F extends number | undefined>(fallback: F): Field<number | F> {
   const parse = (json: unknown) => {
     const milliseconds = typeof json === "string" ? parseGoDuration(json) : undefined;
-    if (milliseconds === undefined || milliseconds < 0) return NOT_ALLOWED;
+    if (milliseconds === undefined) return NOT_ALLOWED;
     return milliseconds === 0 ? fallback : milliseconds;
   };
-  const write = (value: number | F) => goDuration(value ?? 0);
-  return field<number | F>(fallback, "a duration such as 250ms, 30s or 1h30m", parse, write);
+  const write = (value: number | F) => {
+    return value !== undefined && value < 0 ? `-${goDuration(-value)}` : goDuration(value ?? 0);
+  };
+  return field<number | F>(fallback, DURATION, parse, write);
 }
 
 /** Canonical. */
@@ -141,17 +156,17 @@ export function parseBindAddress(text: string, defaultPort: number): BindAddress
   return parsed !== undefined && isPort ? { address: parsed, port } : undefined;
 }
 
-/** Canonical CIDRs, of "10.1.0.0/16" or "10.1.0.0/16,fd00::/48": one, or one of each family. */
-export function clusterCIDR(): Field<string[]> {
-  const parse = (json: unknown) => {
-    const parts = json === "" ? [] : String(json).split(",");
-    const cidrs = parts.map(parseCIDR).filter((cidr) => cidr !== undefined);
-    const families = new Set(cidrs.map((cidr) => cidr.includes(":")));
-    const isWhole = cidrs.length === parts.length && families.size === cidrs.length;
-    return isWhole ? cidrs : NOT_ALLOWED;
-  };
-  const allowed = "a CIDR, or one of each family such as 10.244.0.0/16,fd00:10:244::/56";
-  return field<string[]>([], allowed, parse, (value) => value.join(","));
+export const CLUSTER_CIDR = "a CIDR, or one of each family such as 10.244.0.0/16,fd00:10:244::/56";
+
+/**
+ * Canonical CIDRs, of "10.1.0.0/16" or "10.1.0.0/16,fd00::/48": one, or one of each family; none of
+ * an empty text. Undefined when it is neither.
+ */
+export function clusterCIDRsFrom(text: string): string[] | undefined {
+  const parts = text === "" ? [] : text.split(",");
+  const cidrs = parts.map(parseCIDR).filter((cidr) => cidr !== undefined);
+  const families = new Set(cidrs.map((cidr) => cidr.includes(":")));
+  return cidrs.length === parts.length && families.size === cidrs.length ? cidrs : undefined;
 }
 
 const NODE_PORT_KEYWORDS: readonly unknown[] = ["primary", "localhost", "all"];
@@ -171,10 +186,32 @@ export function nodePortAddresses(): Field<string[]> {
   return field<string[]>([], allowed, parse, nullIfEmpty);
 }
 
-/** Of a shape that nobody here looks into. */
-export function list(): Field<unknown[]> {
-  const parse = (json: unknown) => (Array.isArray(json) ? json : NOT_ALLOWED);
-  return field<unknown[]>([], "a list", parse, nullIfEmpty);
+export function texts(): Field<string[]> {
+  const parse = (json: unknown) => {
+    const isRight = Array.isArray(json) && json.every((each) => isTextOrNull(each));
+    return isRight ? json.map((each) => each ?? "") : NOT_ALLOWED;
+  };
+  return field<string[]>([], "a list of texts", parse, nullIfEmpty);
+}
+
+function isTextOrNull(json: unknown): boolean {
+  return json === null || typeof json === "string";
+}
+
+/** Of logging: files and how much they say. */
+export function vmodule(): Field<object[]> {
+  const parse = (json: unknown) => {
+    const isRight = Array.isArray(json) && json.every(isVmoduleItem);
+    return isRight ? (json as object[]) : NOT_ALLOWED;
+  };
+  const allowed = "a list of {filePattern, verbosity}; a pattern has neither = nor comma";
+  return field<object[]>([], allowed, parse, nullIfEmpty);
+}
+
+function isVmoduleItem(json: unknown): boolean {
+  const { filePattern = "", verbosity = 0 } = recordOf(json);
+  const isPattern = typeof filePattern === "string" && /^[^=,]+$/.test(filePattern);
+  return isPattern && isWholeNumber(verbosity, { least: 0, most: 2 ** 31 - 1 });
 }
 
 /** As Go writes an empty list. */
@@ -185,15 +222,36 @@ function nullIfEmpty(value: unknown[]): unknown {
 export function booleans(): Field<Record<string, boolean>> {
   return field<Record<string, boolean>>({}, "names with true or false", (json) => {
     if (typeof json !== "object" || json === null || Array.isArray(json)) return NOT_ALLOWED;
-    const isRight = Object.values(json).every((value) => typeof value === "boolean");
+    const isRight = Object.values(json).every((each) => each === null || typeof each === "boolean");
     return isRight ? (json as Record<string, boolean>) : NOT_ALLOWED;
   });
 }
 
-/** A duration or a number of nanoseconds, a size or a number of bytes. Kept as it is. */
-export function anyScalar(fallback: string): Field<string | number> {
-  return field<string | number>(fallback, "a text or a number", (json) => {
-    if (json === 0) return fallback;
-    return typeof json === "string" || typeof json === "number" ? json : NOT_ALLOWED;
+/** A duration, or a whole number of nanoseconds; kept as it is. */
+export function flushFrequency(): Field<string | number> {
+  const isRight = (json: unknown) => {
+    const value = typeof json === "string" ? parseGoDuration(json) : json;
+    return typeof value === "number" && value >= 0 && (value !== json || Number.isInteger(value));
+  };
+  return kept("5s", `${DURATION}, or nanoseconds`, isRight);
+}
+
+/** A size as Kubernetes' quantities are written, or a number of bytes; kept as it is. */
+export function quantity(): Field<string | number> {
+  const isQuantity = /^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
+  const isRight = (json: unknown) => typeof json === "number" || isQuantity.test(String(json));
+  return kept("0", 'a size such as "0" or "64Ki"', isRight);
+}
+
+function kept(
+  fallback: string,
+  allowed: string,
+  isRight: (json: string | number) => boolean,
+): Field<string | number> {
+  const isZero = (json: unknown) => json === 0 || json === "0" || json === "0s";
+  return field<string | number>(fallback, allowed, (json) => {
+    if (typeof json !== "string" && typeof json !== "number") return NOT_ALLOWED;
+    if (!isRight(json)) return NOT_ALLOWED;
+    return isZero(json) ? fallback : json;
   });
 }

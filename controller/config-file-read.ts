@@ -1,7 +1,21 @@
 // The text of a configuration file (YAML or JSON) → the values of a KubeProxyConfiguration, with
 // what is wrong named by line. It knows the shape of the file and not what the values are for.
+//
+// It is as lenient and as strict as kube-proxy 1.37 (cmd/kube-proxy/app/options.go, loadConfig): a
+// wrong type ends the start; a field that is unknown or given twice is named in a warning; only the
+// first document counts. test/cluster/proxy-files.test.ts compares the two.
 
-import { isMap, isNode, isScalar, LineCounter, type Node, parseAllDocuments } from "yaml";
+import {
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type ScalarTag,
+  type Tags,
+} from "yaml";
 import { isSet, NOT_ALLOWED } from "./config-file-fields.ts";
 import {
   API_VERSION,
@@ -29,6 +43,10 @@ export interface ReadFile {
   values: KubeProxyValues;
   /** Fields that are set to something and that Portico has no use for: "ipvs.scheduler". */
   withoutMeaning: string[];
+  /** Fields that kube-proxy does not know: "conntrack.max". */
+  unknown: string[];
+  /** Names that a section has twice, of which the last counts. */
+  twice: string[];
   /** "file:line" of a field, or of the nearest one that is given: placeOf("detectLocal.x"). */
   placeOf: (path: string) => string;
 }
@@ -37,11 +55,9 @@ export interface ReadFile {
 export function readConfigFile(name: string, text: string): ReadFile {
   const lineCounter = new LineCounter();
   const placeAt = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
-  const [document, ...others] = parseAllDocuments(text, { lineCounter, prettyErrors: false });
+  const [document] = parseAllDocuments(text, { ...AS_GO_READS, lineCounter });
   if (!document || "empty" in document) throw new ConfigFileError([`${name}: it is empty`]);
   const errors = document.errors.map(({ pos, message }) => `${placeAt(pos[0])}: ${message}`);
-  const second = others.find(({ contents }) => !isScalar(contents) || contents.value !== null);
-  if (second) errors.push(`${placeAt(second.range[0])}: one document only, please`);
   if (errors.length > 0) throw new ConfigFileError(errors);
   const reader = new Reader(document.contents);
   const json = jsonOf(name, () => document.toJS());
@@ -56,12 +72,40 @@ export function readConfigFile(name: string, text: string): ReadFile {
     );
   }
   const placeOf = (path: string) => placeAt(reader.offsetOf(path.split(".")));
-  return { values, withoutMeaning: reader.withoutMeaning, placeOf };
+  const { withoutMeaning } = reader;
+  const unknown = reader.unknown
+    .sort((a, b) => reader.offsetOf(a) - reader.offsetOf(b))
+    .map((path) => path.join("."));
+  return { values, withoutMeaning, unknown, twice: namesGivenTwice(document.contents), placeOf };
 }
 
 /** What a file that says nothing means. */
 export function defaultValues(): KubeProxyValues {
   return new Reader(null).section(SCHEMA, null, []) as KubeProxyValues;
+}
+
+/** As YAML 1.1 has them. The rest of that version is not wanted: e1, a name, would be a number. */
+const OLD_BOOLEAN: ScalarTag = {
+  tag: "tag:yaml.org,2002:bool",
+  default: true,
+  test: /^(?:y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF)$/,
+  resolve: (text) => /^(?:y|on)/i.test(text),
+};
+
+/** A name that is given twice is no error of the syntax. */
+const AS_GO_READS = {
+  customTags: (tags: Tags) => [OLD_BOOLEAN, ...tags],
+  uniqueKeys: false,
+  merge: true,
+  prettyErrors: false,
+};
+
+function namesGivenTwice(node: unknown): string[] {
+  if (isSeq(node)) return node.items.flatMap(namesGivenTwice);
+  if (!isMap(node)) return [];
+  const names = node.items.map(({ key }) => (isScalar(key) ? String(key.value) : ""));
+  const twice = names.filter((name, index) => names.indexOf(name) < index);
+  return [...new Set(twice), ...node.items.flatMap(({ value }) => namesGivenTwice(value))];
 }
 
 /** An alias of nothing, or so many that they would fill the memory, is only found here. */
@@ -76,6 +120,7 @@ function jsonOf(name: string, read: () => unknown) {
 class Reader {
   readonly problems: { offset: number; message: string }[] = [];
   readonly withoutMeaning: string[] = [];
+  readonly unknown: string[][] = [];
   readonly #root: Node | null;
 
   constructor(root: Node | null) {
@@ -93,20 +138,18 @@ class Reader {
     }
     const record = recordOf(json);
     for (const name of Object.keys(record)) {
-      if (Object.hasOwn(schema, name)) continue;
-      const unknown = [...path, name];
-      this.#problem(unknown, `unknown field ${unknown.join(".")}`);
+      if (!Object.hasOwn(schema, name)) this.unknown.push([...path, name]);
     }
     const entries = Object.entries(schema).map(([name, node]) => {
-      const given = Object.hasOwn(record, name) ? record[name] : null;
+      const given = Object.hasOwn(record, name) ? record[name] : undefined;
       return [name, this.#value(node, given, [...path, name])];
     });
     return Object.fromEntries(entries);
   }
 
   #value(node: Schema[string], json: unknown, path: readonly string[]): unknown {
-    if (!isField(node)) return this.section(node, json, path);
-    if (json === null || json === undefined) return node.fallback;
+    if (!isField(node)) return this.section(node, json ?? null, path);
+    if (json === undefined || (json === null && !node.refusesNull)) return node.fallback;
     const value = node.parse(json);
     if (value === NOT_ALLOWED) {
       this.#wrong(path, json, node.allowed);

@@ -2,25 +2,28 @@
 // k8s.io/kube-proxy config/v1alpha1/types.go, its defaults in pkg/proxy/apis/config/v1alpha1).
 //
 // How to add one: put it where it stands in the file; `unused` when Portico has no use for it. What
-// becomes of a used one is in config-file.ts.
+// becomes of a used one is in config-file.ts, what is right alone and wrong with others in
+// config-file-faults.ts.
 
 import {
   address,
-  anyScalar,
   bindAddress,
   boolean,
   booleans,
   choice,
-  clusterCIDR,
   decimal,
   duration,
   type Field,
+  flushFrequency,
   integer,
-  list,
   nodePortAddresses,
+  nullableDuration,
   nullableInteger,
+  quantity,
   text,
+  texts,
   unused,
+  vmodule,
 } from "./config-file-fields.ts";
 
 export const API_VERSION = "kubeproxy.config.k8s.io/v1alpha1";
@@ -31,9 +34,10 @@ export const METRICS_PORT = 10_249;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 const MASQUERADE_BIT = { least: 0, most: 31 };
+const INT32 = { least: -(2 ** 31), most: 2 ** 31 - 1 };
 const COUNT = { least: 0, most: 2 ** 31 - 1 };
 
-const formatOptions = { splitStream: unused(boolean()), infoBufferSize: unused(anyScalar("0")) };
+const formatOptions = { splitStream: unused(boolean()), infoBufferSize: unused(quantity()) };
 
 export const SCHEMA = {
   featureGates: booleans(),
@@ -46,9 +50,9 @@ export const SCHEMA = {
   },
   logging: {
     format: choice("text", "json"),
-    flushFrequency: unused(anyScalar("5s")),
+    flushFrequency: unused(flushFrequency()),
     verbosity: integer(0, COUNT),
-    vmodule: unused(list()),
+    vmodule: unused(vmodule()),
     options: { text: formatOptions, json: formatOptions },
   },
   hostnameOverride: text(),
@@ -70,14 +74,14 @@ export const SCHEMA = {
     syncPeriod: duration(30 * SECOND_MS),
     minSyncPeriod: duration(undefined),
     scheduler: unused(text()),
-    excludeCIDRs: unused(list()),
+    excludeCIDRs: unused(texts()),
     strictARP: unused(boolean()),
     tcpTimeout: unused(duration(0)),
     tcpFinTimeout: unused(duration(0)),
     udpTimeout: unused(duration(0)),
   },
   nftables: {
-    masqueradeBit: nullableInteger(undefined, MASQUERADE_BIT),
+    masqueradeBit: nullableInteger(undefined, INT32),
     masqueradeAll: boolean(),
     syncPeriod: duration(30 * SECOND_MS),
     minSyncPeriod: duration(undefined),
@@ -91,14 +95,14 @@ export const SCHEMA = {
   },
   detectLocalMode: choice("", "ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix"),
   detectLocal: { bridgeInterface: text(), interfaceNamePrefix: text() },
-  clusterCIDR: clusterCIDR(),
+  clusterCIDR: text(),
   nodePortAddresses: nodePortAddresses(),
   oomScoreAdj: unused(nullableInteger(-999, { least: -1_000, most: 1_000 })),
   conntrack: {
     maxPerCore: unused(nullableInteger(32_768, COUNT)),
     min: unused(nullableInteger(131_072, COUNT)),
-    tcpEstablishedTimeout: unused(duration(24 * HOUR_MS)),
-    tcpCloseWaitTimeout: unused(duration(HOUR_MS)),
+    tcpEstablishedTimeout: unused(nullableDuration(24 * HOUR_MS)),
+    tcpCloseWaitTimeout: unused(nullableDuration(HOUR_MS)),
     tcpBeLiberal: unused(boolean()),
     udpTimeout: unused(duration(0)),
     udpStreamTimeout: unused(duration(0)),
@@ -106,8 +110,6 @@ export const SCHEMA = {
   configSyncPeriod: unused(duration(15 * 60 * SECOND_MS)),
   portRange: unused(text()),
   windowsRunAsService: unused(boolean()),
-  // Gone since 1.26, and still in the files of clusters that were made before.
-  udpIdleTimeout: unused(duration(0)),
 };
 
 export interface Schema {

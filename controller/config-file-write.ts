@@ -7,8 +7,8 @@ import { API_VERSION, isField, KIND, SCHEMA, type Schema } from "./config-file-s
 
 type Json = Record<string, unknown>;
 
-/** What kube-proxy leaves out when it is empty, and what it does not know any more. */
-const NOT_WRITTEN: readonly string[] = ["featureGates", "windowsRunAsService", "udpIdleTimeout"];
+/** What kube-proxy leaves out when it is empty. */
+const NOT_WRITTEN: readonly string[] = ["featureGates", "windowsRunAsService"];
 
 /** All fields as of 1.37; those that Portico has no use for stand at kube-proxy's defaults. */
 export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json {
@@ -48,8 +48,10 @@ export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json 
   };
 }
 
+/** A name that kube-proxy would take for a boolean, such as n, is in quotes. */
 export function kubeProxyConfigurationYaml(configuration: ProxyConfiguration): string {
-  return stringify(kubeProxyConfiguration(configuration), { sortMapEntries: true });
+  const options = { sortMapEntries: true, compat: "yaml-1.1" } as const;
+  return stringify(kubeProxyConfiguration(configuration), options);
 }
 
 function detectLocalFields(detectLocal: DetectLocal): Json {

@@ -1,12 +1,9 @@
 // A KubeProxyConfiguration file → what Portico does with it, so that a cluster's settings for
 // kube-proxy are good for Portico as they are. Pure; config-file-read.ts reads the file's shape.
 
-import {
-  ConfigFileError,
-  defaultValues,
-  type ReadFile,
-  readConfigFile,
-} from "./config-file-read.ts";
+import { faultsIn, syncSection } from "./config-file-faults.ts";
+import { clusterCIDRsFrom } from "./config-file-fields.ts";
+import { ConfigFileError, defaultValues, readConfigFile } from "./config-file-read.ts";
 import { HEALTHZ_PORT, type KubeProxyValues, METRICS_PORT } from "./config-file-schema.ts";
 import { familyOf } from "./model/ip.ts";
 import type { BindAddress } from "./observe/http-endpoint.ts";
@@ -41,6 +38,8 @@ export interface ProxyConfiguration {
   logLevel: LogLevel;
 }
 
+/** Until which release of kube-proxy the fields are known. */
+const RELEASE = "1.37";
 /** From this klog verbosity on, what happens is told and not only what matters. */
 const DEBUG_VERBOSITY = 4;
 /** What this gate allows, Portico does anyway. */
@@ -48,20 +47,28 @@ const FULFILLED_GATE = "KubeProxyNFTablesLocalhostNodePorts";
 const LOOPBACK_IPV4 = "127.0.0.0/8";
 
 /**
- * Throws ConfigFileError, with all that is wrong by line. `warning` names the fields that are set
- * and do nothing; undefined when there are none. `name` is the file's, for messages.
+ * Throws ConfigFileError, with all that is wrong by line. `warning` names the fields that do
+ * nothing: unknown, given twice, or set and of no use here; undefined when there are none. `name` is
+ * the file's, for messages.
  */
 export function configurationFromFile(
   name: string,
   text: string,
 ): { configuration: ProxyConfiguration; warning: string | undefined } {
   const file = readConfigFile(name, text);
-  const problems = contradictionsIn(file);
+  const problems = faultsIn(file);
   if (problems.length > 0) throw new ConfigFileError(problems);
-  const ignored = [...file.withoutMeaning, ...unknownGates(file.values)];
-  const warning =
-    ignored.length > 0 ? `${name}: without meaning for Portico: ${ignored.join(", ")}` : undefined;
+  const warnings = [
+    named(`not known to kube-proxy ${RELEASE}, and ignored`, file.unknown),
+    named("given twice, and the last counts", file.twice),
+    named("without meaning for Portico", [...file.withoutMeaning, ...unknownGates(file.values)]),
+  ].flat();
+  const warning = warnings.length > 0 ? `${name}: ${warnings.join("; ")}` : undefined;
   return { configuration: configurationFrom(file.values), warning };
+}
+
+function named(what: string, fields: readonly string[]): string[] {
+  return fields.length === 0 ? [] : [`${what}: ${fields.join(", ")}`];
 }
 
 /** Without a file: as kube-proxy in nftables mode, which is the one that Portico is like. */
@@ -99,12 +106,6 @@ function configurationFrom(values: KubeProxyValues): ProxyConfiguration {
   };
 }
 
-/** kube-proxy without a mode is kube-proxy in iptables mode. */
-function syncSection({ mode, iptables, ipvs, nftables }: KubeProxyValues) {
-  if (mode === "nftables") return nftables;
-  return mode === "ipvs" ? ipvs : iptables;
-}
-
 function masqueradeSection({ mode, iptables, nftables }: KubeProxyValues) {
   return mode === "nftables" ? nftables : iptables;
 }
@@ -128,38 +129,12 @@ function isNotLoopback(wanted: string): boolean {
 
 function detectLocalFrom({ detectLocalMode, detectLocal, clusterCIDR }: KubeProxyValues) {
   const modes: Record<DetectLocal["mode"], DetectLocal> = {
-    ClusterCIDR: { mode: "ClusterCIDR", cidrs: clusterCIDR },
+    ClusterCIDR: { mode: "ClusterCIDR", cidrs: clusterCIDRsFrom(clusterCIDR) ?? [] },
     NodeCIDR: { mode: "NodeCIDR" },
     BridgeInterface: { mode: "BridgeInterface", interfaceName: detectLocal.bridgeInterface },
     InterfaceNamePrefix: { mode: "InterfaceNamePrefix", prefix: detectLocal.interfaceNamePrefix },
   };
   return modes[detectLocalMode === "" ? "ClusterCIDR" : detectLocalMode];
-}
-
-/** Settings that are right alone and wrong together. */
-function contradictionsIn({ values, placeOf }: ReadFile): string[] {
-  const problems: string[] = [];
-  const { detectLocalMode, detectLocal, hostnameOverride } = values;
-  const problem = (path: string, message: string, at = path) => {
-    problems.push(`${placeOf(at)}: ${path} ${message}`);
-  };
-  const { syncPeriod, minSyncPeriod = 0 } = syncSection(values);
-  if (minSyncPeriod > syncPeriod) {
-    const section = values.mode === "" ? "iptables" : values.mode;
-    problem(`${section}.minSyncPeriod`, "is longer than syncPeriod; give a shorter one");
-  }
-  if (detectLocalMode === "BridgeInterface" && detectLocal.bridgeInterface === "") {
-    const message = "is not given; detectLocalMode BridgeInterface needs it";
-    problem("detectLocal.bridgeInterface", message, "detectLocalMode");
-  }
-  if (detectLocalMode === "InterfaceNamePrefix" && detectLocal.interfaceNamePrefix === "") {
-    const message = "is not given; detectLocalMode InterfaceNamePrefix needs it";
-    problem("detectLocal.interfaceNamePrefix", message, "detectLocalMode");
-  }
-  if (hostnameOverride !== "" && hostnameOverride.trim() === "") {
-    problem("hostnameOverride", "is blank; give the name of the Node object");
-  }
-  return problems;
 }
 
 function unknownGates({ featureGates }: KubeProxyValues): string[] {

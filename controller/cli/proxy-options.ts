@@ -10,7 +10,8 @@ import {
   type ProxyConfiguration,
 } from "../config-file.ts";
 import {
-  clusterCIDR,
+  CLUSTER_CIDR,
+  clusterCIDRsFrom,
   NOT_ALLOWED,
   nodePortAddresses,
   parseBindAddress,
@@ -161,8 +162,7 @@ function nodePortAddressesFromText(text: string): string[] {
 }
 
 function clusterCIDRFromText(text: string): string[] {
-  const { parse, allowed } = clusterCIDR();
-  const cidrs = parse(text);
-  if (cidrs === NOT_ALLOWED) throw new InvalidArgumentError(`Give ${allowed}.`);
+  const cidrs = clusterCIDRsFrom(text);
+  if (cidrs === undefined) throw new InvalidArgumentError(`Give ${CLUSTER_CIDR}.`);
   return cidrs;
 }

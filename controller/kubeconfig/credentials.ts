@@ -1,6 +1,6 @@
 // An ApiAccess → what one request needs: certificates and headers. Files are read for each request,
-// so that what was renewed is used at once; one that cannot be read, or is half written, leaves what
-// was read last.
+// so that what was renewed is used at once; one that cannot be read, or is half written, leaves
+// what was read last.
 
 import { readFileSync } from "node:fs";
 import { createSecureContext, getCACertificates } from "node:tls";

@@ -56,7 +56,7 @@ async function toProxy(proxy: URL, trust: Trust, signal: AbortSignal): Promise<S
   return socket;
 }
 
-/** Go's clients know the kubeconfig's authority alone; what everybody trusts is trusted here too. */
+/** Go's clients know the kubeconfig's authority alone; the usual ones are trusted here too. */
 function trustedToo({ ca, rejectUnauthorized }: Trust): Trust {
   if (rejectUnauthorized === false) return { rejectUnauthorized };
   return { ca: [ca ?? [], getCACertificates("default")].flat() };

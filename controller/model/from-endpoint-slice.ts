@@ -11,8 +11,9 @@ const NO_HINTS: readonly string[] = Object.freeze([]);
 
 /**
  * No value: it has no name, or holds names instead of addresses (addressType FQDN), which a Service
- * proxy ignores. Bad ports and endpoints are left out, each with a problem; a port without a number,
- * which Kubernetes allows, with one that is harmless (kube-proxy's endpointslicecache.go ignores it).
+ * proxy ignores. Bad ports and endpoints are left out, each with a problem; a port without a
+ * number, which Kubernetes allows and kube-proxy ignores (endpointslicecache.go), with one that is
+ * harmless.
  */
 export function endpointSliceFromObject(json: unknown): Parsed<EndpointSlice> {
   const reader = new ObjectReader("EndpointSlice", json, true);

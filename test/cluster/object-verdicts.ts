@@ -11,6 +11,10 @@ const slice = (rest: string, addressType = "IPv4") =>
 
 const node = (rest: string) => `{apiVersion: v1, kind: Node, metadata: {name: node-1}, ${rest}}`;
 
+const serviceCIDR = (cidr: string) =>
+  `{apiVersion: networking.k8s.io/v1, kind: ServiceCIDR, metadata: {name: a},
+    spec: {cidrs: [${cidr}]}}`;
+
 const addressed = (addresses: string) => `endpoints: [{addresses: [${addresses}]}], ports: []`;
 
 export const ACCEPTED: readonly string[] = [
@@ -67,7 +71,7 @@ export const ACCEPTED: readonly string[] = [
   node("status: {addresses: [{type: Other, address: anything}]}"),
   node("status: {addresses: null}, spec: {}"),
   node("spec: {podCIDR: 10.1.1.0/24, podCIDRs: [10.1.1.0/24]}"),
-  "{apiVersion: networking.k8s.io/v1, kind: ServiceCIDR, metadata: {name: a}, spec: {cidrs: [10.9.0.0/16]}}",
+  serviceCIDR("10.9.0.0/16"),
 ];
 
 export const REFUSED: readonly string[] = [
@@ -103,7 +107,7 @@ export const REFUSED: readonly string[] = [
   slice(addressed("10.1.1.1"), '""'),
   node("spec: {podCIDR: nonsense}"),
   node("status: {addresses: [{type: InternalIP, address: 7}]}"),
-  "{apiVersion: networking.k8s.io/v1, kind: ServiceCIDR, metadata: {name: a}, spec: {cidrs: [10.9]}}",
+  serviceCIDR("10.9"),
 ];
 
 export const REFUSED_BUT_SERVED: readonly string[] = [

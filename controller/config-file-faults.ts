@@ -1,0 +1,97 @@
+// Settings of a KubeProxyConfiguration that are right alone and wrong with others: what kube-proxy
+// 1.37 refuses after decoding (pkg/proxy/apis/config/validation), and only where it does. Pure.
+
+import { CLUSTER_CIDR, clusterCIDRsFrom } from "./config-file-fields.ts";
+import type { ReadFile } from "./config-file-read.ts";
+import type { KubeProxyValues } from "./config-file-schema.ts";
+import { parseCIDR } from "./model/ip.ts";
+import { shown } from "./model/json.ts";
+
+/** Reports a fault at a field; `at` is where it stands, when that is not the field itself. */
+type Problem = (path: string, message: string, at?: string) => void;
+
+/** The periods that count. kube-proxy without a mode is kube-proxy in iptables mode. */
+export function syncSection({ mode, iptables, ipvs, nftables }: KubeProxyValues) {
+  if (mode === "nftables") return nftables;
+  return mode === "ipvs" ? ipvs : iptables;
+}
+
+/** A line each, with its place. */
+export function faultsIn({ values, placeOf }: ReadFile): string[] {
+  const faults: string[] = [];
+  const problem: Problem = (path, message, at = path) => {
+    faults.push(`${placeOf(at)}: ${path} ${message}`);
+  };
+  periodFaults(values, problem);
+  modeFaults(values, problem);
+  detectLocalFaults(values, problem);
+  loggingFaults(values, problem);
+  if (values.hostnameOverride !== "" && values.hostnameOverride.trim() === "") {
+    problem("hostnameOverride", "is blank; give the name of the Node object");
+  }
+  return faults;
+}
+
+function periodFaults(values: KubeProxyValues, problem: Problem): void {
+  const { conntrack, configSyncPeriod, mode } = values;
+  const notNegative = (path: string, value: number | undefined) => {
+    if (value !== undefined && value < 0) problem(path, "is negative; give a duration from 0s on");
+  };
+  const section = mode === "" ? "iptables" : mode;
+  const { syncPeriod, minSyncPeriod = 0 } = syncSection(values);
+  notNegative(`${section}.syncPeriod`, syncPeriod);
+  notNegative(`${section}.minSyncPeriod`, minSyncPeriod);
+  if (minSyncPeriod > syncPeriod) {
+    problem(`${section}.minSyncPeriod`, "is longer than syncPeriod; give a shorter one");
+  }
+  notNegative("configSyncPeriod", configSyncPeriod);
+  notNegative("conntrack.tcpEstablishedTimeout", conntrack.tcpEstablishedTimeout);
+  notNegative("conntrack.tcpCloseWaitTimeout", conntrack.tcpCloseWaitTimeout);
+  notNegative("conntrack.udpTimeout", conntrack.udpTimeout);
+  notNegative("conntrack.udpStreamTimeout", conntrack.udpStreamTimeout);
+  if (mode !== "ipvs") return;
+  notNegative("ipvs.tcpTimeout", values.ipvs.tcpTimeout);
+  notNegative("ipvs.tcpFinTimeout", values.ipvs.tcpFinTimeout);
+  notNegative("ipvs.udpTimeout", values.ipvs.udpTimeout);
+}
+
+/** Of the section of the mode; that of another mode may hold anything. */
+function modeFaults({ mode, ipvs, nftables }: KubeProxyValues, problem: Problem): void {
+  const { masqueradeBit = 0 } = nftables;
+  if (mode === "nftables" && (masqueradeBit < 0 || masqueradeBit > 31)) {
+    problem("nftables.masqueradeBit", `is ${masqueradeBit}; give a whole number from 0 to 31`);
+  }
+  const wrong = ipvs.excludeCIDRs.find((each) => parseCIDR(each) === undefined);
+  if (mode === "ipvs" && wrong !== undefined) {
+    problem("ipvs.excludeCIDRs", `has ${shown(wrong)}; give a list of CIDRs`);
+  }
+}
+
+function detectLocalFaults(values: KubeProxyValues, problem: Problem): void {
+  const { detectLocalMode: mode, detectLocal, clusterCIDR } = values;
+  if (mode === "BridgeInterface" && detectLocal.bridgeInterface === "") {
+    const message = "is not given; detectLocalMode BridgeInterface needs it";
+    problem("detectLocal.bridgeInterface", message, "detectLocalMode");
+  }
+  if (mode === "InterfaceNamePrefix" && detectLocal.interfaceNamePrefix === "") {
+    const message = "is not given; detectLocalMode InterfaceNamePrefix needs it";
+    problem("detectLocal.interfaceNamePrefix", message, "detectLocalMode");
+  }
+  const isUsed = mode === "" || mode === "ClusterCIDR";
+  if (isUsed && clusterCIDRsFrom(clusterCIDR) === undefined) {
+    problem("clusterCIDR", `is ${shown(clusterCIDR)}; give ${CLUSTER_CIDR}`);
+  }
+}
+
+function loggingFaults({ logging, featureGates }: KubeProxyValues, problem: Problem): void {
+  if (logging.vmodule.length > 0 && logging.format !== "text") {
+    problem("logging.vmodule", "is for the format text only; leave it out");
+  }
+  if (featureGates.LoggingAlphaOptions === true) return;
+  for (const [format, { splitStream, infoBufferSize }] of Object.entries(logging.options)) {
+    const path = `logging.options.${format}`;
+    const message = "needs the feature gate LoggingAlphaOptions; leave it out";
+    if (splitStream) problem(`${path}.splitStream`, message);
+    if (infoBufferSize !== "0") problem(`${path}.infoBufferSize`, message);
+  }
+}
