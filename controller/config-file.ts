@@ -48,8 +48,8 @@ const LOOPBACK_IPV4 = "127.0.0.0/8";
 
 /**
  * Throws ConfigFileError, with all that is wrong by line. `warning` names the fields that do
- * nothing: unknown, given twice, or set and of no use here; undefined when there are none. `name` is
- * the file's, for messages.
+ * nothing: unknown, given twice, or set and of no use here; undefined when there are none. `name`
+ * is the file's, for messages.
  */
 export function configurationFromFile(
   name: string,
