@@ -1,6 +1,7 @@
 // Settings of a KubeProxyConfiguration that are right alone and wrong with others: what kube-proxy
 // 1.37 refuses after decoding (pkg/proxy/apis/config/validation), and only where it does. Pure.
 
+import { goDuration } from "./config-file-duration.ts";
 import { CLUSTER_CIDR, clusterCIDRsFrom } from "./config-file-fields.ts";
 import type { ReadFile } from "./config-file-read.ts";
 import type { KubeProxyValues } from "./config-file-schema.ts";
@@ -16,6 +17,9 @@ export function syncSection({ mode, iptables, ipvs, nftables }: KubeProxyValues)
   return mode === "ipvs" ? ipvs : iptables;
 }
 
+/** kube-proxy's own least period, where it has one: a shorter full period is refused. */
+const DEFAULT_MIN_SYNC_MS = 1_000;
+
 /** A line each, with its place. */
 export function faultsIn({ values, placeOf }: ReadFile): string[] {
   const faults: string[] = [];
@@ -25,7 +29,9 @@ export function faultsIn({ values, placeOf }: ReadFile): string[] {
   periodFaults(values, problem);
   modeFaults(values, problem);
   detectLocalFaults(values, problem);
-  loggingFaults(values, problem);
+  if (values.logging.vmodule.length > 0 && values.logging.format !== "text") {
+    problem("logging.vmodule", "is for the format text only; leave it out");
+  }
   if (values.hostnameOverride !== "" && values.hostnameOverride.trim() === "") {
     problem("hostnameOverride", "is blank; give the name of the Node object");
   }
@@ -38,11 +44,13 @@ function periodFaults(values: KubeProxyValues, problem: Problem): void {
     if (value !== undefined && value < 0) problem(path, "is negative; give a duration from 0s on");
   };
   const section = mode === "" ? "iptables" : mode;
-  const { syncPeriod, minSyncPeriod = 0 } = syncSection(values);
+  const defaultMin = mode === "ipvs" ? 0 : DEFAULT_MIN_SYNC_MS;
+  const { syncPeriod, minSyncPeriod = defaultMin } = syncSection(values);
   notNegative(`${section}.syncPeriod`, syncPeriod);
   notNegative(`${section}.minSyncPeriod`, minSyncPeriod);
   if (minSyncPeriod > syncPeriod) {
-    problem(`${section}.minSyncPeriod`, "is longer than syncPeriod; give a shorter one");
+    const shorter = `give a shorter one, or a syncPeriod from ${goDuration(minSyncPeriod)} on`;
+    problem(`${section}.minSyncPeriod`, `is longer than syncPeriod; ${shorter}`);
   }
   notNegative("configSyncPeriod", configSyncPeriod);
   notNegative("conntrack.tcpEstablishedTimeout", conntrack.tcpEstablishedTimeout);
@@ -80,18 +88,5 @@ function detectLocalFaults(values: KubeProxyValues, problem: Problem): void {
   const isUsed = mode === "" || mode === "ClusterCIDR";
   if (isUsed && clusterCIDRsFrom(clusterCIDR) === undefined) {
     problem("clusterCIDR", `is ${shown(clusterCIDR)}; give ${CLUSTER_CIDR}`);
-  }
-}
-
-function loggingFaults({ logging, featureGates }: KubeProxyValues, problem: Problem): void {
-  if (logging.vmodule.length > 0 && logging.format !== "text") {
-    problem("logging.vmodule", "is for the format text only; leave it out");
-  }
-  if (featureGates.LoggingAlphaOptions === true) return;
-  for (const [format, { splitStream, infoBufferSize }] of Object.entries(logging.options)) {
-    const path = `logging.options.${format}`;
-    const message = "needs the feature gate LoggingAlphaOptions; leave it out";
-    if (splitStream) problem(`${path}.splitStream`, message);
-    if (infoBufferSize !== "0") problem(`${path}.infoBufferSize`, message);
   }
 }

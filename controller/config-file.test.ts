@@ -289,7 +289,8 @@ detectLocalMode: BridgeInterface
 hostnameOverride: " "
 `),
     ).toEqual([
-      "proxy.yaml:6: nftables.minSyncPeriod is longer than syncPeriod; give a shorter one",
+      "proxy.yaml:6: nftables.minSyncPeriod is longer than syncPeriod; " +
+        "give a shorter one, or a syncPeriod from 2s on",
       "proxy.yaml:7: detectLocal.bridgeInterface is not given; " +
         "detectLocalMode BridgeInterface needs it",
       "proxy.yaml:8: hostnameOverride is blank; give the name of the Node object",
