@@ -11,6 +11,12 @@ import { captured, isOfOthers, OTHERS, toOthers } from "./others.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 import { UPSTREAM_ZONE } from "./upstream-zone.ts";
 
+/**
+ * What another program does not want tracked is none of Portico's: NodeLocal DNSCache has the
+ * address of the cluster's DNS on the node, and answers there.
+ */
+const UNTRACKED = "ct state untracked accept";
+const IS_SYN = "tcp flags & (fin | syn | rst | ack) == syn";
 /** After firewalls, which may want to see the mark. */
 const LAST_IN_INPUT = 300;
 
@@ -96,10 +102,11 @@ function hooks(options: CaptureOptions): string[] {
     ...chain("others", OTHERS),
     ...chain("capture", [
       "type filter hook prerouting priority mangle; policy accept;",
+      UNTRACKED,
       `ct direction reply ${isOurs(options)} goto deliver`,
       "ct direction reply accept",
       `${IS_TRANSLATED} accept`,
-      "tcp flags & (fin | syn | rst | ack) == syn goto from_frontend",
+      `${IS_SYN} goto from_frontend`,
       `meta l4proto tcp socket transparent 1 socket wildcard 0 ${captured(options)} goto deliver`,
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
       "ct state related socket transparent 1 socket wildcard 0 goto deliver",
@@ -111,7 +118,7 @@ function hooks(options: CaptureOptions): string[] {
     ...chain("from_envoy", fromEnvoy(options)),
     ...chain("from_host", fromHost(options)),
     ...chain("turn_round", [`ct mark set ct mark or ${bit(options)} goto deliver`]),
-    ...chain("upstream_zone", UPSTREAM_ZONE),
+    ...chain("own_zone", UPSTREAM_ZONE),
     ...chain("replies", replies(options)),
     ...chain("host", host(options)),
     ...chain("delivered", delivered(options)),
@@ -188,6 +195,7 @@ function fromHost({ families }: CaptureOptions): string[] {
 function replies(options: CaptureOptions): string[] {
   return [
     "type route hook output priority mangle; policy accept;",
+    UNTRACKED,
     ...lateReplies(options),
     `ct direction reply ${isOurs(options)} goto deliver`,
     "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
@@ -204,6 +212,7 @@ function host(options: CaptureOptions): string[] {
   const leaves = 'oif != "lo" ct direction original';
   return [
     `type route hook output priority ${AFTER_FILTERS}; policy accept;`,
+    UNTRACKED,
     `${isFromEnvoy(options)} accept`,
     `${leaves} ${isOfOthers(options)} accept`,
     `${leaves} meta l4proto udp goto from_host`,
@@ -226,6 +235,8 @@ function delivered(options: CaptureOptions): string[] {
     // Envoy's capture ports are for captured connections only.
     `tcp dport ${capturePorts(options)} ct direction original ` +
       `${isMarked} != ${bit(options)} reject with tcp reset`,
+    `tcp dport ${capturePorts(options)} ct state untracked ${IS_SYN} reject with tcp reset`,
+    UNTRACKED,
     strangersAnswers(options),
     // A routed packet needs its marks no longer. Left on it, the sysctl tcp_fwmark_accept would
     // give them to sockets, whose own packets would then be taken for captured ones, or Envoy's.

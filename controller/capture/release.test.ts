@@ -18,8 +18,10 @@ it("captures nothing new, and keeps how Envoy's answers and handshakes go on", (
     "flush set inet portico allowed_sources_v4",
     "insert rule inet portico from_frontend meta l4proto != tcp accept",
     "insert rule inet portico from_frontend ct state new accept",
-    "add chain inet portico released { type filter hook prerouting priority raw; policy accept; }",
+    "add chain inet portico released " +
+      "{ type filter hook prerouting priority raw + 10; policy accept; }",
     "flush chain inet portico released",
+    "add rule inet portico released ct state untracked accept",
     "add rule inet portico released ip daddr . udp dport @udp_frontends_v4 " +
       "ct original zone set 4100",
     "",

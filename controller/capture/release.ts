@@ -7,7 +7,7 @@
 // conntrack zone of its own until the old flows are forgotten: there it is new, and kube-proxy's.
 
 import { TABLE } from "./elements.ts";
-import { UPSTREAM_ZONE_NUMBER } from "./upstream-zone.ts";
+import { AFTER_NOTRACK, UPSTREAM_ZONE_NUMBER } from "./upstream-zone.ts";
 
 /** What stays: how answers find their way, who may be a backend of itself, and see HANDSHAKES. */
 const KEPT = /^(udp|own_backends|frontends)_/;
@@ -28,8 +28,9 @@ export function releaseFrom(listing: string): string {
   return [
     ...released.map(({ kind, name }) => `flush ${kind} ${TABLE} ${name}`),
     ...HANDSHAKES.map((rule) => `insert rule ${TABLE} from_frontend ${rule}`),
-    `add chain ${TABLE} released { type filter hook prerouting priority raw; policy accept; }`,
+    `add chain ${TABLE} released { type filter hook prerouting ${AFTER_NOTRACK}; policy accept; }`,
     `flush chain ${TABLE} released`,
+    `add rule ${TABLE} released ct state untracked accept`,
     ...sets.flatMap(({ name }) => zoneRules(name)),
     "",
   ].join("\n");

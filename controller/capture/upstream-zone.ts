@@ -16,11 +16,16 @@
 /** Anybody may use the same: it need only be another than the default, 0. */
 export const UPSTREAM_ZONE_NUMBER = 4100;
 
+/** The zone's chains come after those of others that say which packets are not to be tracked. */
+export const AFTER_NOTRACK = "priority raw + 10";
+
 /**
  * A sender is not recognised by its socket: resets, and what is said in TIME_WAIT, have none. For
- * replies to clients, which this matches as well, the zone makes no difference.
+ * replies to clients, which this matches as well, the zone makes no difference. A zone would make
+ * the kernel track what another program does not want tracked.
  */
 export const UPSTREAM_ZONE: readonly string[] = [
-  "type filter hook output priority raw; policy accept;",
+  `type filter hook output ${AFTER_NOTRACK}; policy accept;`,
+  "ct state untracked accept",
   `meta l4proto { tcp, udp } fib saddr type != local ct original zone set ${UPSTREAM_ZONE_NUMBER}`,
 ];

@@ -7,8 +7,11 @@ import { type Finding, listed } from "./finding.ts";
 
 const SHOW_ADDRESSES = "ip address";
 const SHOW_ROUTES = "ip route show table all";
-/** It holds every cluster IP when kube-proxy is in ipvs mode, which is a finding of its own. */
-const IPVS_LINK = "kube-ipvs0";
+/**
+ * Interfaces that hold cluster IPs on purpose, findings of their own: every one when kube-proxy is
+ * in ipvs mode, that of the cluster's DNS with NodeLocal DNSCache.
+ */
+const LINKS_OF_SERVICES = ["kube-ipvs0", "nodelocaldns"];
 
 export function addressFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
   return [...listenerRangeFindings(facts), ...serviceRangeFindings(facts, settings)];
@@ -56,13 +59,13 @@ function serviceRangeFindings(facts: NodeFacts, { serviceCIDRs }: CheckSettings)
 /** What is seen, and the command that shows it. */
 function conflictsWith(cidrs: readonly string[], facts: NodeFacts): [string, string][] {
   const addresses = (facts.links ?? [])
-    .filter(({ name }) => name !== IPVS_LINK)
+    .filter(({ name }) => !LINKS_OF_SERVICES.includes(name))
     .flatMap((link) => link.addresses.map((address) => ({ address, name: link.name })))
     .filter(({ address }) => cidrs.some((cidr) => cidrContains(cidr, address)));
   const own = new Set(addresses.map(({ address }) => address));
   const routes = facts.routes.filter(({ destination, dev, isOwn }) => {
     const [network = "", bits] = destination.split("/");
-    if (isOwn || bits === "0" || dev === IPVS_LINK || own.has(network)) return false;
+    if (isOwn || bits === "0" || LINKS_OF_SERVICES.includes(dev) || own.has(network)) return false;
     return cidrs.some((cidr) => overlap(cidr, destination));
   });
   return [

@@ -159,6 +159,13 @@ it("takes who is there without kube-proxy for who serves", () => {
   expect(found({ ...cilium, porticoRuns: true })[0]).toMatch(/^warning Cilium/);
 });
 
+it("knows NodeLocal DNSCache", () => {
+  const links = [ETH, { ...link("nodelocaldns"), addresses: ["169.254.20.10", "10.96.0.10"] }];
+  expect(only({ links })).toMatch(
+    /^note NodeLocal DNSCache.*: interface nodelocaldns, 169\.254\.20\.10, 10\.96\.0\.10$/,
+  );
+});
+
 it("knows IPVS of others", () => {
   expect(only({ virtualServers: 3 })).toMatch(/^warning somebody uses IPVS.*: 3 virtual servers$/);
   expect(found({ virtualServers: 0 })).toEqual([]);

@@ -50,6 +50,9 @@ const OTHERS: readonly OtherProxy[] = [
   },
 ];
 
+/** The interface that NodeLocal DNSCache makes, with the addresses that it answers at. */
+const NODE_CACHE = "nodelocaldns";
+
 export function otherProxyFindings(facts: NodeFacts): Finding[] {
   const names = (facts.links ?? []).map(({ name }) => name);
   return [
@@ -57,6 +60,7 @@ export function otherProxyFindings(facts: NodeFacts): Finding[] {
       const own = names.filter((name) => other.link.test(name));
       return own.length === 0 ? [] : [otherFinding(other, own, facts)];
     }),
+    ...nodeCacheFindings(facts),
     ...virtualServerFindings(facts),
     ...porticoFindings(facts),
   ];
@@ -73,6 +77,20 @@ function otherFinding(other: OtherProxy, own: string[], facts: NodeFacts): Findi
 function levelOf({ level }: OtherProxy, facts: NodeFacts): Finding["level"] {
   const isServedByOthers = hasKubeProxy(facts) || hasPortico(facts);
   return level === "warning" && !isServedByOthers ? "blocker" : level;
+}
+
+function nodeCacheFindings({ links = [] }: NodeFacts): Finding[] {
+  const own = links.find(({ name }) => name === NODE_CACHE);
+  if (!own) return [];
+  return [
+    {
+      level: "note",
+      what: "NodeLocal DNSCache: Portico leaves alone what it has the kernel not track",
+      seen: `interface ${NODE_CACHE}, ${listed([...own.addresses])}`,
+      todo: "",
+      show: `ip address show ${NODE_CACHE}; nft list table ip raw`,
+    },
+  ];
 }
 
 /** kube-proxy's and kube-router's are told with them. */

@@ -13,7 +13,8 @@ import type {
   UdpHost,
 } from "../explain/evidence.ts";
 import { ElementIndex, elementsFrom } from "../explain/kernel-sets.ts";
-import { parseAddress } from "../model/ip.ts";
+import { isUntracked } from "../explain/untracked.ts";
+import { familyOf, parseAddress } from "../model/ip.ts";
 import type { TableClient } from "../table/client.ts";
 import { keyBytesFromFrontend } from "../wire/key.ts";
 
@@ -33,6 +34,7 @@ type Of<K extends Question["kind"]> = Question & { kind: K };
 export class LiveAnswers {
   readonly #parts: LiveParts;
   #listeners: Promise<Map<string, string>> | undefined;
+  readonly #rawTables = new Map<string, Promise<string | undefined>>();
 
   /** One for each explanation: what it asked of Envoy's listeners it keeps. */
   constructor(parts: LiveParts) {
@@ -47,6 +49,9 @@ export class LiveAnswers {
     await this.#answerRoutes(of("route"), evidence);
     for (const question of of("kube-proxy")) {
       evidence.answer(question, await this.#hasKubeProxy(question));
+    }
+    for (const question of of("untracked")) {
+      evidence.answer(question, isUntracked(await this.#raw(question.address), question));
     }
     const orNull = <T>(answer: Promise<T>) =>
       answer.catch((error: Error) => {
@@ -93,6 +98,14 @@ export class LiveAnswers {
     if (code === 0) return stdout;
     if (stderr.includes("No such file or directory")) return undefined;
     throw new Error(`nft ${args.join(" ")}: ${stderr.trim().split("\n")[0]}`);
+  }
+
+  /** The table by which packets are not tracked; "" for none. */
+  #raw(address: string): Promise<string> {
+    const ip = familyOf(address) === "IPv4" ? "ip" : "ip6";
+    const asked = this.#rawTables.get(ip) ?? this.#nft(["list", "table", ip, "raw"]);
+    this.#rawTables.set(ip, asked);
+    return asked.then((table) => table ?? "");
   }
 
   /** In nftables mode, or in iptables mode where iptables writes nftables rules. */

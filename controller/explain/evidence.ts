@@ -69,7 +69,9 @@ export type Question =
       client: string;
     }
   /** Whether kube-proxy's rules are there too, in nftables. */
-  | { kind: "kube-proxy"; family: IPFamily };
+  | { kind: "kube-proxy"; family: IPFamily }
+  /** Whether another program's rules say not to track what goes there. */
+  | { kind: "untracked"; protocol: Protocol; address: string; port: number };
 
 export interface Answers {
   element: SetElement | null;
@@ -78,6 +80,7 @@ export interface Answers {
   listener: ListenerAnswer | null;
   session: RememberedBackend | null;
   "kube-proxy": boolean;
+  untracked: boolean;
 }
 
 /** Answers by question; null where there is no such thing. */
@@ -136,6 +139,10 @@ export class Evidence {
 
   hasKubeProxy(family: IPFamily): boolean {
     return this.#ask({ kind: "kube-proxy", family }) ?? false;
+  }
+
+  isUntracked(protocol: Protocol, address: string, port: number): boolean {
+    return this.#ask({ kind: "untracked", protocol, address, port }) ?? false;
   }
 
   #ask<Q extends Question>(question: Q): Answers[Q["kind"]] | undefined {

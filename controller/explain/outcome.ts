@@ -39,6 +39,12 @@ export function summaryOf(found: Found): string {
     case "dropped":
       return `dropped, the client hears nothing: ${whyDropped(found)}`;
     case "untouched":
+      if (found.way.steps.at(-1)?.rule === "ct state untracked accept") {
+        return (
+          "another program has the kernel not track what goes there, so Portico leaves it alone " +
+          "(NodeLocal DNSCache answers for the cluster's DNS so)"
+        );
+      }
       return found.knownDoor
         ? "the packet goes on unchanged: the kernel does not hand this front door over"
         : "not a front door of this node: the packet goes on unchanged";

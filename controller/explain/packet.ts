@@ -1,6 +1,7 @@
 // A packet on its way through the kernel's rules, and what a rule can ask of it.
 
 import { familyOf } from "../model/ip.ts";
+import type { Protocol } from "../model/types.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** The first packet of a connection or flow. */
@@ -33,7 +34,10 @@ const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Va
   "meta nfproto": ({ source }) => (familyOf(source) === "IPv4" ? "ipv4" : "ipv6"),
   "ct mark": ({ ctMark }) => ctMark,
   "ct direction": () => "original",
-  "ct state": () => "new",
+  "ct state": ({ protocol, destination, destinationPort }, evidence) => {
+    const named = protocol.toUpperCase() as Protocol;
+    return evidence.isUntracked(named, destination, destinationPort) ? "untracked" : "new";
+  },
   // Nobody has translated it yet.
   "ct status": () => "",
   "ip saddr": ({ source }) => ofFamily("IPv4", source),

@@ -109,6 +109,16 @@ test("kube-proxy's rules beside ours: host processes are theirs, and nobody else
   expect(cluster.explain("pod-a", WEB, "TCP").notes.join()).not.toContain("kube-proxy");
 });
 
+test("what another program has the kernel not track is left alone, and that is why", () => {
+  apply(service(), slice([named("pod-b")]));
+  cluster.untracked.add("10.96.0.10:80/TCP");
+  for (const from of ["pod-a", "host"] as const) {
+    const { outcome, summary, disagreements } = cluster.explain(from, WEB, "TCP");
+    expect([outcome, disagreements]).toEqual(["untouched", []]);
+    expect(summary).toContain("NodeLocal DNSCache");
+  }
+});
+
 test("source ranges, affinity, and a client that is not in them", async () => {
   const spec = {
     type: "LoadBalancer",

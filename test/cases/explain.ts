@@ -63,6 +63,8 @@ export class ExplainedCluster {
   /** What Envoy remembers for every client, where there is session affinity. */
   remembered: RememberedBackend | null = null;
   hasKubeProxy = false;
+  /** Keys of what another program has the kernel not track. */
+  untracked = new Set<string>();
   /** Whether Envoy listens. */
   listens = true;
   /** What Envoy has in every list, in place of what it should have. */
@@ -116,6 +118,8 @@ export class ExplainedCluster {
       }
       case "session":
         return this.remembered;
+      case "untracked":
+        return this.untracked.has(`${question.address}:${question.port}/${question.protocol}`);
       case "kube-proxy":
         return this.hasKubeProxy;
       case "route":

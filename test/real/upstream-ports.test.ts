@@ -158,7 +158,7 @@ it.each(FAMILIES)("early demux would take from the Pod what is for it, in %s", a
 });
 
 it.each(FAMILIES)("without the zone no Service would be reached, in %s", async (family) => {
-  await node.exec("nft", ["flush chain inet portico upstream_zone"]);
+  await node.exec("nft", ["flush chain inet portico own_zone"]);
   expect(await directFirst("no-zone", family)).toMatchObject({ service: 0 });
   expect(await askDirectly("no-zone", family)).toBe(PORTS.length);
   expect(await askService("no-zone", family)).toBe(0);
