@@ -16,7 +16,7 @@ export default defineConfig({
           include: [
             "{controller,envoy}/**/*.test.ts",
             "test/*.test.ts",
-            "test/{cases,demo,bench}/*.test.ts",
+            "test/{cases,demo,bench,shapes}/*.test.ts",
           ],
         },
       },

@@ -1,6 +1,6 @@
 // What kube-proxy takes, Portico takes, what it refuses, Portico refuses, and both name the same
-// fields as unknown or given twice: each file of proxy-files.ts is shown to a real kube-proxy, which
-// reads it and writes what it understood.
+// fields as unknown or given twice: each file of proxy-files.ts is shown to a real kube-proxy,
+// which reads it and writes what it understood.
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
