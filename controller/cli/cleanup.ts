@@ -1,6 +1,6 @@
 // portico cleanup: this node as if Portico had never been there.
 
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { endEnvoy, livingEnvoy } from "../../envoy/process.ts";
@@ -78,11 +78,13 @@ async function removeEnvoy(runDir: string): Promise<string[]> {
   return removed;
 }
 
-/** The folder itself stays when something else is in it. */
+/** The folder itself stays when something else is in it, and where it is a mount of its own. */
 async function removeFiles(runDir: string): Promise<string[]> {
   const names = await readdir(runDir).catch(() => []);
   const ours = names.filter((name) => RUN_FILES.test(name));
   for (const name of ours) await rm(join(runDir, name), { force: true });
-  if (ours.length === names.length) await rm(runDir, { recursive: true, force: true });
+  await rmdir(runDir).catch((error: NodeJS.ErrnoException) => {
+    if (!["ENOENT", "ENOTEMPTY", "EEXIST", "EBUSY"].includes(error.code ?? "")) throw error;
+  });
   return ours.map((name) => join(runDir, name));
 }

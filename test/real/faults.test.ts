@@ -286,6 +286,21 @@ describe("cleanup", () => {
     expect(second.stdout).toContain("nothing of Portico's is here");
   });
 
+  it("empties a run directory that is a mount, as a volume is", async () => {
+    mkdirSync(portico.runDirectory);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "portico-test", portico.runDirectory]);
+    try {
+      await portico.start(CIDR);
+      await portico.synced();
+      await portico.end("SIGTERM");
+      const { code, stderr } = await portico.command("cleanup");
+      expect([code, stderr]).toEqual([0, ""]);
+      expect(await readdir(portico.runDirectory)).toEqual([]);
+    } finally {
+      execFileSync("umount", ["--lazy", portico.runDirectory]);
+    }
+  });
+
   it("refuses while a controller runs", async () => {
     await portico.start(CIDR);
     await portico.synced();
