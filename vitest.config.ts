@@ -1,10 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-// unit: no process, no network. wasm: the built plugin in the fake host. real: Envoy, nftables and
-// namespaces. cluster: a real Kubernetes control plane. compose: containers. page: the live page in
-// a browser. parity: the same states beside a running kube-proxy. All but the first two own the
-// machine's time. On CI a test of the real thing is tried once more before it counts as failed, and
-// reported as retried: the machine is shared, and late is not wrong.
+// unit: no process, no network. wasm: the built plugin in the fake host; a test of these two that
+// asserts nothing fails. real: Envoy, nftables and namespaces. cluster: a real Kubernetes control
+// plane. compose: containers. page: the live page in a browser. parity: the same states with a
+// running kube-proxy. campaign: faults drawn from a seed, never tried again. All but the first two
+// own the machine's time. On CI a test of the real thing is tried once more before it counts as
+// failed, and reported as retried: the machine is shared, and late is not wrong.
 const retry = process.env.CI ? 1 : 0;
 
 export default defineConfig({
@@ -13,14 +14,23 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          expect: { requireAssertions: true },
           include: [
             "{controller,envoy}/**/*.test.ts",
             "test/*.test.ts",
             "test/{cases,demo,bench,shapes}/*.test.ts",
+            "test/campaign/plan.test.ts",
           ],
         },
       },
-      { test: { name: "wasm", include: ["test/wasm/*.test.ts"], testTimeout: 60_000 } },
+      {
+        test: {
+          name: "wasm",
+          include: ["test/wasm/*.test.ts"],
+          expect: { requireAssertions: true },
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "real",
@@ -52,6 +62,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
+          name: "campaign",
+          include: ["test/campaign/campaign.test.ts"],
+          globalSetup: "test/real/setup.ts",
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -232,6 +232,12 @@ export class ControlPlane {
     return readFileSync(this.#file("certificates/apiserver.crt"), "utf8");
   }
 
+  /** What kube-apiserver shows its clients, for a proxy in front of it; PEM. */
+  get servingCertificate(): { key: string; cert: string } {
+    const key = readFileSync(this.#file("certificates/apiserver.key"), "utf8");
+    return { key, cert: this.certificateAuthority };
+  }
+
   /**
    * A kubeconfig file for `user`. `server` says how its reader reaches kube-apiserver: absent, as
    * this process does; inside the control plane's namespace and its neighbours, `innerServer`.

@@ -81,6 +81,11 @@ export class ApiWriter {
     if (status !== undefined) await this.#patch(`${path}/status`, { status }, MERGE);
   }
 
+  /** One object that is not a state's; it may be gone already. */
+  async remove(object: KubernetesObject): Promise<void> {
+    await this.#ask("DELETE", `${pathOf(object)}${AT_ONCE}`);
+  }
+
   async #untilSliced(owner: KubernetesObject, objects: readonly KubernetesObject[]): Promise<void> {
     const wanted = slicedFrom(owner, objects);
     const selector = encodeURIComponent(`kubernetes.io/service-name=${owner.metadata.name}`);

@@ -1,10 +1,12 @@
 // Generated states, and what tags they need.
 
 import { expect, it } from "vitest";
+import { notEmpty } from "../not-empty.ts";
 import { generateState } from "./generate.ts";
+import { sampleOf } from "./sample.ts";
 import { doorFrom, type ServiceSpec, service, spread } from "./state.ts";
 import { GROUPS } from "./states/groups.ts";
-import { isCompared, TAGS, tagsOf } from "./tags.ts";
+import { isCompared, TAGS, type Tag, tagsOf } from "./tags.ts";
 
 const SEEDS = Array.from({ length: 50 }, (_, index) => index + 1);
 
@@ -14,12 +16,15 @@ it("the same seed gives the same state, another one another", () => {
 });
 
 it("probes only what may be compared", () => {
+  let probed = 0;
   for (const seed of SEEDS) {
-    const { steps } = generateState(seed, ["tcp4", "policies"]);
-    for (const { objects, probes } of steps) {
-      expect(probes.every((probe) => isCompared(probe, objects, ["tcp4", "policies"]))).toBe(true);
+    const tags: readonly Tag[] = ["tcp4", "policies"];
+    for (const { objects, probes } of notEmpty(generateState(seed, tags).steps, "steps")) {
+      probed += probes.length;
+      expect(probes.filter((probe) => !isCompared(probe, objects, tags))).toEqual([]);
     }
   }
+  expect(probed).toBeGreaterThan(SEEDS.length);
 });
 
 it("draws every ability that there is to draw", () => {
@@ -49,14 +54,13 @@ it("finds the tags of a probe", () => {
 });
 
 it("hand-written states have names of their own within a group, and probes", () => {
-  for (const [group, states] of Object.entries(GROUPS)) {
+  for (const [group, states] of notEmpty(Object.entries(GROUPS), "groups")) {
     const names = states.map(({ name }) => name);
     expect(new Set(names).size, group).toBe(names.length);
-    for (const { steps, name } of states) {
-      expect(
-        steps.every(({ probes }) => probes.length > 0),
-        `${group}: ${name}`,
-      ).toBe(true);
+    for (const { steps, name } of notEmpty(states, `states of ${group}`)) {
+      for (const { probes } of notEmpty(steps, `steps of ${group}: ${name}`)) {
+        expect(probes, `${group}: ${name}`).not.toEqual([]);
+      }
     }
   }
 });
@@ -64,4 +68,15 @@ it("hand-written states have names of their own within a group, and probes", () 
 it("takes doors apart", () => {
   expect(doorFrom("10.96.0.10:80")).toEqual({ address: "10.96.0.10", port: 80 });
   expect(doorFrom("[fd00:96::10]:80")).toEqual({ address: "fd00:96::10", port: 80 });
+});
+
+it("draws a sample of the hand-written states, with some of each group", () => {
+  const counts = (sample: typeof GROUPS) => Object.values(sample).map(({ length }) => length);
+  const sample = sampleOf(GROUPS, 40, 7);
+  expect(Object.keys(sample)).toEqual(Object.keys(GROUPS));
+  expect(counts(sample)).not.toContain(0);
+  expect(Object.values(sample).flat()).toHaveLength(40);
+  expect(sampleOf(GROUPS, 40, 7)).toEqual(sample);
+  expect(sampleOf(GROUPS, 40, 8)).not.toEqual(sample);
+  expect(sampleOf(GROUPS, 1_000, 7)).toEqual(GROUPS);
 });

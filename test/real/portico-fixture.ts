@@ -22,6 +22,8 @@ export class PorticoProcess {
   readonly manifests: string;
   /** Who starts Envoy. */
   envoyFlag: "--with-envoy" | "--two-envoys" = "--with-envoy";
+  /** A program that starts the controller, with its parameters; none by default. */
+  prefix: readonly string[] = [];
   /** Everything the controllers of this fixture logged. */
   log = "";
   readonly #node: Namespace;
@@ -58,7 +60,8 @@ export class PorticoProcess {
     const all = ["run", ...this.#source, ...node, this.envoyFlag, ...args];
     const ENVOY = await findEnvoy(process.env, console.log);
     const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
-    const child = this.#node.spawn("env", [...variables, process.execPath, this.#command, ...all]);
+    const command = [...this.prefix, process.execPath, this.#command, ...all];
+    const child = this.#node.spawn("env", [...variables, ...command]);
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.log += text;
     });
@@ -79,8 +82,15 @@ export class PorticoProcess {
   async ended(): Promise<number | null> {
     const child = this.#child;
     if (!child) return null;
-    if (child.exitCode === null) await once(child, "exit");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     return child.exitCode;
+  }
+
+  /** Of the controller; undefined while none runs. */
+  get pid(): number | undefined {
+    const child = this.#child;
+    const hasEnded = child?.exitCode !== null || child.signalCode !== null;
+    return hasEnded ? undefined : child.pid;
   }
 
   command(...args: string[]): Promise<CommandResult> {

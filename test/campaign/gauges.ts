@@ -1,0 +1,87 @@
+// How much the node has of everything that could grow: measured after each round, and flat or not
+// over a campaign.
+
+import { readdirSync, readFileSync } from "node:fs";
+import type { Stand } from "./stand.ts";
+
+export interface Gauges {
+  controllerMB: number;
+  controllerDescriptors: number;
+  envoyMB: number;
+  envoyDescriptors: number;
+  /** nftables rules of Portico's table, whatever is in its sets. */
+  rules: number;
+  /** Elements in its sets and maps; the model decides how many. */
+  elements: number;
+  /** ip rules and routes of Portico's protocol, both families. */
+  routes: number;
+}
+
+/** What may be more at the end than at the beginning, for what lives on and what the model has. */
+const SLACK: Readonly<Record<keyof Gauges, { factor: number; plus: number }>> = {
+  controllerMB: { factor: 1.3, plus: 30 },
+  controllerDescriptors: { factor: 1.2, plus: 16 },
+  envoyMB: { factor: 1.5, plus: 30 },
+  envoyDescriptors: { factor: 1.5, plus: 150 },
+  rules: { factor: 1, plus: 0 },
+  elements: { factor: 1, plus: 80 },
+  routes: { factor: 1, plus: 0 },
+};
+const LEAST_ROUNDS = 8;
+
+export async function readGauges(stand: Stand): Promise<Gauges> {
+  const { served, portico } = stand;
+  const [table, routes] = await Promise.all([
+    served.exec("nft", ["-j", "list", "table", "inet", "portico"]),
+    served.exec("sh", ["-c", ROUTES]),
+  ]);
+  const { nftables } = JSON.parse(table.stdout) as { nftables: NftEntry[] };
+  const sets = nftables.map(({ set, map }) => set ?? map);
+  return {
+    controllerMB: megabytes(portico.pid),
+    controllerDescriptors: descriptors(portico.pid),
+    envoyMB: megabytes(stand.envoyPid()),
+    envoyDescriptors: descriptors(stand.envoyPid()),
+    rules: nftables.filter(({ rule }) => rule !== undefined).length,
+    elements: sets.reduce((sum, set) => sum + (set?.elem?.length ?? 0), 0),
+    routes: routes.stdout.split("\n").filter((line) => line !== "").length,
+  };
+}
+
+const ROUTES = `for family in -4 -6; do
+  ip $family rule show | grep -w 4100 || true
+  ip $family route show table 4100 2>/dev/null || true
+done`;
+
+interface NftEntry {
+  rule?: object;
+  set?: { elem?: unknown[] };
+  map?: { elem?: unknown[] };
+}
+
+function megabytes(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024);
+}
+
+function descriptors(pid: number | undefined): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** A line for each gauge that has grown from the first quarter of the rounds to the last. */
+export function grownIn(all: readonly Gauges[]): string[] {
+  if (all.length < LEAST_ROUNDS) return [];
+  const quarter = Math.floor(all.length / 4);
+  const [first, last] = [all.slice(0, quarter), all.slice(-quarter)];
+  return (Object.keys(SLACK) as (keyof Gauges)[]).flatMap((name) => {
+    const { factor, plus } = SLACK[name];
+    const [before, after] = [first, last].map((part) => median(part.map((each) => each[name])));
+    const most = (before ?? 0) * factor + plus;
+    return (after ?? 0) > most ? [`${name} grew from ${before} to ${after}, at most ${most}`] : [];
+  });
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

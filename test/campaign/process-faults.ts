@@ -1,0 +1,123 @@
+// Faults of the two processes: killed, stopped, short of descriptors, moved in time.
+
+import { runCommand } from "../namespaces/command.ts";
+import { type FaultKind, type Heal, nothingToHeal } from "./fault.ts";
+import type { Stand } from "./stand.ts";
+
+/** Of Envoy from its death to its first answer, with its table; the machine may be slow. */
+const ENVOY_BACK_MS = 15_000;
+const FEW_DESCRIPTORS = 6;
+
+/** Sends it SIGSTOP; healing continues it, if it lives. */
+function suspend(pid: number | undefined): Heal {
+  if (pid === undefined) return nothingToHeal;
+  send(pid, "SIGSTOP");
+  return async () => send(pid, "SIGCONT");
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Leaves it so many descriptors more than it has; healing gives it back what it had. */
+async function shortOfDescriptors(pid: number | undefined): Promise<Heal> {
+  if (pid === undefined) return nothingToHeal;
+  const limits = await limitsOf(pid);
+  const open = await runCommand("sh", ["-c", `ls /proc/${pid}/fd | wc -l`]);
+  const few = Number(open.stdout) + FEW_DESCRIPTORS;
+  await limit(pid, `${few}:${limits.hard}`);
+  return async () => limit(pid, `${limits.soft}:${limits.hard}`);
+}
+
+async function limit(pid: number, text: string): Promise<void> {
+  // It may have ended meanwhile.
+  await runCommand("prlimit", ["--pid", `${pid}`, `--nofile=${text}`], { allowFailure: true });
+}
+
+async function limitsOf(pid: number): Promise<{ soft: string; hard: string }> {
+  const columns = ["--noheadings", "--raw", "--output", "SOFT,HARD"];
+  const { stdout } = await runCommand("prlimit", ["--pid", `${pid}`, "--nofile", ...columns]);
+  const [soft = "", hard = ""] = stdout.trim().split(/\s+/);
+  return { soft, hard };
+}
+
+/** Starts the controller again in a time namespace that is ahead by so many days. */
+async function restartAhead(stand: Stand, days: number): Promise<Heal> {
+  const seconds = `${days * 86_400}`;
+  const goOn = await stand.stopController("SIGKILL");
+  stand.portico.prefix = ["unshare", "--time", "--monotonic", seconds, "--boottime", seconds];
+  goOn();
+  return nothingToHeal;
+}
+
+export const PROCESS_FAULTS: readonly FaultKind[] = [
+  {
+    name: "controller-killed",
+    variants: ["SIGKILL", "SIGTERM"],
+    weight: 2,
+    allows: {},
+    async inject(stand, variant) {
+      stand.portico.prefix = [];
+      const goOn = await stand.stopController(variant as NodeJS.Signals);
+      return async () => goOn();
+    },
+  },
+  {
+    name: "controller-stopped",
+    variants: ["SIGSTOP"],
+    allows: {},
+    inject: async (stand) => suspend(stand.portico.pid),
+  },
+  {
+    name: "controller-ahead-in-time",
+    variants: ["1", "400"],
+    allows: {},
+    inject: (stand, variant) => restartAhead(stand, Number(variant)),
+  },
+  {
+    name: "envoy-killed",
+    variants: ["SIGKILL", "SIGTERM"],
+    weight: 2,
+    allows: { open: true, newMs: ENVOY_BACK_MS, affinity: true },
+    async inject(stand, variant) {
+      const pid = stand.envoyPid();
+      if (pid !== undefined) send(pid, variant as NodeJS.Signals);
+      return nothingToHeal;
+    },
+  },
+  {
+    name: "both-killed",
+    variants: ["SIGKILL"],
+    allows: { open: true, newMs: ENVOY_BACK_MS, affinity: true },
+    async inject(stand) {
+      const goOn = await stand.stopController("SIGKILL");
+      const pid = stand.envoyPid();
+      if (pid !== undefined) send(pid, "SIGKILL");
+      return async () => goOn();
+    },
+  },
+  {
+    // Nothing answers meanwhile; what waits is answered afterwards, unless its patience is over.
+    name: "envoy-stopped",
+    variants: ["SIGSTOP"],
+    allows: { newMs: 1_000, open: true },
+    inject: async (stand) => suspend(stand.envoyPid()),
+  },
+  {
+    name: "controller-short-of-descriptors",
+    variants: ["nofile"],
+    allows: {},
+    inject: (stand) => shortOfDescriptors(stand.portico.pid),
+  },
+  {
+    // Envoy 1.40 aborts when a UDP flow gets no descriptor (ARCHITECTURE.md, UDP flows).
+    name: "envoy-short-of-descriptors",
+    variants: ["nofile"],
+    allows: { open: true, newMs: ENVOY_BACK_MS, affinity: true },
+    inject: (stand) => shortOfDescriptors(stand.envoyPid()),
+  },
+];
