@@ -15,6 +15,12 @@ const CALLS = {
   IPv6: { setting: "bridge-nf-call-ip6tables", own: "nf_call_ip6tables" },
 } as const;
 
+/** The sysctls' names, as people write them. */
+export const CALL_SYSCTLS: Readonly<Record<IPFamily, string>> = {
+  IPv4: `net.bridge.${CALLS.IPv4.setting}`,
+  IPv6: `net.bridge.${CALLS.IPv6.setting}`,
+};
+
 /** Arguments of `ip` that print all bridges as bridgeFactsFrom reads them. */
 export const SHOW_BRIDGES = ["-j", "-d", "address", "show", "type", "bridge"];
 
@@ -30,7 +36,7 @@ export async function readBridgeCalls(folder = SETTINGS): Promise<BridgeCalls> {
 interface PrintedBridge {
   ifname?: string;
   /** A bridge may call iptables by a setting of its own; 0 or 1. */
-  linkinfo?: { info_data?: Record<string, unknown> };
+  linkinfo?: { info_kind?: string; info_data?: Record<string, unknown> };
   addr_info?: { family: string; local: string; prefixlen: number; scope: string }[];
 }
 
@@ -62,8 +68,8 @@ function unseenOf(bridge: PrintedBridge, calls: BridgeCalls): BridgedNetwork[] {
   });
 }
 
-/** Nothing is printed, or an empty object for each other link, where there is no bridge. */
+/** Of all links; an empty object, or nothing, stands for those that were not asked for. */
 function parsed(printed: string): PrintedBridge[] {
   const all = printed.trim() === "" ? [] : (JSON.parse(printed) as PrintedBridge[]);
-  return all.filter(({ ifname }) => ifname !== undefined);
+  return all.filter(({ linkinfo }) => linkinfo?.info_kind === "bridge");
 }

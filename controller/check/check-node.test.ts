@@ -25,6 +25,8 @@ const FACTS: NodeFacts = {
   missingFeatures: [],
   xtables: [":KUBE-KUBELET-CANARY - [0:0]", "-A PREROUTING -j MARK --set-xmark 0x8000/0x8000"],
   links: [ETH],
+  unseenNetworks: [],
+  hookOrder: undefined,
   routes: [],
   rules: [],
   listeners: [],
@@ -307,17 +309,29 @@ describe("settings", () => {
     expect(found(tracked("499"))).toEqual([]);
   });
 
-  it("of bridges with Pods: masqueraded, and past iptables", () => {
-    const bridge = link("br0", { kind: "bridge", addresses: ["10.1.9.1"] });
+  describe("of bridges with Pods", () => {
+    const bridge = link("br0", { kind: "bridge", addresses: ["10.1.9.1", "fe80::1"] });
     const links = [bridge, link("veth1", { kind: "veth", master: "br0" })];
-    const call = sysctl("net.bridge.bridge-nf-call-iptables", "1");
-    expect(only({ links })).toMatch(
-      /^blocker Pods are on a bridge.*: br0 \(10.1.9.1\), masquerade/,
-    );
-    expect(only({ links, ...call }, { masqueradeAll: true })).toMatch(/^blocker .*iptables = 1$/);
-    expect(found({ links }, { masqueradeAll: true })).toEqual([]);
-    expect(found({ links }, { clusterCIDRs: [] })).toEqual([]);
-    expect(found({ links: [bridge] })).toEqual([]);
+    const unseenNetworks = [{ bridge: "br0", cidr: "10.1.9.0/24" }];
+
+    it("nothing where they call iptables", () => {
+      expect(found({ links })).toEqual([]);
+      expect(found({ links, hookOrder: "latest-first" })).toEqual([]);
+    });
+
+    it("what backends see where they do not", () => {
+      expect(only({ links, unseenNetworks })).toMatch(
+        /^note Pods are on a bridge that does not .*: br0 \(10.1.9.1, fe80::1\), 10.1.9.0\/24$/,
+      );
+      expect(found({ links, unseenNetworks }, { clusterCIDRs: [] })).toEqual([]);
+      expect(found({ links: [bridge], unseenNetworks })).toEqual([]);
+    });
+
+    it("a kernel with another order of hooks, where that matters", () => {
+      const hookOrder = "oldest-first" as const;
+      expect(only({ links, hookOrder })).toMatch(/^blocker Pods are on a bridge that calls /);
+      expect(only({ links, hookOrder, unseenNetworks })).toMatch(/^note /);
+    });
   });
 });
 

@@ -1,6 +1,8 @@
 // All that `portico check` reads of a node, and what it is to be compared with. Read by
 // read-node.ts; judged by the other files of this room, which are pure.
 
+import type { BridgedNetwork } from "../capture/bridge.ts";
+import type { HookOrder } from "../capture/hook-order.ts";
 import type { IPFamily } from "../model/types.ts";
 
 export interface NodeFacts {
@@ -12,6 +14,10 @@ export interface NodeFacts {
   xtables: readonly string[];
   /** Undefined: ip cannot be run. */
   links: readonly Link[] | undefined;
+  /** Networks of bridges that do not call iptables. */
+  unseenNetworks: readonly BridgedNetwork[];
+  /** Undefined: not known, or not asked, as no bridge calls iptables. */
+  hookOrder: HookOrder | undefined;
   routes: readonly Route[];
   rules: readonly Rule[];
   listeners: readonly Listener[];

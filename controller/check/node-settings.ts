@@ -1,11 +1,11 @@
 // Facts → sysctls, bridges and limits of the node that stand in Portico's way. Pure. What works
 // with which sysctl was tried (capture/kernel-settings.ts).
 
+import { CALL_SYSCTLS } from "../capture/bridge-facts.ts";
 import { cidrContains } from "../model/ip.ts";
 import type { CheckSettings, Link, NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
 
-const BRIDGE_NF = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"];
 const CONNTRACK_COUNT = "net.netfilter.nf_conntrack_count";
 const CONNTRACK_MAX = "net.netfilter.nf_conntrack_max";
 const PORT_RANGE = "net.ipv4.ip_local_port_range";
@@ -40,27 +40,40 @@ function sourceMarkFindings({ sysctls }: NodeFacts): Finding[] {
 }
 
 /** Tried in namespaces (test/real/bridge.test.ts). */
-function bridgeFindings({ links = [], sysctls }: NodeFacts, settings: CheckSettings): Finding[] {
-  const bridges = links.filter(
+function bridgeFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
+  const { links = [], unseenNetworks, hookOrder } = facts;
+  const ofPods = links.filter(
     (link) => link.kind === "bridge" && portsOf(link, links) > 0 && isOfPods(link, settings),
   );
-  const on = BRIDGE_NF.filter((name) => sysctls.get(name) === "1");
-  const { masqueradeAll } = settings;
-  const todo = [
-    masqueradeAll ? [] : ["give portico run --masquerade-all (backends then see the node)"],
-    on.map((name) => `sysctl -w ${name}=0 (kube-proxy wants 1)`),
-    ["or take a CNI plugin that routes each Pod"],
-  ].flat();
-  const isSolved = masqueradeAll && on.length === 0;
-  return bridges.map(({ name, addresses }) => ({
-    level: isSolved ? "ok" : "blocker",
-    what: "Pods are on a bridge, and reach each other past the node's IP stack",
-    seen: `${name} (${listed(addresses)}), masqueradeAll ${masqueradeAll}, ${
-      on.length === 0 ? "bridge-nf-call-iptables off" : `${on.join(" and ")} = 1`
-    }`,
-    todo: isSolved ? "" : todo.join("; "),
-    show: `bridge link; sysctl ${BRIDGE_NF.join(" ")}`,
-  }));
+  const names = Object.values(CALL_SYSCTLS);
+  const show = `bridge link; sysctl ${names.join(" ")}`;
+  const set = (value: 0 | 1) => names.map((name) => `sysctl -w ${name}=${value}`).join("; ");
+  return ofPods.map(({ name, addresses }): Finding => {
+    const unseen = unseenNetworks.filter(({ bridge }) => bridge === name).map(({ cidr }) => cidr);
+    const seen = `${name} (${listed(addresses)})`;
+    const calls = addresses.some(
+      (address) => !isLinkLocal(address) && !unseen.some((cidr) => cidrContains(cidr, address)),
+    );
+    if (hookOrder === "oldest-first" && calls) {
+      const what =
+        "Pods are on a bridge that calls iptables, and this kernel calls the hooks in another " +
+        "order than Portico needs for that: TCP to Services would not work";
+      return { level: "blocker", what, seen, todo: set(0), show };
+    }
+    if (unseen.length > 0) {
+      const what =
+        "Pods are on a bridge that does not call iptables: where client and backend are on it, " +
+        "the backend sees the bridge's address";
+      const todo = `for the client's own, as kube-proxy wants it: modprobe br_netfilter; ${set(1)}`;
+      return { level: "note", what, seen: `${seen}, ${listed(unseen)}`, todo, show };
+    }
+    const what = "Portico works with Pods on a bridge that calls iptables";
+    return { level: "ok", what, seen, todo: "", show };
+  });
+}
+
+function isLinkLocal(address: string): boolean {
+  return cidrContains("fe80::/10", address);
 }
 
 function portsOf({ name }: Link, links: readonly Link[]): number {

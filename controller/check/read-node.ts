@@ -1,6 +1,9 @@
 // A machine → facts. The only file of this room that knows where on a node things are to be found;
-// it looks and changes nothing.
+// it looks and changes nothing. (Where bridges call iptables it makes a table of its own for the
+// moment of a try: capture/hook-order.ts.)
 
+import { bridgeFactsFrom, bridgesIn, CALL_SYSCTLS } from "../capture/bridge-facts.ts";
+import { hookOrder } from "../capture/hook-order.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import type { IPFamily } from "../model/types.ts";
@@ -21,8 +24,7 @@ const SYSCTLS = [
   "net.ipv4.tcp_early_demux",
   "net.ipv4.conf.all.rp_filter",
   "net.ipv4.ip_local_port_range",
-  "net.bridge.bridge-nf-call-iptables",
-  "net.bridge.bridge-nf-call-ip6tables",
+  ...Object.values(CALL_SYSCTLS),
   "net.netfilter.nf_conntrack_count",
   "net.netfilter.nf_conntrack_max",
 ];
@@ -50,6 +52,7 @@ export async function readNode(machine: Machine, settings: CheckSettings): Promi
     missingFeatures: nftJson === undefined ? [] : await tried(machine, settings, families),
     xtables: await xtables(machine),
     links: addresses === undefined ? undefined : linksFrom(addresses),
+    ...(await bridges(machine, addresses ?? "")),
     ...(await routing(machine)),
     listeners: await listeners(machine),
     processes: await processes(machine),
@@ -107,6 +110,20 @@ async function routing(machine: Machine): Promise<Pick<NodeFacts, "routes" | "ru
     routes: both.flatMap(({ routes }) => routes),
     rules: both.flatMap(({ rules }) => rules),
   };
+}
+
+/** Tries the order of hooks only where it matters. */
+async function bridges(
+  machine: Machine,
+  printed: string,
+): Promise<Pick<NodeFacts, "unseenNetworks" | "hookOrder">> {
+  const [IPv4, IPv6] = await Promise.all(
+    FAMILIES.map(([family]) => machine.file(fileOf(CALL_SYSCTLS[family]))),
+  );
+  const calls = IPv4 === undefined ? undefined : { IPv4: IPv4 !== "0", IPv6: IPv6 === "1" };
+  const { unseen } = bridgeFactsFrom(calls, printed);
+  const matters = calls !== undefined && bridgesIn(printed).length > 0;
+  return { unseenNetworks: unseen, hookOrder: matters ? await hookOrder(machine.run) : undefined };
 }
 
 async function listeners(machine: Machine): Promise<NodeFacts["listeners"]> {

@@ -86,6 +86,7 @@ const SOURCES: Record<ExplainedBackend["sourceIs"], string> = {
   kept: "the client's own, kept",
   masqueraded: "the node's: masqueraded",
   hairpin: "the node's: it would be its own",
+  bridge: "the node's: client and backend are on a bridge that does not call iptables",
 };
 
 function leftOutRow({ place, pod, node, why }: LeftOut): string[] {

@@ -2,6 +2,7 @@
 // no change of one, so this looks every second (two small files).
 
 import { type BridgeCalls, readBridgeCalls } from "../capture/bridge-facts.ts";
+import { bridgeProblems } from "../capture/kernel-settings.ts";
 import type { Clock } from "../clock.ts";
 import { sameData } from "../model/same-data.ts";
 
@@ -10,7 +11,10 @@ const EVERY_MS = 1_000;
 interface BridgeWatchOptions {
   clock: Clock;
   changed: () => void;
+  /** Gets what is in the way by now; empty when nothing is. */
+  report: (problems: string[]) => void;
   read?: () => Promise<BridgeCalls>;
+  problemsOf?: (calls: BridgeCalls) => Promise<string[]>;
 }
 
 export class BridgeWatch {
@@ -19,12 +23,14 @@ export class BridgeWatch {
   #stopped = false;
 
   constructor(options: BridgeWatchOptions) {
-    this.#options = { read: readBridgeCalls, ...options };
+    this.#options = { read: readBridgeCalls, problemsOf: bridgeProblems, ...options };
   }
 
   /** What is so by now is no change. */
   async start(): Promise<void> {
-    this.#plan(await this.#options.read());
+    const calls = await this.#options.read();
+    await this.#judge(calls);
+    this.#plan(calls);
   }
 
   stop(): void {
@@ -34,11 +40,19 @@ export class BridgeWatch {
 
   #plan(known: BridgeCalls): void {
     if (this.#stopped) return;
-    const { clock, read, changed } = this.#options;
-    this.#cancel = clock.after(EVERY_MS, async () => {
-      const present = await read();
-      if (!this.#stopped && !sameData(known, present)) changed();
-      this.#plan(present);
-    });
+    this.#cancel = this.#options.clock.after(EVERY_MS, () => this.#look(known));
+  }
+
+  async #look(known: BridgeCalls): Promise<void> {
+    const present = await this.#options.read();
+    if (!this.#stopped && !sameData(known, present)) {
+      this.#options.changed();
+      await this.#judge(present);
+    }
+    this.#plan(present);
+  }
+
+  async #judge(calls: BridgeCalls): Promise<void> {
+    this.#options.report(await this.#options.problemsOf(calls));
   }
 }

@@ -211,7 +211,11 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   );
   atEnd(() => envoys.release());
   await envoys.start();
-  const bridges = new BridgeWatch({ clock: systemClock, changed: () => sync.nodeChanged() });
+  const bridges = new BridgeWatch({
+    clock: systemClock,
+    changed: () => sync.nodeChanged(),
+    report: (found) => problems.report("kernel bridges", found.map(problemOfThisNode)),
+  });
   await bridges.start();
   atEnd(() => bridges.stop());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;

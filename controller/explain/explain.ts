@@ -154,13 +154,14 @@ function explained(backend: Place, around: Surroundings): ExplainedBackend {
   // Envoy's UDP sockets carry no mark.
   const mark = asked.protocol === "TCP" ? kernel.envoyMark : 0;
   const kept = isKept ? client.address : undefined;
-  const { source, isHairpin, end } = backendWay(dialled, kept, mark, kernel.table, evidence);
+  const { source, isTranslated, end } = backendWay(dialled, kept, mark, kernel.table, evidence);
+  const translation = client.address === backend.address ? "hairpin" : "bridge";
   const place = addressAndPort(backend.address, backend.port);
   const endpoint = endpoints.get(place) ?? { ...NAMELESS, address: backend.address };
   return {
     ...whoIs(endpoint, backend.port, knownDoor?.service.namespace ?? ""),
     source,
-    sourceIs: isHairpin ? "hairpin" : isKept ? "kept" : "masqueraded",
+    sourceIs: isTranslated ? translation : isKept ? "kept" : "masqueraded",
     blocked: end === "reached" ? undefined : end,
     rememberedSeconds:
       remembered && addressAndPort(remembered.address, remembered.port) === place

@@ -64,8 +64,11 @@ export interface ExplainedBackend {
   node?: string | undefined;
   /** The client's address that it sees. */
   source: string;
-  /** hairpin: it would be its own, so it is the node's. */
-  sourceIs: "kept" | "masqueraded" | "hairpin";
+  /**
+   * hairpin: it would be its own, so it is the node's. bridge: it is the node's too, as the backend
+   * would answer the client past the node.
+   */
+  sourceIs: "kept" | "masqueraded" | "hairpin" | "bridge";
   /** What the node's own rules do with Envoy's connection, if it does not go out. */
   blocked?: "refuse" | "drop" | undefined;
   /**

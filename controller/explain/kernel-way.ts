@@ -120,8 +120,8 @@ class Walk {
 export interface BackendWay {
   /** The address that the backend sees. */
   source: string;
-  /** Its own would come back to it from itself: the kernel puts the node's in its place. */
-  isHairpin: boolean;
+  /** The kernel puts the node's in the place of the client's. */
+  isTranslated: boolean;
   end: "reached" | "refuse" | "drop";
   steps: TraceStep[];
 }
@@ -147,12 +147,12 @@ export function backendWay(
   const output = traceHook("output", packet, table, evidence);
   if (output.end !== "accept") {
     const end = output.end === "reject" ? "refuse" : "drop";
-    return { source: packet.source, isHairpin: false, end, steps: output.steps };
+    return { source: packet.source, isTranslated: false, end, steps: output.steps };
   }
   const { masquerades, end, steps } = traceHook("postrouting", packet, table, evidence);
   return {
     source: masquerades ? route.source : packet.source,
-    isHairpin: masquerades,
+    isTranslated: masquerades,
     end: end === "accept" ? "reached" : end === "reject" ? "refuse" : "drop",
     steps: [...output.steps, ...steps],
   };

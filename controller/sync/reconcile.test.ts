@@ -50,6 +50,26 @@ describe("Reconciler", () => {
     expect(plane.listeners).toEqual(new Map(kept));
   });
 
+  it("writes the kernel's rules again when they were forgotten meanwhile", async () => {
+    const { plane, controller } = setUp();
+    const gateways = plane.gateways(() => controller);
+    const { capture } = gateways;
+    let forgets = true;
+    const full = async (...args: Parameters<typeof capture.full>) => {
+      await capture.full(...args);
+      if (forgets) reconciler.forgetCapture();
+      forgets = false;
+    };
+    const reconciler = new Reconciler({ ...gateways, capture: { ...capture, full } });
+    const written: number[] = [];
+    for (let sync = 0; sync < 3; sync++) {
+      plane.steps.length = 0;
+      await reconciler.reconcile(controller.target({ [A]: 2 }), false);
+      written.push(plane.steps.filter((step) => step === "capture all").length);
+    }
+    expect(written).toEqual([1, 1, 0]);
+  });
+
   it("releases a frontend before the table and Envoy forget its last backend", async () => {
     const { plane, sync } = setUp();
     await sync({ [A]: 2 });

@@ -100,6 +100,8 @@ export class Reconciler {
   /** What Envoy holds as far as we know; undefined when that has to be asked. */
   #programmed: Programmed | undefined;
   #captured: CaptureSet | undefined;
+  /** How often that was forgotten, also while a sync is under way. */
+  #captureForgotten = 0;
   /** UDP listeners that Envoy did not take the last time. */
   #missing: readonly UdpListener[] = [];
   /** Frontends that may differ from the target; undefined: any may. */
@@ -136,6 +138,7 @@ export class Reconciler {
   /** The kernel may hold something else than it was told last: the next sync tells it all. */
   forgetCapture(): void {
     this.#captured = undefined;
+    this.#captureForgotten += 1;
   }
 
   /**
@@ -234,10 +237,11 @@ export class Reconciler {
 
   async #programCapture(next: CaptureSet): Promise<void> {
     const previous = this.#captured;
+    const forgotten = this.#captureForgotten;
     this.#captured = undefined;
     if (previous) await this.#gateways.capture.update(previous, next);
     else await this.#gateways.capture.full(next);
-    this.#captured = next;
+    if (forgotten === this.#captureForgotten) this.#captured = next;
   }
 }
 

@@ -156,15 +156,14 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
     level: "note",
     finds: /IPv6 is off/,
   },
-  "Pods on a bridge": {
+  "Pods on a bridge that does not call iptables": {
     make:
       `${SYSCTL("bridge/bridge-nf-call-iptables", "0")}; ` +
       `${SYSCTL("bridge/bridge-nf-call-ip6tables", "0")}; ` +
       "ip link add cni0 type bridge && ip link add pod type veth peer name other && " +
-      "ip link set pod master cni0",
-    level: "blocker",
-    finds: /on a bridge.*: cni0/,
-    solvedBy: ["--masquerade-all"],
+      "ip link set pod master cni0 && ip address add 10.1.9.1/24 dev cni0",
+    level: "note",
+    finds: /on a bridge that does not.*: cni0/,
   },
   "kube-proxy's interface in ipvs mode": {
     make: "ip link add kube-ipvs0 type bridge",

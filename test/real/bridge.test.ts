@@ -3,6 +3,7 @@
 // is kept wherever kube-proxy keeps it.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Explanation } from "../../controller/explain/explanation.ts";
 import { eventually } from "../eventually.ts";
 import { makeNode } from "../namespaces/cluster.ts";
 import {
@@ -160,6 +161,23 @@ it("masqueraded, when everybody is to be", async () => {
   }
   await lab.portico.end("SIGTERM");
   await lab.start();
+});
+
+it.for([
+  [1, "kept"],
+  [0, "bridge"],
+] as const)("as explain says, with the sysctl at %i: %s", async ([value, sourceIs], context) => {
+  context.skip(!(await callIptablesAndFollow(value)), NO_SETTING);
+  for (const { family, protocol } of KINDS) {
+    const address = lab.vip("b", family, protocol);
+    const to = `${family === "IPv6" ? `[${address}]` : address}:80/${protocol.toLowerCase()}`;
+    const asked = ["explain", "--from", lab.address("a", family), to, "-o", "json"];
+    const { stdout } = await lab.portico.command(...asked);
+    const { disagreements, backends } = JSON.parse(stdout) as Explanation;
+    const source = lab.address(value === 1 ? "a" : "bridge", family);
+    expect(disagreements).toEqual([]);
+    expect(backends).toMatchObject([{ source, sourceIs }]);
+  }
 });
 
 describe("traffic past Services", () => {
