@@ -108,15 +108,19 @@ const DURATION = "a duration such as 250ms, 30s or 1h30m";
 
 /** Milliseconds, perhaps negative: whether that is right depends on other settings. */
 export function duration<F extends number | undefined>(fallback: F): Field<number | F> {
-  return { ...nullableDuration(fallback), refusesNull: true };
+  return { ...period(fallback, fallback), refusesNull: true };
 }
 
-/** The same, where kube-proxy has a pointer. */
-export function nullableDuration<F extends number | undefined>(fallback: F): Field<number | F> {
+/** The same, where kube-proxy has a pointer: null is what is not set, and 0 is 0. */
+export function nullableDuration(fallback: number): Field<number> {
+  return period(fallback, 0);
+}
+
+function period<F extends number | undefined>(fallback: F, zero: number | F): Field<number | F> {
   const parse = (json: unknown) => {
     const milliseconds = typeof json === "string" ? parseGoDuration(json) : undefined;
     if (milliseconds === undefined) return NOT_ALLOWED;
-    return milliseconds === 0 ? fallback : milliseconds;
+    return milliseconds === 0 ? zero : milliseconds;
   };
   const write = (value: number | F) => {
     return value !== undefined && value < 0 ? `-${goDuration(-value)}` : goDuration(value ?? 0);

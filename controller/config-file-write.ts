@@ -43,6 +43,7 @@ export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json 
     enableProfiling: configuration.profiling,
     mode: "nftables",
     nftables,
+    conntrack: conntrackFields(configuration),
     ...detectLocalFields(detectLocal),
     nodePortAddresses: configuration.nodePortAddresses,
   };
@@ -52,6 +53,18 @@ export function kubeProxyConfiguration(configuration: ProxyConfiguration): Json 
 export function kubeProxyConfigurationYaml(configuration: ProxyConfiguration): string {
   const options = { sortMapEntries: true, compat: "yaml-1.1" } as const;
   return stringify(kubeProxyConfiguration(configuration), options);
+}
+
+function conntrackFields({ conntrack }: ProxyConfiguration): Json {
+  const { maxPerCore, min, tcpBeLiberal } = conntrack;
+  const { write } = SCHEMA.conntrack.udpTimeout;
+  return {
+    ...{ maxPerCore, min, tcpBeLiberal },
+    tcpEstablishedTimeout: write(conntrack.tcpEstablishedTimeoutMs),
+    tcpCloseWaitTimeout: write(conntrack.tcpCloseWaitTimeoutMs),
+    udpTimeout: write(conntrack.udpTimeoutMs),
+    udpStreamTimeout: write(conntrack.udpStreamTimeoutMs),
+  };
 }
 
 function detectLocalFields(detectLocal: DetectLocal): Json {

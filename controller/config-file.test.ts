@@ -4,6 +4,12 @@ import { parse } from "yaml";
 import { configurationFromFile, type ProxyConfiguration } from "./config-file.ts";
 import { kubeProxyConfiguration, kubeProxyConfigurationYaml } from "./config-file-write.ts";
 
+const TRACKED_AS_KUBE_PROXY = {
+  ...{ maxPerCore: 32_768, min: 131_072, tcpBeLiberal: false },
+  ...{ tcpEstablishedTimeoutMs: 86_400_000, tcpCloseWaitTimeoutMs: 3_600_000 },
+  ...{ udpTimeoutMs: 0, udpStreamTimeoutMs: 0 },
+};
+
 const HEADER = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
 
 function read(text: string) {
@@ -106,6 +112,7 @@ describe("a file of kubeadm's", () => {
         nodePortAddresses: ["all", "127.0.0.0/8"],
         detectLocal: { mode: "ClusterCIDR", cidrs: ["10.244.0.0/16"] },
         masqueradeAll: false,
+        conntrack: TRACKED_AS_KUBE_PROXY,
         markBit: undefined,
         minSyncPeriodMs: undefined,
         syncPeriodMs: 30_000,
@@ -191,14 +198,13 @@ describe("what does nothing here", () => {
   it("is named in one warning, when it is set to something", () => {
     const { warning } = read(`mode: ipvs
 ipvs: {scheduler: rr, strictARP: true, tcpTimeout: 0s}
-conntrack: {maxPerCore: 0, min: 131072, tcpCloseWaitTimeout: 2h0m0s}
+conntrack: {maxPerCore: 0, tcpCloseWaitTimeout: 2h0m0s}
 oomScoreAdj: -999
 featureGates: {Something: true, KubeProxyNFTablesLocalhostNodePorts: true}
 udpIdleTimeout: 250ms`);
     expect(warning).toBe(
       "proxy.yaml: not known to kube-proxy 1.37, and ignored: udpIdleTimeout; " +
-        "without meaning for Portico: ipvs.scheduler, ipvs.strictARP, " +
-        "conntrack.tcpCloseWaitTimeout, featureGates.Something",
+        "without meaning for Portico: ipvs.scheduler, ipvs.strictARP, featureGates.Something",
     );
   });
 
@@ -349,6 +355,15 @@ const configurations: fc.Arbitrary<ProxyConfiguration> = fc.record({
     fc.record({ mode: fc.constant("InterfaceNamePrefix" as const), prefix: name }),
   ),
   masqueradeAll: fc.boolean(),
+  conntrack: fc.record({
+    maxPerCore: fc.nat(100_000),
+    min: fc.nat(1_000_000),
+    tcpEstablishedTimeoutMs: fc.nat(100_000_000),
+    tcpCloseWaitTimeoutMs: fc.nat(100_000_000),
+    tcpBeLiberal: fc.boolean(),
+    udpTimeoutMs: fc.nat(100_000_000),
+    udpStreamTimeoutMs: fc.nat(100_000_000),
+  }),
   markBit: fc.option(fc.integer({ min: 0, max: 31 }), { nil: undefined }),
   minSyncPeriodMs: fc.option(fc.integer({ min: 1, max: 1_000 }), { nil: undefined }),
   syncPeriodMs: fc.integer({ min: 1_000, max: 100_000_000 }),

@@ -1,6 +1,7 @@
 // A KubeProxyConfiguration file → what Portico does with it, so that a cluster's settings for
 // kube-proxy are good for Portico as they are. Pure; config-file-read.ts reads the file's shape.
 
+import type { ConntrackSettings } from "./capture/conntrack-settings.ts";
 import { faultsIn, syncSection } from "./config-file-faults.ts";
 import { clusterCIDRsFrom } from "./config-file-fields.ts";
 import { ConfigFileError, defaultValues, readConfigFile } from "./config-file-read.ts";
@@ -32,6 +33,7 @@ export interface ProxyConfiguration {
   nodePortAddresses: string[];
   detectLocal: DetectLocal;
   masqueradeAll: boolean;
+  conntrack: ConntrackSettings;
   markBit: number | undefined;
   minSyncPeriodMs: number | undefined;
   syncPeriodMs: number;
@@ -99,10 +101,22 @@ function configurationFrom(values: KubeProxyValues): ProxyConfiguration {
     nodePortAddresses: nodePortAddressesFrom(values),
     detectLocal: detectLocalFrom(values),
     masqueradeAll,
+    conntrack: conntrackFrom(values),
     markBit: masqueradeBit,
     minSyncPeriodMs: minSyncPeriod,
     syncPeriodMs: syncPeriod,
     logLevel: values.logging.verbosity >= DEBUG_VERBOSITY ? "debug" : "info",
+  };
+}
+
+function conntrackFrom({ conntrack }: KubeProxyValues): ConntrackSettings {
+  const { maxPerCore, min, tcpBeLiberal } = conntrack;
+  return {
+    ...{ maxPerCore, min, tcpBeLiberal },
+    tcpEstablishedTimeoutMs: conntrack.tcpEstablishedTimeout,
+    tcpCloseWaitTimeoutMs: conntrack.tcpCloseWaitTimeout,
+    udpTimeoutMs: conntrack.udpTimeout,
+    udpStreamTimeoutMs: conntrack.udpStreamTimeout,
   };
 }
 

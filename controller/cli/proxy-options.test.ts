@@ -57,6 +57,25 @@ nftables: {masqueradeAll: true}`);
   });
 });
 
+it("takes kube-proxy's flags of connection tracking, which win over the file", async () => {
+  const config = file("conntrack: {maxPerCore: 1, min: 2, tcpCloseWaitTimeout: 2h0m0s}");
+  const flags = [
+    ...["--conntrack-max-per-core", "0", "--conntrack-tcp-timeout-established", "0s"],
+    ...["--conntrack-tcp-be-liberal", "--conntrack-udp-timeout-stream", "1m30s"],
+  ];
+  const { configuration, warning } = await read("--config", config, ...flags);
+  expect(warning).toBeUndefined();
+  expect(configuration.conntrack).toEqual({
+    maxPerCore: 0,
+    min: 2,
+    tcpEstablishedTimeoutMs: 0,
+    tcpCloseWaitTimeoutMs: 7_200_000,
+    tcpBeLiberal: true,
+    udpTimeoutMs: 0,
+    udpStreamTimeoutMs: 90_000,
+  });
+});
+
 it("reads lists, and nowhere to listen", async () => {
   const { configuration } = await read(
     "--nodeport-addresses=primary,192.0.2.7/24",

@@ -18,9 +18,14 @@ import {
 } from "../config-file-fields.ts";
 import { HEALTHZ_PORT, METRICS_PORT } from "../config-file-schema.ts";
 import type { BindAddress } from "../observe/http-endpoint.ts";
+import {
+  addConntrackOptions,
+  type ConntrackFlags,
+  conntrackFromFlags,
+} from "./conntrack-options.ts";
 
 /** None has a default: absent means not given. */
-export interface ProxyFlags {
+export interface ProxyFlags extends ConntrackFlags {
   config?: string;
   hostnameOverride?: string;
   healthzBindAddress?: BindAddress | "none";
@@ -44,6 +49,7 @@ const MODES: readonly DetectLocal["mode"][] = [
 
 export function addProxyOptions(command: Command): void {
   addServerOptions(command);
+  addConntrackOptions(command);
   command
     .option(
       "--config <file>",
@@ -117,6 +123,7 @@ function withFlags(file: ProxyConfiguration, flags: ProxyFlags): ProxyConfigurat
     nodePortAddresses: flags.nodeportAddresses ?? file.nodePortAddresses,
     detectLocal: detectLocalFrom(file.detectLocal, flags),
     masqueradeAll: flags.masqueradeAll ?? file.masqueradeAll,
+    conntrack: conntrackFromFlags(file.conntrack, flags),
   };
 }
 

@@ -2,6 +2,8 @@
 // business; what is synced when and in which order is sync's.
 
 import { mkdir } from "node:fs/promises";
+import { cpus } from "node:os";
+import { setConntrack } from "../capture/conntrack-settings.ts";
 import { disableEarlyDemux } from "../capture/early-demux.ts";
 import { kernelSettingProblems } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
@@ -196,6 +198,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   atEnd(() => operations.stop());
   await operations.start();
   problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
+  await trackAsConfigured(options, log);
   await plugin.begin(await pluginFile?.first());
   await mkdir(sync.plane.place.directory, { recursive: true });
   await sync.plane.xds.start();
@@ -232,6 +235,13 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
 async function kernelProblems({ runDir }: RunOptions): Promise<string[]> {
   const early = await disableEarlyDemux(runPaths(runDir).earlyDemux);
   return [...(await kernelSettingProblems()), ...early];
+}
+
+/** Services work without, so what cannot be set is no problem of the node's: it may be full later. */
+async function trackAsConfigured({ conntrack }: RunOptions, log: Log): Promise<void> {
+  const { set, problems } = await setConntrack(conntrack, cpus().length);
+  if (set.length > 0) log.info({ sysctls: set }, "set connection tracking");
+  for (const problem of problems) log.warn({ problem }, "cannot set connection tracking");
 }
 
 function problemOfThisNode(message: string): Problem {

@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -122,6 +123,8 @@ function makeHostPath(path: string, type: string): void {
   if (type === "FileOrCreate") {
     mkdirSync(dirname(path), { recursive: true });
     if (!existsSync(path)) writeFileSync(path, "", { mode: 0o644 });
-  } else if (type !== "File") throw new Error(`hostPath ${path}: type ${type} is not known here`);
-  if (!existsSync(path)) throw new Error(`hostPath ${path} is no file`);
+  } else if (!["File", "Directory"].includes(type))
+    throw new Error(`hostPath ${path}: type ${type} is not known here`);
+  const isThere = existsSync(path) && statSync(path).isDirectory() === (type === "Directory");
+  if (!isThere) throw new Error(`hostPath ${path} is no ${type}`);
 }
