@@ -44,8 +44,8 @@ export function addConnectionOptions(command: Command): void {
   );
   add(
     "--tcp-keepalive-time <duration>",
-    "silence after which Envoy asks client and backend whether they are still there, as the sysctl " +
-      "net.ipv4.tcp_keepalive_time; 0s: never, and one that vanishes is never noticed",
+    "silence after which Envoy asks client and backend whether they are still there, as the " +
+      "sysctl net.ipv4.tcp_keepalive_time; 0s: never, and one that vanishes is never noticed",
     secondsFrom(0),
     timeSeconds,
     `${timeSeconds}s`,

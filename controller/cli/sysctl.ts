@@ -22,8 +22,9 @@ export function sysctlCommand(): Command {
     .description(
       "set the sysctls that `portico run` sets, for one in a container, where /proc/sys is " +
         "read-only: net.ipv4.tcp_early_demux = 0, and those of connection tracking that the " +
-        "flags and the section `conntrack` of a KubeProxyConfiguration say. What the first was is " +
-        "kept in the run directory, for `portico cleanup`; the others stay, as kube-proxy's do. " +
+        "flags and the section `conntrack` of a KubeProxyConfiguration say. What the first was " +
+        "is kept in the run directory, for `portico cleanup`; the others stay, as kube-proxy's " +
+        "do. " +
         "Exit code: 1 when the first cannot be set; what else cannot is only reported.",
     )
     .option("--config <file>", "the KubeProxyConfiguration that portico run gets")

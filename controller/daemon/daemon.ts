@@ -237,7 +237,7 @@ async function kernelProblems({ runDir }: RunOptions): Promise<string[]> {
   return [...(await kernelSettingProblems()), ...early];
 }
 
-/** Services work without, so what cannot be set is no problem of the node's: it may be full later. */
+/** Services work without it, so what cannot be set is logged, and is no problem of the node's. */
 async function trackAsConfigured({ conntrack }: RunOptions, log: Log): Promise<void> {
   const { set, problems } = await setConntrack(conntrack, cpus().length);
   if (set.length > 0) log.info({ sysctls: set }, "set connection tracking");

@@ -160,9 +160,9 @@ function byEcds(name: string, typeUrl: string): object {
 }
 
 /**
- * A connection lives as long as both ends answer, which keepalives find out: none that is silent
- * is ended for that (Envoy's default is an hour). kube-proxy's end with their conntrack entry, 24
- * hours after the last packet; the probes renew those of both hops.
+ * A connection lives as long as both ends answer, which keepalives find out; silence alone ends
+ * none (Envoy's default is an hour). kube-proxy's end with their conntrack entry, 24 hours after
+ * the last packet; the probes renew the entries of both hops.
  */
 const NO_IDLE_TIMEOUT = { seconds: 0 };
 

@@ -1,9 +1,9 @@
 // What of TCP is the operator's to set, and how Envoy is told: the options of its sockets towards
 // clients (downstream) and towards backends (upstream). Pure.
 //
-// Packets of clients end at Envoy, so an end that vanishes is noticed by the other one's keepalives
-// no more: the kernel of this node answers them. Envoy's sockets have keepalives of their own, both
-// ways. They are timers of the kernel's and cost Envoy nothing.
+// The keepalives of a client or a backend end at this node, whose kernel answers them for an other
+// end that may be gone. So Envoy's sockets have keepalives of their own, both ways. They are timers
+// of the kernel's and cost Envoy nothing.
 
 /** As of `portico run`; what is not set is 0 or undefined, and then the kernel's. */
 export interface TcpOptions {

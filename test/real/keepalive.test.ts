@@ -169,7 +169,7 @@ describe("with keepalives", () => {
   });
 
   // Envoy looks no more at what it has read to the end, so that it keeps its half until then.
-  it("leaves nothing of a connection that one end has closed, once the other sends or closes", async () => {
+  it("leaves nothing of a connection that one end has closed and the other uses", async () => {
     await lab.node.pod("web").exec("sysctl", ["-qw", "net.ipv4.tcp_fin_timeout=1"]);
     const [sending, closing] = [await opened(), await opened()];
     const all = [...sending, ...closing];
