@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildOf } from "../../controller/xds/check-plugin.ts";
 import type { Resource } from "../../controller/xds/protos.ts";
-import { captureListeners } from "../../controller/xds/resources.ts";
+import { captureListeners, proxyFilter } from "../../controller/xds/resources.ts";
 import type { XdsServer } from "../../controller/xds/server.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { LISTENER_TYPE } from "../../controller/xds/type-urls.ts";
@@ -42,13 +42,12 @@ afterAll(async () => {
 /** The listener that masquerades has an idle timeout again. */
 function asItWas(listener: Resource): Resource {
   if (!String(listener.name).startsWith("capture-masquerade")) return listener;
-  const text = JSON.stringify(listener);
-  const changed = text.replace(
-    '"idle_timeout":{"seconds":0}',
-    `"idle_timeout":{"seconds":${IDLE_SECONDS}}`,
-  );
-  expect(changed).not.toBe(text);
-  return JSON.parse(changed) as Resource;
+  const [{ filters }] = listener.filter_chains as [{ filters: object[] }];
+  const { typed_config } = proxyFilter() as Resource & { typed_config: object };
+  expect(typed_config).toMatchObject({ idle_timeout: { seconds: 0 } });
+  const timed = { ...typed_config, idle_timeout: { seconds: IDLE_SECONDS } };
+  const proxy = { name: "proxy", typed_config: timed };
+  return { ...listener, filter_chains: [{ filters: [...filters.slice(0, -1), proxy] }] };
 }
 
 it("a silent connection lives on, where an idle timeout would have ended it", async () => {
