@@ -10,17 +10,22 @@ import { runCommand } from "../namespaces/command.ts";
 
 const DOWNLOAD_MS = 300_000;
 
-/**
- * Path of the program `name`, the `tool` of the go.mod in the folder of that name: built once for
- * each state of that folder and of Go.
- */
+/** Path of the program `name`, the one `tool` of the go.mod in the folder of that name. */
 export async function goTool(name: string): Promise<string> {
+  return join(await goTools(name), name);
+}
+
+/**
+ * The directory with every `tool` of the go.mod in the folder `name`: built once for each state of
+ * that folder and of Go.
+ */
+export async function goTools(name: string): Promise<string> {
   const { folder, goMod, goVersion } = moduleIn(name);
   const hash = createHash("sha256").update(`${goVersion}\0${goMod}\0`);
   hash.update(readFileSync(join(folder, "go.sum")));
   const directory = join(cacheDirectory(process.env), name, hash.digest("hex").slice(0, 16));
-  if (!existsSync(directory)) await buildInto(directory, folder, line(goMod, "tool"));
-  return join(directory, name);
+  if (!existsSync(directory)) await buildInto(directory, folder);
+  return directory;
 }
 
 /** Where the files of the one module are that the go.mod in this folder requires. */
@@ -44,13 +49,13 @@ function line(goMod: string, directive: string): string {
   return value;
 }
 
-async function buildInto(directory: string, folder: string, tool: string): Promise<void> {
-  console.error(`Building ${tool} into ${directory}, once.`);
+async function buildInto(directory: string, folder: string): Promise<void> {
+  console.error(`Building the tools of ${folder} into ${directory}, once.`);
   const partial = `${directory}.partial-${process.pid}`;
   mkdirSync(partial, { recursive: true });
   try {
     const flags = ["-p", "2", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"];
-    await runGo(folder, ["build", ...flags, "-o", `${partial}/`, tool]);
+    await runGo(folder, ["build", ...flags, "-o", `${partial}/`, "tool"]);
     moveIntoPlace(partial, directory);
   } finally {
     rmSync(partial, { recursive: true, force: true });

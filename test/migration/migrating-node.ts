@@ -19,6 +19,7 @@ import { RunningProgram } from "../cluster/program.ts";
 import { SERVICE_CIDRS } from "../namespaces/addresses.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { documentedSteps } from "./document.ts";
 
 const CHECKOUT = join(import.meta.dirname, "../..");
@@ -49,9 +50,11 @@ export class MigratingNode {
     this.objects = new Objects(plane.kubeConfig());
   }
 
-  static async make(mode: Mode): Promise<MigratingNode> {
+  /** Without a Pod network, the lab's own. */
+  static async make(mode: Mode, podNetwork?: PodNetwork): Promise<MigratingNode> {
     const cluster = await makeCluster({
       dualStack: true,
+      ...(podNetwork && { podNetwork }),
       nodes: [
         { name: "node-1", pods: { client: "auto", "web-1": "auto", "web-2": "auto" } },
         { name: "node-2", pods: { "web-3": "auto" } },

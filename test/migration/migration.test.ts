@@ -6,7 +6,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
 import { preparePrograms } from "../demo/prerequisites.ts";
 import { eventually } from "../eventually.ts";
+import { cniNetwork } from "../kubernetes/cni-network.ts";
 import type { HeldConnection } from "../namespaces/dialer.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { notEmpty } from "../not-empty.ts";
 import { MigratingNode, type Mode, WEB } from "./migrating-node.ts";
 import { Streams } from "./streams.ts";
@@ -21,7 +23,17 @@ const ANSWERED = ["answered"];
 const HEALTH_CHECK_NODE_PORT = 32_001;
 const STATUS = "fetch(process.argv[1]).then(({ status }) => console.log(status))";
 
-describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and back", (mode) => {
+interface Start {
+  mode: Mode;
+  /** What makes the Pods' network; absent: the lab's own. */
+  podNetwork?: () => Promise<PodNetwork>;
+}
+
+describe.each<[string, Start]>([
+  ["in nftables mode", { mode: "nftables" }],
+  ["in iptables mode", { mode: "iptables" }],
+  ["in nftables mode, Pods on a bridge", { mode: "nftables", podNetwork: cniNetwork }],
+])("from kube-proxy %s, and back", (_, { mode, podNetwork }) => {
   let node: MigratingNode;
   let streams: Streams;
   const held = new Map<string, HeldConnection[]>();
@@ -30,7 +42,7 @@ describe.each<Mode>(["nftables", "iptables"])("from kube-proxy in %s mode, and b
 
   beforeAll(async () => {
     await preparePrograms(console.log, { conntrack: "conntrack", iptables: "iptables" });
-    node = await MigratingNode.make(mode);
+    node = await MigratingNode.make(mode, await podNetwork?.());
     const emptyIP = await createServices();
     const six = await createServiceInIPv6();
     await node.startUnit("kube-proxy");

@@ -37,3 +37,8 @@ export function single(address: string): string {
 export function onUnderlay(address: string): string {
   return `${address}/${isIPv6(address) ? 64 : 24}`;
 }
+
+/** The line for `ip -batch` by which a link gets an address. */
+export function assign(prefix: string, link: string): string {
+  return `addr add ${prefix} dev ${link}${prefix.includes(":") ? " nodad" : ""}`;
+}

@@ -3,22 +3,23 @@
 //    Pod ─veth─ node ─veth─ underlay (bridge) ─veth─ node ─veth─ Pod
 //                             └─veth─ outside (a client that is in no cluster)
 //
-// Pods have one /32 (and /128) each and send everything to their node, which routes. The nodes
-// forward; nothing here filters or translates. Everything is removed by close(), or when this
+// Pods have one /32 (and /128) each and send everything to their node, which routes, unless another
+// Pod network is asked for (pod-network.ts). The nodes forward; nothing here filters or translates. Everything is removed by close(), or when this
 // process ends. Needs root, or user-namespace.ts.
 
 import { isIPv6 } from "node:net";
 import {
+  assign,
   GATEWAY_ADDRESSES,
   nodeAddresses,
   OUTSIDE_ADDRESSES,
   onUnderlay,
-  POD_GATEWAY_ADDRESSES,
   podAddresses,
   single,
 } from "./addresses.ts";
 import { ipBatch } from "./command.ts";
 import { Namespace } from "./namespace.ts";
+import { type PodNetwork, routedPods } from "./pod-network.ts";
 import {
   leaveOnExit,
   removeLeftovers,
@@ -42,6 +43,8 @@ export interface ClusterPlan {
   nodes: readonly NodePlan[];
   /** Addresses that are made up are made up for IPv6 too. */
   dualStack?: boolean;
+  /** How Pods reach their node: absent, each by a routed link of its own. */
+  podNetwork?: PodNetwork;
   /**
    * What the namespaces' names begin with. By default unique to this process; a fixed one replaces
    * the cluster that an earlier run left under it.
@@ -53,7 +56,7 @@ export class Pod extends Namespace {
   readonly addresses: readonly string[];
   /** The first, as in status.podIP. */
   readonly address: string;
-  /** The node's end of its link. */
+  /** The node's end of its link, where that is the Pod's own (pod-network.ts). */
   readonly link: string;
   constructor(name: string, label: string, addresses: readonly string[], link: string) {
     super(name, label);
@@ -96,12 +99,8 @@ export class ClusterNode extends Namespace {
     const pod = new Pod(`${this.name}-${label}`, label, addresses, `veth${number}`);
     this.pods.set(label, pod);
     await makeNamespace(pod.name);
-    await ipBatch([
-      `link add ${pod.link} netns ${this.name} type veth peer name eth0 netns ${pod.name}`,
-    ]);
     await Promise.all([
-      ipBatch(podLines(pod), pod.name),
-      ipBatch(podLinesOnNode(pod, this), this.name),
+      this.cluster.podNetwork.attach(this, pod),
       ...this.cluster.others(this).map((other) => ipBatch(routes("add", pod, this), other.name)),
     ]);
     return pod;
@@ -111,8 +110,7 @@ export class ClusterNode extends Namespace {
   async removePod(label: string): Promise<void> {
     const pod = this.pod(label);
     this.pods.delete(label);
-    // The link first: the peer of a removed namespace goes only when the kernel gets round to it.
-    await ipBatch([`link del ${pod.link}`], this.name);
+    await this.cluster.podNetwork.detach(this, pod);
     removeNamespaces(pod.name);
     const others = this.cluster.others(this);
     await Promise.all(others.map((other) => ipBatch(routes("del", pod, this), other.name)));
@@ -122,13 +120,15 @@ export class ClusterNode extends Namespace {
 export class Cluster {
   readonly prefix: string;
   readonly dualStack: boolean;
+  readonly podNetwork: PodNetwork;
   readonly nodes = new Map<string, ClusterNode>();
   readonly outside: Namespace;
   private readonly underlay: Namespace;
 
-  constructor(prefix: string, dualStack: boolean) {
+  constructor(prefix: string, dualStack: boolean, podNetwork: PodNetwork) {
     this.prefix = prefix;
     this.dualStack = dualStack;
+    this.podNetwork = podNetwork;
     this.outside = new Namespace(`${prefix}-outside`, "outside");
     this.underlay = new Namespace(`${prefix}-underlay`, "underlay");
   }
@@ -216,7 +216,7 @@ export async function makeCluster(plan: ClusterPlan): Promise<Cluster> {
   removeLeftovers();
   removeNamespaces(prefix);
   removeOnExit(prefix);
-  const cluster = new Cluster(prefix, plan.dualStack ?? false);
+  const cluster = new Cluster(prefix, plan.dualStack ?? false, plan.podNetwork ?? routedPods);
   try {
     await cluster.makeUnderlay();
     for (const node of plan.nodes) await cluster.addNode(node);
@@ -250,41 +250,10 @@ async function forwarding(node: Namespace): Promise<void> {
   await node.exec("sh", ["-c", script], { allowFailure: true });
 }
 
-function podLines(pod: Pod): string[] {
-  const lines = pod.addresses.map((address) => assign(single(address), "eth0"));
-  lines.push("link set eth0 up", "route add 169.254.1.1 dev eth0 scope link");
-  for (const gateway of POD_GATEWAY_ADDRESSES) {
-    if (pod.addresses.some((address) => isIPv6(address) === isIPv6(gateway))) {
-      lines.push(`route add default via ${gateway} dev eth0`);
-    }
-  }
-  return lines;
-}
-
-// The gateway address has link scope, or the node would take it for its own towards this Pod.
-function podLinesOnNode(pod: Pod, node: ClusterNode): string[] {
-  const source = (address: string) =>
-    node.addresses.find((candidate) => isIPv6(candidate) === isIPv6(address));
-  return [
-    `addr add 169.254.1.1/32 dev ${pod.link} scope link`,
-    `link set ${pod.link} up`,
-    assign("fe80::1/64", pod.link),
-    ...pod.addresses.map((address) => {
-      const src = source(address);
-      const route = `route add ${single(address)} dev ${pod.link}`;
-      return src === undefined ? route : `${route} src ${src}`;
-    }),
-  ];
-}
-
 /** Lines by which a node reaches another node's Pod, over the node address of the same family. */
 function routes(verb: "add" | "del", pod: Pod, node: ClusterNode): string[] {
   return pod.addresses.flatMap((address) => {
     const via = node.addresses.find((candidate) => isIPv6(candidate) === isIPv6(address));
     return via === undefined ? [] : [`route ${verb} ${single(address)} via ${via} dev eth0`];
   });
-}
-
-function assign(prefix: string, link: string): string {
-  return `addr add ${prefix} dev ${link}${prefix.includes(":") ? " nodad" : ""}`;
 }

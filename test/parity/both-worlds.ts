@@ -3,6 +3,7 @@
 
 import { buildControlPlane } from "../cluster/build.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { ApiWriter } from "./api-writer.ts";
 import { Comparison } from "./comparison.ts";
 import type { ConfigurationChanges } from "./configuration.ts";
@@ -23,14 +24,15 @@ export class BothWorlds {
     this.#closers = closers;
   }
 
-  /** Compares on the abilities `tags`; resolves when both serve. */
+  /** Compares on the abilities `tags`; resolves when both serve. Absent: as the lab has it. */
   static async open(
     tags: readonly Tag[],
     configuration: ConfigurationChanges = {},
+    podNetwork?: PodNetwork,
   ): Promise<BothWorlds> {
     const closers: Close[] = [];
     try {
-      return new BothWorlds(await open(tags, configuration, closers), closers);
+      return new BothWorlds(await open({ tags, configuration, podNetwork }, closers), closers);
     } catch (error) {
       await closeAll(closers);
       throw error;
@@ -42,11 +44,14 @@ export class BothWorlds {
   }
 }
 
-async function open(
-  tags: readonly Tag[],
-  configuration: ConfigurationChanges,
-  closers: Close[],
-): Promise<Comparison> {
+interface Setting {
+  tags: readonly Tag[];
+  configuration: ConfigurationChanges;
+  podNetwork: PodNetwork | undefined;
+}
+
+async function open(setting: Setting, closers: Close[]): Promise<Comparison> {
+  const { tags, configuration, podNetwork } = setting;
   const programs = await buildControlPlane((line) => console.error(line));
   const serviceClusterIPRange = SERVICE_CIDRS.join(",");
   const plane = await ControlPlane.start({ serviceClusterIPRange });
@@ -55,9 +60,9 @@ async function open(
   closers.push(() => writer.close());
   const way = await WayToApi.open(Number(new URL(plane.server).port));
   closers.push(() => way.close());
-  const kubeProxy = await KubeProxyWorld.make(programs["kube-proxy"]);
+  const kubeProxy = await KubeProxyWorld.make(programs["kube-proxy"], podNetwork);
   closers.push(() => kubeProxy.close());
-  const portico = await PorticoWorld.make();
+  const portico = await PorticoWorld.make(podNetwork);
   closers.push(() => portico.close());
   await writer.writeBase();
   const kubeconfig = plane.kubeconfigFile("proxy");

@@ -2,6 +2,8 @@
 // the same KubeProxyConfiguration, compared on the states that they matter to.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BRIDGE, cniNetwork } from "../kubernetes/cni-network.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { BothWorlds } from "./both-worlds.ts";
 import { type ConfigurationChanges, NFTABLES } from "./configuration.ts";
 import type { State } from "./state.ts";
@@ -13,6 +15,8 @@ interface Configuration {
   name: string;
   changes: ConfigurationChanges;
   groups: readonly string[];
+  /** Makes the Pods' network; absent: the lab's own. */
+  podNetwork?: () => Promise<PodNetwork>;
 }
 
 const SOURCES = ["cluster-ip", "hairpin", "external-policy", "external-ips"];
@@ -60,14 +64,30 @@ const CONFIGURATIONS: readonly Configuration[] = [
     changes: { nodePortAddresses: ["192.0.2.96/27"] },
     groups: ["node-ports"],
   },
+  {
+    name: "Pods on a bridge",
+    changes: {},
+    groups: [...SOURCES, "ipv6", "node-ports", "udp"],
+    podNetwork: cniNetwork,
+  },
+  {
+    name: "Pods on a bridge, and local detection by it",
+    changes: {
+      detectLocalMode: "BridgeInterface",
+      detectLocal: { bridgeInterface: BRIDGE },
+      clusterCIDR: "",
+    },
+    groups: SOURCES,
+    podNetwork: cniNetwork,
+  },
 ];
 
-describe.each(CONFIGURATIONS)("$name", ({ name, changes, groups }) => {
+describe.each(CONFIGURATIONS)("$name", ({ name, changes, groups, podNetwork }) => {
   let both: BothWorlds;
   const totals = new Totals();
 
   beforeAll(async () => {
-    both = await BothWorlds.open(COMPARED, changes);
+    both = await BothWorlds.open(COMPARED, changes, await podNetwork?.());
   }, 900_000); // the first run builds Kubernetes
 
   afterAll(async () => {

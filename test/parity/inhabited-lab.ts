@@ -4,6 +4,7 @@
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import { ipBatch } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { Agent } from "./agent-client.ts";
 import {
   addressOf,
@@ -26,13 +27,17 @@ export class InhabitedLab {
     this.#cluster = cluster;
   }
 
-  /** The lab, and nothing that serves it. */
-  protected static async lab(): Promise<Cluster> {
+  /** The lab, and nothing that serves it; without a Pod network, the lab's own. */
+  protected static async lab(podNetwork?: PodNetwork): Promise<Cluster> {
     const nodes = NODES.map(({ name, pods }) => ({
       name,
       pods: Object.fromEntries(pods.map((pod) => [pod, "auto" as const])),
     }));
-    const cluster = await makeCluster({ nodes, dualStack: true });
+    const cluster = await makeCluster({
+      nodes,
+      dualStack: true,
+      ...(podNetwork && { podNetwork }),
+    });
     await addAddresses(cluster);
     await Promise.all([cluster.outside, cluster.node("node-3")].map(routeThroughNode1));
     await Promise.all(everybody(cluster).map(liftICMPLimits));

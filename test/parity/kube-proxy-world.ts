@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RunningProgram } from "../cluster/program.ts";
 import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { configurationOf } from "./configuration.ts";
 import type { Family } from "./lab.ts";
 import { markOf, nftTexts } from "./marker.ts";
@@ -24,8 +25,8 @@ export class KubeProxyWorld extends World {
   }
 
   /** `program` is kube-proxy's path. */
-  static async make(program: string): Promise<KubeProxyWorld> {
-    return new KubeProxyWorld(await World.lab(), program);
+  static async make(program: string, podNetwork?: PodNetwork): Promise<KubeProxyWorld> {
+    return new KubeProxyWorld(await World.lab(podNetwork), program);
   }
 
   async startProxies({ kubeconfig, leadInto, configuration }: Surroundings): Promise<void> {

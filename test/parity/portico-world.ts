@@ -8,6 +8,7 @@ import { TableClient } from "../../controller/table/client.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { RunningProgram } from "../cluster/program.ts";
 import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";
+import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { configurationOf } from "./configuration.ts";
 import { markOf } from "./marker.ts";
 import { type Surroundings, World } from "./world.ts";
@@ -31,8 +32,8 @@ export class PorticoWorld extends World {
     super(cluster);
   }
 
-  static async make(): Promise<PorticoWorld> {
-    return new PorticoWorld(await World.lab());
+  static async make(podNetwork?: PodNetwork): Promise<PorticoWorld> {
+    return new PorticoWorld(await World.lab(podNetwork));
   }
 
   async startProxies({ kubeconfig, leadInto, configuration }: Surroundings): Promise<void> {
