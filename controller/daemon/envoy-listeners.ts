@@ -84,14 +84,14 @@ export class EnvoyListeners {
     }
     const waiting = connections.filter(({ admitted }) => !admitted).map(({ id }) => id);
     // Not so of one that is about to acknowledge some, or has refused some.
-    const isEmpty = connections.every((each) => each.isEmpty);
+    const areEmpty = connections.every((each) => each.isEmpty);
     return {
       active: waiting.length === 0,
       inherited: this.#publisher.hasSetListeners ? undefined : this.#inherited,
       add: async (udp) => {
         await this.#serve();
-        this.#publisher.keepListeners(await this.#given.listeners(isEmpty));
-        await this.#publisher.add(udp, waiting);
+        this.#publisher.keepListeners(await this.#given.listeners(areEmpty));
+        await this.#publisher.add(udp, waiting, areEmpty);
         return this.#publisher.refused();
       },
       removeOthers: (udp) => this.#publisher.removeOthers(udp),

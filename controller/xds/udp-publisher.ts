@@ -26,6 +26,13 @@ export interface UdpPublisherOptions {
   flowLog?: FlowLogOptions | undefined;
 }
 
+/**
+ * Listeners or clusters that are added in one answer. Envoy's main thread takes about a second for
+ * as many, and answers nobody meanwhile: thousands at once, and it would be taken for one that
+ * hangs.
+ */
+const MOST_AT_ONCE = 500;
+
 type Listeners = UdpTarget["listeners"];
 type Clusters = UdpTarget["clusters"];
 
@@ -86,12 +93,14 @@ export class UdpPublisher {
   /**
    * Step one, for all Envoys and for those that wait for admission (their ids). Resolves once all
    * have acknowledged what is new and changed. What the target does not have stays, the last
-   * backend of a cluster too.
+   * backend of a cluster too. `areEmpty`: they have no listeners at all, of this or an earlier
+   * controller.
    */
-  add(target: UdpTarget, waiting: readonly number[]): Promise<void> {
+  add(target: UdpTarget, waiting: readonly number[], areEmpty = false): Promise<void> {
     const present = { listeners: this.#listeners.set, clusters: this.#clusters.set };
     return this.#withoutBad(target, async ({ listeners, clusters }) => {
       const { listeners: good } = this.#allowed(present);
+      if (areEmpty && listeners.size > MOST_AT_ONCE) await this.#beginWithout(waiting);
       await this.#setClusters(merged(present.clusters, withoutEmpty(clusters, present.clusters)));
       await this.#setListeners(merged(good, listeners));
       for (const id of waiting) await this.#options.xds.admitListeners(id);
@@ -141,8 +150,20 @@ export class UdpPublisher {
     return this.#refused.size > before;
   }
 
+  /** Lets empty Envoys in with no UDP listener, so that these can come part by part. */
+  async #beginWithout(waiting: readonly number[]): Promise<void> {
+    await this.#setListenersAtOnce(new Map());
+    for (const id of waiting) await this.#options.xds.admitListeners(id);
+  }
+
   async #setListeners(set: Listeners): Promise<void> {
     if (this.#listeners.settled && hasSame(this.#listeners.set, set)) return;
+    // Before the first time an Envoy may have any of them, and what is not set would go.
+    const present = this.#hasSetListeners ? this.#listeners.set : set;
+    for (const part of growing(present, set)) await this.#setListenersAtOnce(part);
+  }
+
+  async #setListenersAtOnce(set: Listeners): Promise<void> {
     this.#listeners = { set, settled: false };
     this.#hasSetListeners = true;
     const own = [...set.values()].map(this.#listenerOf);
@@ -152,6 +173,11 @@ export class UdpPublisher {
 
   async #setClusters(set: Clusters): Promise<void> {
     if (this.#clusters.settled && hasSame(this.#clusters.set, set)) return;
+    const present = this.#hasSetListeners ? this.#clusters.set : set;
+    for (const part of growing(present, set)) await this.#setClustersAtOnce(part);
+  }
+
+  async #setClustersAtOnce(set: Clusters): Promise<void> {
     this.#clusters = { set, settled: false };
     const { xds, clusters: always } = this.#options;
     const own = [...set.values()];
@@ -159,6 +185,23 @@ export class UdpPublisher {
     await xds.set(CLUSTER_TYPE, [...always, ...own.map(this.#clusterOf)]);
     this.#clusters.settled = true;
   }
+}
+
+/**
+ * `set` in steps, each with all that `present` has of it and so many more than the last; at least
+ * one, which is `set` itself.
+ */
+function growing<T>(
+  present: ReadonlyMap<string, T>,
+  set: ReadonlyMap<string, T>,
+): ReadonlyMap<string, T>[] {
+  const added = [...set.keys()].filter((name) => !present.has(name));
+  const steps: ReadonlyMap<string, T>[] = [];
+  for (let count = MOST_AT_ONCE; count < added.length; count += MOST_AT_ONCE) {
+    const later = new Set(added.slice(count));
+    steps.push(new Map([...set].filter(([name]) => !later.has(name))));
+  }
+  return [...steps, set];
 }
 
 /** Everything of both; what both have, as in `next`. Sorted by name. */
