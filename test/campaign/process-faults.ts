@@ -1,8 +1,7 @@
-// Faults of the two processes: killed, stopped, short of descriptors, moved in time.
+// Faults of the two processes: killed, stopped, short of descriptors.
 
 import { runCommand } from "../namespaces/command.ts";
 import { type FaultKind, type Heal, nothingToHeal } from "./fault.ts";
-import type { Stand } from "./stand.ts";
 
 /** Of Envoy from its death to its first answer, with its table; the machine may be slow. */
 const ENVOY_BACK_MS = 15_000;
@@ -45,15 +44,6 @@ async function limitsOf(pid: number): Promise<{ soft: string; hard: string }> {
   return { soft, hard };
 }
 
-/** Starts the controller again in a time namespace that is ahead by so many days. */
-async function restartAhead(stand: Stand, days: number): Promise<Heal> {
-  const seconds = `${days * 86_400}`;
-  const goOn = await stand.stopController("SIGKILL");
-  stand.portico.prefix = ["unshare", "--time", "--monotonic", seconds, "--boottime", seconds];
-  goOn();
-  return nothingToHeal;
-}
-
 export const PROCESS_FAULTS: readonly FaultKind[] = [
   {
     name: "controller-killed",
@@ -61,7 +51,6 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
     weight: 2,
     allows: {},
     async inject(stand, variant) {
-      stand.portico.prefix = [];
       const goOn = await stand.stopController(variant as NodeJS.Signals);
       return async () => goOn();
     },
@@ -71,12 +60,6 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
     variants: ["SIGSTOP"],
     allows: {},
     inject: async (stand) => suspend(stand.portico.pid),
-  },
-  {
-    name: "controller-ahead-in-time",
-    variants: ["1", "400"],
-    allows: {},
-    inject: (stand, variant) => restartAhead(stand, Number(variant)),
   },
   {
     name: "envoy-killed",

@@ -3,7 +3,6 @@
 import { describeFault, type Round } from "./plan.ts";
 import type { Loss } from "./verdict.ts";
 
-const SHOWN_FAILURES = 8;
 const INDENT = "         ";
 
 export interface Outcome {
@@ -28,7 +27,7 @@ export function roundLines(round: Round, { atMs, loss, settled, failures }: Outc
     `slowest ${seconds(loss.slowestMs)}`,
     typeof settled === "number" ? `settled in ${seconds(settled)}` : "not settled",
   ];
-  const shown = failures.slice(0, SHOWN_FAILURES).map((failure) => `${INDENT}${failure}`);
+  const shown = failures.map((failure) => `${INDENT}${failure}`);
   return [`${seconds(atMs).padStart(8)}  ${parts.join("; ")}`, ...shown];
 }
 

@@ -22,8 +22,6 @@ export class PorticoProcess {
   readonly manifests: string;
   /** Who starts Envoy. */
   envoyFlag: "--with-envoy" | "--two-envoys" = "--with-envoy";
-  /** A program that starts the controller, with its parameters; none by default. */
-  prefix: readonly string[] = [];
   /** Everything the controllers of this fixture logged. */
   log = "";
   readonly #node: Namespace;
@@ -60,8 +58,7 @@ export class PorticoProcess {
     const all = ["run", ...this.#source, ...node, this.envoyFlag, ...args];
     const ENVOY = await findEnvoy(process.env, console.log);
     const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
-    const command = [...this.prefix, process.execPath, this.#command, ...all];
-    const child = this.#node.spawn("env", [...variables, ...command]);
+    const child = this.#node.spawn("env", [...variables, process.execPath, this.#command, ...all]);
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.log += text;
     });
