@@ -1,9 +1,10 @@
-// npm run bench -- table | connections | udp: what Portico costs, beside others on the same
+// npm run bench -- table | connections | udp | idle: what Portico costs, beside others on the same
 // machine. Wiring only; each bench is a folder.
 
 import { Command } from "commander";
 import { reexecInUserNamespace } from "../namespaces/user-namespace.ts";
 import { connectionsCommand } from "./connections/command.ts";
+import { idleCommand } from "./idle/command.ts";
 import { tableCommand } from "./table/command.ts";
 import { udpCommand } from "./udp/command.ts";
 
@@ -13,4 +14,5 @@ await new Command("bench")
   .addCommand(tableCommand())
   .addCommand(connectionsCommand())
   .addCommand(udpCommand())
+  .addCommand(idleCommand())
   .parseAsync();
