@@ -19,7 +19,10 @@ export interface CaptureOptions {
   envoyMarkBit: number;
   /** The routing table that says: everything is local. */
   routeTable: number;
-  /** Of the rules that lead to it. After 0 (addresses that really are local) and before 32766. */
+  /**
+   * Of the rules that lead to it, before 32766. Rules of others that come first could take what
+   * Envoy is to get.
+   */
   rulePriority: number;
   /** Where Envoy listens for connections whose source address it keeps. */
   keepPort: number;
@@ -46,7 +49,7 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   markBit: 0x1000,
   envoyMarkBit: 0x40,
   routeTable: 4100,
-  rulePriority: 100,
+  rulePriority: 1,
   keepPort: 15401,
   masqueradePort: 15402,
   localPort: 15403,

@@ -7,7 +7,7 @@ const MARKED = { fwmark: "0x1000", fwmask: "0x1000", table: "4100" };
 const RULES = JSON.stringify([
   { priority: 0, src: "all", table: "255" },
   { priority: 50, src: "all", ...MARKED, protocol: "4" },
-  { priority: 100, src: "all", ...MARKED, protocol: "87" },
+  { priority: 1, src: "all", ...MARKED, protocol: "87" },
 ]);
 const ROUTES = JSON.stringify([
   { type: "2", dst: "default", dev: "lo", table: "4100", scope: "254" },
@@ -21,7 +21,7 @@ describe("changes of rules and routes", () => {
   it("are all of them when nothing is there", () => {
     expect(routingChanges(routingFrom(IPV4, "", "[]"), wanted)).toEqual([
       "route replace local default dev lo table 4100 protocol 87",
-      "rule add fwmark 0x1000/0x1000 table 4100 priority 100 protocol 87",
+      "rule add fwmark 0x1000/0x1000 table 4100 priority 1 protocol 87",
     ]);
   });
 
@@ -33,8 +33,8 @@ describe("changes of rules and routes", () => {
     const options = { ...DEFAULT_CAPTURE_OPTIONS, routeTable: 4200, markBit: 0x2000 };
     expect(routingChanges(present, wantedRouting(options))).toEqual([
       "route replace local default dev lo table 4200 protocol 87",
-      "rule add fwmark 0x2000/0x2000 table 4200 priority 100 protocol 87",
-      "rule del fwmark 0x1000/0x1000 table 4100 priority 100 protocol 87",
+      "rule add fwmark 0x2000/0x2000 table 4200 priority 1 protocol 87",
+      "rule del fwmark 0x1000/0x1000 table 4100 priority 1 protocol 87",
       "route del local default dev lo table 4100 protocol 87",
     ]);
   });
@@ -49,7 +49,7 @@ describe("changes of rules and routes", () => {
     const routes = JSON.stringify([{ dst: "default", dev: "lo", table: "4100", prefsrc }]);
     expect(routingChanges(routingFrom(family, rules, routes), wanted)).toEqual([
       "route replace local default dev lo table 4100 protocol 87",
-      "rule add fwmark 0x1000/0x1000 table 4100 priority 100 protocol 87",
+      "rule add fwmark 0x1000/0x1000 table 4100 priority 1 protocol 87",
       `rule del to ${cidr} iif lo table 4100 priority 100 protocol 87`,
     ]);
   });

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
 import { checkNode } from "./check-node.ts";
-import type { Chain, CheckSettings, Link, NodeFacts } from "./facts.ts";
+import type { Chain, CheckSettings, Link, NodeFacts, Rule } from "./facts.ts";
 
 const SETTINGS: CheckSettings = {
   markBit: 0x1000,
   envoyMarkBit: 0x40,
   routeTable: 4100,
-  rulePriority: 100,
+  rulePriority: 1,
   zone: 4100,
   capturePorts: [15401, 15402, 15403],
   udpPort: 15404,
@@ -242,19 +242,44 @@ describe("marks, tables, priorities and zones", () => {
     expect(found(rule("-j CT --zone 410"))).toEqual([]);
   });
 
-  const rule = { family: "IPv4" as const, protocol: "", isForAll: false, fwmark: undefined };
+  const plain: Rule = {
+    ...{ family: "IPv4", protocol: "", fwmark: undefined, priority: 50, table: "7" },
+    ...{ asksMore: false, isInverted: false, isIdle: false },
+  };
+  const asking = (value: number, mask: number) => ({ fwmark: { value, mask } });
 
-  it("are found among routing rules", () => {
-    const all = { ...rule, isForAll: true };
-    const rules = [{ ...all, priority: 0, table: "local" }];
-    expect(found({ rules })).toEqual([]);
-    expect(only({ rules: [{ ...all, priority: 50, table: "7" }] })).toMatch(/^warning .*before/);
-    expect(only({ rules: [{ ...all, priority: 300, table: "local" }] })).toMatch(
-      /^warning .*after/,
-    );
-    expect(only({ rules: [{ ...rule, priority: 100, table: "7" }] })).toMatch(/^note .*100/);
-    const fwmark = { value: 0x1000, mask: 0x1000 };
-    expect(only({ rules: [{ ...rule, fwmark, priority: 9, table: "7" }] })).toMatch(/^blocker/);
+  it.each<[string, Partial<Rule>]>([
+    ["for all", {}],
+    ["for some", { asksMore: true }],
+    ["for all but some", { asksMore: true, isInverted: true }],
+    [
+      "for all but those with another mark, as Calico's",
+      {
+        ...asking(0x100000, 0x100000),
+        isInverted: true,
+      },
+    ],
+    ["for those without another mark", asking(0, 0x80)],
+    ["that drops", { table: "" }],
+  ])("are taken by a rule %s that comes before Portico's", (_, differing) => {
+    const rules = [{ ...plain, ...differing }];
+    const finding = only({ rules }, { rulePriority: 100 });
+    expect(finding).toMatch(/^warning a routing rule comes before .*: IPv4 50/);
+    expect(found({ rules }, { rulePriority: 49 })).toEqual([]);
+  });
+
+  it.each<[string, Partial<Rule>]>([
+    ["of the table local", { table: "local" }],
+    ["that does nothing", { isIdle: true, table: "" }],
+    ["for another mark, as Cilium's", asking(0x200, 0xf00)],
+    ["for all but everything", { isInverted: true }],
+  ])("are not taken by a rule %s", (_, differing) => {
+    expect(found({ rules: [{ ...plain, ...differing }] }, { rulePriority: 100 })).toEqual([]);
+  });
+
+  it("are somebody else's where a rule asks for them", () => {
+    const rules = [{ ...plain, ...asking(0x1000, 0x1000) }];
+    expect(only({ rules })).toMatch(/^blocker/);
   });
 
   it("are found among routes and in zones", () => {

@@ -96,8 +96,13 @@ export interface Rule {
   protocol: string;
   /** Undefined: it does not ask the mark. */
   fwmark: { value: number; mask: number } | undefined;
-  /** Whether it is for every packet. */
-  isForAll: boolean;
+  /** Whether it asks for something else than the mark: an address, an interface, … */
+  asksMore: boolean;
+  /** Whether it is for all packets but those that it names. */
+  isInverted: boolean;
+  /** Whether it does nothing. */
+  isIdle: boolean;
+  /** Empty where it leads to no table: it drops, or goes on with another rule. */
   table: string;
 }
 

@@ -11,7 +11,7 @@ export function markAndRouteFindings(facts: NodeFacts, settings: CheckSettings):
   const findings = [
     ...markFindings(facts, settings),
     ...tableFindings(facts, settings),
-    ...priorityFindings(facts, settings),
+    ...rulesBefore(facts.rules, settings),
     ...zoneFindings(facts, settings),
   ];
   if (findings.length > 0) return findings;
@@ -74,25 +74,45 @@ function tableFindings({ routes }: NodeFacts, { routeTable }: CheckSettings): Fi
   ];
 }
 
-function priorityFindings({ rules }: NodeFacts, { rulePriority }: CheckSettings): Finding[] {
-  const same = rules.filter(({ priority }) => priority === rulePriority);
-  const before = rules.filter(
-    ({ priority, isForAll, table }) => isForAll && priority < rulePriority && table !== "local",
-  );
-  const late = rules.filter(({ table, priority }) => table === "local" && priority >= rulePriority);
-  const finding = (what: string, which: Rule[], level: "note" | "warning"): Finding[] => {
-    if (which.length === 0) return [];
-    const seen = listed(
-      which.map(({ family, priority, table }) => `${family} ${priority} → ${table}`),
-    );
-    const todo = "give portico run another --rule-priority";
-    return [{ level, what, seen, todo, show: SHOW_RULES }];
-  };
+/** Of rules that decide where a marked packet goes before Portico's can. */
+export function rulesBefore(
+  rules: readonly Rule[],
+  { markBit, rulePriority }: Pick<CheckSettings, "markBit" | "rulePriority">,
+): Finding[] {
+  // Of one priority, the kernel asks the older rule first.
+  const before = rules.filter((rule) => rule.priority <= rulePriority && mayTake(rule, markBit));
+  if (before.length === 0) return [];
+  const lowest = Math.min(...before.map(({ priority }) => priority));
+  const todo =
+    lowest > 1
+      ? `give portico run --rule-priority ${lowest - 1}, or leave that at its default, 1`
+      : "have that program use a higher priority: what Envoy is to get would go where it says";
   return [
-    ...finding(`somebody else has a routing rule of priority ${rulePriority}`, same, "note"),
-    ...finding("a routing rule for all packets comes before Portico's", before, "warning"),
-    ...finding("the rule for the table local comes after Portico's", late, "warning"),
+    {
+      level: "warning",
+      what: "a routing rule comes before Portico's, and may take the packets for Envoy",
+      seen: listed(before.map(ruleText)),
+      todo,
+      show: SHOW_RULES,
+    },
   ];
+}
+
+/**
+ * Whether a rule may apply to a packet that has Portico's mark and nobody else's. What it asks of
+ * addresses and interfaces may be so. The table local has the node's own addresses only.
+ */
+function mayTake({ fwmark, asksMore, isInverted, isIdle, table }: Rule, markBit: number): boolean {
+  if (table === "local" || isIdle) return false;
+  const isOfMark = fwmark === undefined || (markBit & fwmark.mask) >>> 0 === fwmark.value;
+  return isInverted ? asksMore || !isOfMark : isOfMark;
+}
+
+function ruleText({ family, priority, fwmark, asksMore, isInverted, table }: Rule): string {
+  const mark = fwmark === undefined ? [] : [`mark ${hex(fwmark.value)}/${hex(fwmark.mask)}`];
+  const asked = [...mark, ...(asksMore ? ["some"] : [])].join(", ");
+  const whom = asked === "" ? "" : ` for ${isInverted ? "all but " : ""}${asked}`;
+  return `${family} ${priority}${whom} → ${table || "no table"}`;
 }
 
 function zoneFindings({ nft, xtables }: NodeFacts, { zone }: CheckSettings): Finding[] {

@@ -33,16 +33,29 @@ it("reads rules, without Portico's", () => {
     { priority: 91, src: "all", fwmark: "0x80", table: "main" },
     { priority: 100, src: "all", fwmark: "0x1000", table: "4100", protocol: "87" },
     { priority: 200, src: "10.1.0.0", srclen: 16, table: "7" },
+    { priority: 201, not: null, src: "all", fwmark: "0x100000", fwmask: "0x100000", table: "1" },
+    { priority: 202, src: "all", table: "main", suppress_prefixlen: 0 },
+    { priority: 203, src: "all", nop: null },
+    { priority: 204, src: "all", action: "blackhole" },
+    { priority: 205, src: "all", iif: "eth0", iif_detached: null, table: "9" },
   ];
   const found = rulesFrom("IPv4", JSON.stringify(rules));
-  expect(found.map(({ priority, fwmark, isForAll }) => [priority, fwmark?.mask, isForAll])).toEqual(
-    [
-      [0, undefined, true],
-      [90, 0xf0, false],
-      [91, 0x80, false],
-      [200, undefined, false],
-    ],
-  );
+  const shown = found.map(({ priority, fwmark, asksMore, isInverted, isIdle, table }) => {
+    const facts = { asksMore, isInverted, isIdle };
+    const names = Object.entries(facts).flatMap(([name, is]) => (is ? [name] : []));
+    return [priority, fwmark?.mask, names.join(), table];
+  });
+  expect(shown).toEqual([
+    [0, undefined, "", "local"],
+    [90, 0xf0, "", "main"],
+    [91, 0x80, "", "main"],
+    [200, undefined, "asksMore", "7"],
+    [201, 0x100000, "isInverted", "1"],
+    [202, undefined, "", "main"],
+    [203, undefined, "isIdle", ""],
+    [204, undefined, "", ""],
+    [205, undefined, "asksMore", "9"],
+  ]);
 });
 
 it("reads who listens, in both families", () => {

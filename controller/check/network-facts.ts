@@ -66,8 +66,11 @@ interface PrintedRule {
   [selector: string]: unknown;
 }
 
-/** What a rule for every packet has, and no more. */
-const NO_SELECTORS = ["priority", "src", "protocol", "table"];
+/** What of a rule does not say which packets it is for, or is looked at by itself. */
+const NO_SELECTORS = [
+  ...["priority", "protocol", "not", "fwmark", "fwmask"],
+  ...["table", "action", "goto", "nop", "unresolved", "suppress_prefixlen", "suppress_ifgroup"],
+];
 
 /** `ip -j rule show`; -N would number the table local. */
 export function rulesFrom(family: IPFamily, json: string): Rule[] {
@@ -75,9 +78,11 @@ export function rulesFrom(family: IPFamily, json: string): Rule[] {
     .filter(({ protocol }) => protocol !== OWN)
     .map((rule) => {
       const { priority, protocol = "", fwmark, fwmask, table = "", src } = rule;
-      const isForAll =
-        src === "all" && Object.keys(rule).every((key) => NO_SELECTORS.includes(key));
-      return { family, priority, protocol, fwmark: markOf(fwmark, fwmask), isForAll, table };
+      const others = Object.keys(rule).filter((key) => !NO_SELECTORS.includes(key));
+      const asksMore = others.some((key) => key !== "src" || src !== "all");
+      const [isInverted, isIdle] = ["not" in rule, "nop" in rule];
+      const mark = markOf(fwmark, fwmask);
+      return { family, priority, protocol, fwmark: mark, asksMore, isInverted, isIdle, table };
     });
 }
 

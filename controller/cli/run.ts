@@ -211,7 +211,7 @@ export function addKernelOptions(command: Command): void {
       routeTableFromText,
       4100,
     )
-    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 100);
+    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 1);
 }
 
 function addSyncOptions(command: Command): void {

@@ -27,6 +27,7 @@ import { Operations } from "./operations.ts";
 import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
+import { routingRuleProblems } from "./routing-rules.ts";
 import { accessLoader, createSource, describeSource } from "./source.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
@@ -232,9 +233,11 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   await source.start();
 }
 
-async function kernelProblems({ runDir }: RunOptions): Promise<string[]> {
-  const early = await disableEarlyDemux(runPaths(runDir).earlyDemux);
-  return [...(await kernelSettingProblems()), ...early];
+async function kernelProblems(options: RunOptions): Promise<string[]> {
+  const early = await disableEarlyDemux(runPaths(options.runDir).earlyDemux);
+  const { markBit, rulePriority } = options;
+  const rules = await routingRuleProblems({ markBit: 2 ** markBit, rulePriority });
+  return [...(await kernelSettingProblems()), ...early, ...rules];
 }
 
 /** Services work without it, so what cannot be set is logged, and is no problem of the node's. */

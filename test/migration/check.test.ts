@@ -99,16 +99,14 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
     solvedBy: ["--route-table", "4101"],
   },
   "a rule of Portico's priority": {
-    make: "ip rule add from 10.9.0.0/16 table 7 priority 100",
-    level: "note",
-    finds: /rule of priority 100: IPv4 100/,
-    solvedBy: ["--rule-priority", "101"],
-  },
-  "a rule for everything before Portico's": {
-    make: "ip rule add table main priority 50",
+    make: "ip rule add from 10.9.0.0/16 table 7 priority 1",
     level: "warning",
-    finds: /comes before Portico's: IPv4 50/,
-    solvedBy: ["--rule-priority", "49"],
+    finds: /rule comes before Portico's, .*: IPv4 1 for some → 7/,
+  },
+  "a rule of another mark's absence before Portico's": {
+    make: "ip -6 rule add not fwmark 0x100000/0x100000 table 7 priority 1",
+    level: "warning",
+    finds: /rule comes before Portico's, .*: IPv6 1 for all but mark 0x100000\/0x100000 → 7/,
   },
   "Portico's conntrack zone": {
     make: `${BASE_CHAIN("prerouting", "accept").replace("priority 0", "priority raw")} && \

@@ -167,7 +167,7 @@ describe("verifying", () => {
       ["nft", ["flush", "ruleset"]],
       ["nft", ["flush", "chain", "inet", "portico", "capture"]],
       ["nft", ["add", "rule", "inet", "portico", "capture", "counter"]],
-      ["ip", ["rule", "del", "priority", "100"]],
+      ["ip", ["rule", "del", "priority", "1"]],
       ["ip", ["route", "flush", "table", "4100"]],
     ];
     for (const [program, args] of undo) {

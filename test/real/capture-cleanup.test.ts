@@ -89,9 +89,9 @@ describe("cleaning up", () => {
     expect(report.problems).toEqual([]);
     expect(report.removed).toEqual([
       "nft table inet portico",
-      "ip -4 rule fwmark 0x1000/0x1000 table 4100 priority 100",
+      "ip -4 rule fwmark 0x1000/0x1000 table 4100 priority 1",
       "ip -4 route local default dev lo table 4100",
-      "ip -6 rule fwmark 0x1000/0x1000 table 4100 priority 100",
+      "ip -6 rule fwmark 0x1000/0x1000 table 4100 priority 1",
       "ip -6 route local default dev lo table 4100",
     ]);
     expect(await kernelState()).toBe(before);
@@ -103,7 +103,7 @@ describe("cleaning up", () => {
     const before = await kernelState();
     await capture.full(SET);
     await node.exec("nft", ["delete", "table", "inet", "portico"]);
-    await node.exec("ip", ["-6", "rule", "del", "priority", "100", "table", "4100"]);
+    await node.exec("ip", ["-6", "rule", "del", "priority", "1", "table", "4100"]);
     const report = await capture.cleanup();
     expect(report).toMatchObject({ removed: { length: 3 }, problems: [] });
     expect(await kernelState()).toBe(before);
