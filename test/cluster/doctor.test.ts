@@ -232,7 +232,7 @@ describe("in a cluster", () => {
     expect(elsewhere).toMatchObject({ code: 2, stdout: "" });
     expect(elsewhere.stderr).toContain("shop/web is not in namespace other");
     const unknown = await doctor("--kubeconfig", kubeconfig, "--context", "prod");
-    expect(unknown.stderr).toContain("the kubeconfig has no context prod");
+    expect(unknown.stderr).toContain('has no context "prod". It has: test.');
   });
 
   it("is a plugin of kubectl's, which finds the cluster as kubectl does", async () => {
