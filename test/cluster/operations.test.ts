@@ -56,7 +56,7 @@ function writeConfig(nftables: string): void {
 kind: KubeProxyConfiguration
 mode: nftables
 nftables: {${nftables}}
-conntrack: {maxPerCore: 7}
+portRange: 30000-32767
 `;
   writeFileSync(configFile, text);
 }
@@ -162,7 +162,7 @@ it("runs with the settings of its file, and ends when they change", async () => 
     hostnameOverride: "node-1",
     nftables: { syncPeriod: "1s" },
   });
-  expect(portico.log).toContain("without meaning for Portico: conntrack.maxPerCore");
+  expect(portico.log).toContain("without meaning for Portico: portRange");
   writeConfig("syncPeriod: 2s");
   expect(await portico.ended()).toBe(1);
   expect(portico.log).toContain("content of the configuration file was updated");
