@@ -78,13 +78,16 @@ async function removeEnvoy(runDir: string): Promise<string[]> {
   return removed;
 }
 
+/** Something else is in the folder, or it is a mount of its own, as in a read-only container. */
+const STAYS: readonly string[] = ["ENOENT", "ENOTEMPTY", "EEXIST", "EBUSY", "EROFS"];
+
 /** The folder itself stays when something else is in it, and where it is a mount of its own. */
 async function removeFiles(runDir: string): Promise<string[]> {
   const names = await readdir(runDir).catch(() => []);
   const ours = names.filter((name) => RUN_FILES.test(name));
   for (const name of ours) await rm(join(runDir, name), { force: true });
   await rmdir(runDir).catch((error: NodeJS.ErrnoException) => {
-    if (!["ENOENT", "ENOTEMPTY", "EEXIST", "EBUSY"].includes(error.code ?? "")) throw error;
+    if (!STAYS.includes(error.code ?? "")) throw error;
   });
   return ours.map((name) => join(runDir, name));
 }
