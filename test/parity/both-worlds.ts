@@ -13,6 +13,9 @@ import { PorticoWorld } from "./portico-world.ts";
 import type { Tag } from "./tags.ts";
 import { WayToApi } from "./way-to-api.ts";
 
+/** For four proxies that start at the same time, on a machine that has other things to do. */
+const STARTED_MS = 120_000;
+
 type Close = () => Promise<void> | void;
 
 export class BothWorlds {
@@ -72,7 +75,7 @@ async function open(setting: Setting, closers: Close[]): Promise<Comparison> {
     await world.startProxies({ kubeconfig, leadInto, configuration });
   }
   const comparison = new Comparison({ kubeProxy, portico }, writer, tags);
-  await comparison.settle();
+  await comparison.settle(STARTED_MS);
   return comparison;
 }
 

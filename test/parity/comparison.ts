@@ -99,16 +99,17 @@ export class Comparison {
    * second mark is for what kube-proxy does after it wrote its rules, such as forgetting UDP flows:
    * when it writes rules again, it has done that.
    */
-  async settle(): Promise<void> {
-    await this.#settleMark();
-    await this.#settleMark();
+  async settle(deadlineMs = SETTLE_DEADLINE_MS): Promise<void> {
+    await this.#settleMark(deadlineMs);
+    await this.#settleMark(deadlineMs);
   }
 
-  async #settleMark(): Promise<void> {
+  async #settleMark(deadlineMs: number): Promise<void> {
     const count = this.#marks++;
     await Promise.all(markObjects(count).map((object) => this.#writer.apply(object)));
     const { kubeProxy, portico } = this.#worlds;
-    await Promise.all([untilSettled(kubeProxy, count), untilSettled(portico, count)]);
+    const worlds: World[] = [kubeProxy, portico];
+    await Promise.all(worlds.map((world) => untilSettled(world, count, deadlineMs)));
   }
 
   async #runStep(
@@ -159,12 +160,12 @@ export class Comparison {
   }
 }
 
-async function untilSettled(world: World, count: number): Promise<void> {
-  const deadline = Date.now() + SETTLE_DEADLINE_MS;
+async function untilSettled(world: World, count: number, deadlineMs: number): Promise<void> {
+  const deadline = Date.now() + deadlineMs;
   while (!(await world.isSettled(count))) {
     world.assertRunning();
     if (Date.now() > deadline) {
-      throw new Error(`${world.name} does not serve the last state after ${SETTLE_DEADLINE_MS} ms`);
+      throw new Error(`${world.name} does not serve the last state after ${deadlineMs} ms`);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
