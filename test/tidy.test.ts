@@ -25,7 +25,7 @@ const ROOMS = [
   ["controller/node"],
   ["controller/wire"],
   ["controller/table", "controller/xds", "controller/capture"],
-  ["controller/watch", "controller/kubeconfig"],
+  ["controller/watch", "controller/kubeconfig", "controller/kernel-watch"],
   ["controller/sync", "controller/observe", "controller/health", "envoy"],
   ["controller/explain", "controller/doctor", "controller/check", "controller/page"],
   ["controller/daemon"],

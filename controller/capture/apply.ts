@@ -40,12 +40,17 @@ export interface CleanupReport {
   problems: Error[];
 }
 
+/** What of the kernel others may change. */
+export type KernelPart = "nftables" | "routing";
+
 /** What look() saw. */
 export interface KernelLook {
   /** The table as nft lists it, without elements; empty when there is none. */
   table: string;
   /** In words; a route or rule as what would mend it. */
   changes: string[];
+  /** What is not as full() left it; nothing before the first full(). */
+  changedParts: KernelPart[];
 }
 
 export class KernelCapture {
@@ -115,20 +120,29 @@ export class KernelCapture {
   /** What is there now, without elements, and what is not as full() left it. */
   async look(): Promise<KernelLook> {
     const listing = this.#listing;
-    const changes = listing === undefined ? ["Portico has not programmed the kernel yet"] : [];
-    for (const family of this.#families) {
-      const lines = routingChanges(await this.#routing(family), wantedRouting(this.#options));
-      const missing = lines.map((line) => `routing differs: \`ip ${family.ipOption} ${line}\``);
-      if (listing !== undefined) changes.push(...missing);
+    if (listing === undefined) {
+      const changes = ["Portico has not programmed the kernel yet"];
+      return { table: await this.#list(), changes, changedParts: [] };
     }
+    const changes = await this.#routingDifferences();
+    const changedParts: KernelPart[] = changes.length > 0 ? ["routing"] : [];
     const table = await this.#list();
-    if (listing !== undefined && table !== listing) {
+    if (table !== listing) {
       changes.push(`chains or sets of table ${TABLE} are not as Portico wrote them`);
+      changedParts.push("nftables");
     }
-    if (listing !== undefined && !sameData(this.#bridges, (await this.#lookAtBridges()).facts)) {
+    if (!sameData(this.#bridges, (await this.#lookAtBridges()).facts)) {
       changes.push("the node's bridges, or whether they call iptables, changed");
     }
-    return { table, changes };
+    return { table, changes, changedParts };
+  }
+
+  async #routingDifferences(): Promise<string[]> {
+    const differences = this.#families.map(async (family) => {
+      const lines = routingChanges(await this.#routing(family), wantedRouting(this.#options));
+      return lines.map((line) => `routing differs: \`ip ${family.ipOption} ${line}\``);
+    });
+    return (await Promise.all(differences)).flat();
   }
 
   /** Whether there is a table of Portico's, from this process or an earlier one. */

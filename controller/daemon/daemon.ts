@@ -4,7 +4,6 @@
 import { mkdir } from "node:fs/promises";
 import { cpus } from "node:os";
 import { setConntrack } from "../capture/conntrack-settings.ts";
-import { disableEarlyDemux } from "../capture/early-demux.ts";
 import { kernelSettingProblems } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
@@ -19,7 +18,8 @@ import { BridgeWatch } from "./bridge-watch.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { type EnvoyPlace, EnvoyPlane } from "./envoy-plane.ts";
 import { Envoys, presentPlace } from "./envoys.ts";
-import { explainerOf } from "./explainer.ts";
+import { type Explainer, explainerOf } from "./explainer.ts";
+import { type KernelGuard, kernelGuard, observedByBoth } from "./kernel-guard.ts";
 import { lockNode } from "./node-lock.ts";
 import { type NodePage, nodePage } from "./node-page.ts";
 import { NodeSync } from "./node-sync.ts";
@@ -28,11 +28,15 @@ import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
 import { routingRuleProblems } from "./routing-rules.ts";
-import { accessLoader, createSource, describeSource } from "./source.ts";
+import { accessLoader, createSource, describeSource, type Source } from "./source.ts";
+import { spaced } from "./spaced.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
 /** As kube-proxy's; whoever started the process is to start it again. */
 const CONFIG_CHANGED = "content of the configuration file was updated";
+
+/** Some networks have rules for each Pod. */
+const RULES_INTERVAL_MS = 1_000;
 
 /** Runs until SIGTERM or SIGINT. Rejects when it cannot start, or its configuration changes. */
 export async function runDaemon(options: RunOptions): Promise<void> {
@@ -63,6 +67,7 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     loadAccess: accessLoader(options),
     nodePortAddresses: () => sync.nodePortAddresses,
     serviceCounters: () => sync.serviceCounters.read(),
+    toRepair: () => guard.repairs.waiting(),
     figures: () => ({
       ...sync.figures(),
       envoysConnected: sync.plane.xds.connections().length,
@@ -82,12 +87,17 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
       },
       replied: (type, refusal) => operations.xdsReplied(type, refusal),
       records: () => sync.records(),
+      kernelChanged: (look) => guard.repairs.found(look),
     });
     return plane;
   };
   const plane = planeAt(place, false);
   const viewChanged = (change: NodeViewChange) => page?.viewChanged(change);
-  const observer = operations;
+  const guard: KernelGuard = kernelGuard(options, {
+    ...{ log, sync: () => sync, metrics: operations.counted },
+    report: (part, messages) => problems.report(part, messages.map(problemOfThisNode)),
+  });
+  const observer = observedByBoth(operations, () => guard.repairs);
   const sync = new NodeSync({ options, state, problems, log, observer, plane, viewChanged });
   const store = new PluginStore(options.pluginFile, runPaths(options.runDir).loadedPlugin);
   const plugin = new ActivePlugin(plane.rollout, store, log);
@@ -116,11 +126,29 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
   });
   const podAddresses = (pod: string) => source.podAddresses(pod);
   const explainer = explainerOf(options, { state, problems, sync, podAddresses });
-  const handlers: ControlHandlers = {
+  const asked = { problems, sync, plugin, envoys, source, explainer };
+  const handlers = controlHandlers(options, asked);
+  const page = nodePage(options, { state, log, sync, status: handlers.status });
+  return { problems, operations, sync, guard, plugin, pluginFile, envoys, source, handlers, page };
+}
+
+interface AskedParts {
+  problems: Problems;
+  sync: NodeSync;
+  plugin: ActivePlugin;
+  envoys: Envoys;
+  source: Source;
+  explainer: Explainer;
+}
+
+/** Who answers what the commands ask. */
+function controlHandlers(options: RunOptions, parts: AskedParts): ControlHandlers {
+  const { problems, sync, plugin, envoys, source, explainer } = parts;
+  return {
     status: () => ({
       ...statusOf(options),
       watches: source.status(),
-      envoyConnected: isConnected(),
+      envoyConnected: sync.plane.isConnected,
       ...sync.status(),
       plugin: plugin.status(),
       problems: problems.list(),
@@ -132,8 +160,6 @@ function assemble(options: RunOptions, log: Log, place: EnvoyPlace) {
     drain: () => sync.drain(),
     explain: (texts) => explainer.explain(texts),
   };
-  const page = nodePage(options, { state, log, sync, status: handlers.status });
-  return { problems, operations, sync, plugin, pluginFile, envoys, source, handlers, page };
 }
 
 function problemListener(
@@ -194,12 +220,19 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
 /** `atEnd` is told what ends the parts that began; the last is to end first. */
 async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]) => void) {
   const parts = assemble(options, log, await presentPlace(options));
-  const { problems, operations, sync, plugin, pluginFile, envoys, source, handlers } = parts;
-  const { page } = parts;
+  const { problems, operations, sync, guard, plugin, pluginFile, envoys, source } = parts;
+  const { page, handlers } = parts;
   atEnd(() => operations.stop());
   await operations.start();
-  problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
+  const reportKernel = async () => {
+    problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
+  };
+  await reportKernel();
   await trackAsConfigured(options, log);
+  const reportAgain = () => void reportKernel().catch(() => {});
+  guard.watch.listen("rule", spaced(systemClock, RULES_INTERVAL_MS, reportAgain));
+  atEnd(() => guard.watch.stop());
+  await guard.start();
   await plugin.begin(await pluginFile?.first());
   await mkdir(sync.plane.place.directory, { recursive: true });
   await sync.plane.xds.start();
@@ -234,10 +267,9 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
 }
 
 async function kernelProblems(options: RunOptions): Promise<string[]> {
-  const early = await disableEarlyDemux(runPaths(options.runDir).earlyDemux);
   const { markBit, rulePriority } = options;
   const rules = await routingRuleProblems({ markBit: 2 ** markBit, rulePriority });
-  return [...(await kernelSettingProblems()), ...early, ...rules];
+  return [...(await kernelSettingProblems()), ...rules];
 }
 
 /** Services work without it, so what cannot be set is logged, and is no problem of the node's. */

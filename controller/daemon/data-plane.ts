@@ -4,6 +4,7 @@
 import { KernelCapture, type KernelLook } from "../capture/apply.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
 import type { CaptureOptions } from "../capture/options.ts";
+import type { RunProgram } from "../capture/program.ts";
 import { sameData } from "../model/same-data.ts";
 import { frontendKey } from "../node/frontend-key.ts";
 import type { CaptureSet } from "../node/types.ts";
@@ -40,17 +41,33 @@ function entryFromRecord(decoded: DecodedRecord): [string, TableEntry] {
   return [recordKey(frontendKey(address, port, protocol), list), entry];
 }
 
+export interface CaptureOfNodeParts {
+  options: CaptureOptions;
+  /** The kernel belongs to another Envoy, and nothing is done to it, until `release`. */
+  isHeld: boolean;
+  /** Executes nft and ip. */
+  run: RunProgram;
+  /** Called when verify() sees that others have changed something. */
+  onChanged: (look: KernelLook) => void;
+}
+
 /** The kernel; its chains name Pods' addresses, so that others mean everything anew. */
 export class CaptureOfNode implements CaptureGateway {
+  readonly #parts: CaptureOfNodeParts;
   #options: CaptureOptions;
   #kernel: KernelCapture;
   #isHeld: boolean;
 
-  /** `isHeld`: the kernel belongs to another Envoy, and nothing is done to it, until `release`. */
-  constructor(options: CaptureOptions, isHeld: boolean) {
-    this.#options = options;
-    this.#kernel = new KernelCapture(options);
-    this.#isHeld = isHeld;
+  constructor(parts: CaptureOfNodeParts) {
+    this.#parts = parts;
+    this.#options = parts.options;
+    this.#kernel = new KernelCapture(parts.options, parts.run);
+    this.#isHeld = parts.isHeld;
+  }
+
+  /** Whether the kernel has what Envoy is to get; not while it is another's. */
+  get isHeld(): boolean {
+    return this.#isHeld;
   }
 
   release(): void {
@@ -68,7 +85,7 @@ export class CaptureOfNode implements CaptureGateway {
   setLocalDetector(localDetector: LocalDetector): void {
     if (sameData(localDetector, this.#options.localDetector)) return;
     this.#options = { ...this.#options, localDetector };
-    this.#kernel = new KernelCapture(this.#options);
+    this.#kernel = new KernelCapture(this.#options, this.#parts.run);
   }
 
   async full(set: CaptureSet): Promise<void> {
@@ -80,8 +97,10 @@ export class CaptureOfNode implements CaptureGateway {
     if (!this.#isHeld) await this.#kernel.update(previous, next);
   }
 
-  verify(): Promise<boolean> {
-    return this.#kernel.verify();
+  async verify(): Promise<boolean> {
+    const look = await this.#kernel.look();
+    if (!this.#isHeld && look.changedParts.length > 0) this.#parts.onChanged(look);
+    return look.changes.length === 0;
   }
 
   look(): Promise<KernelLook> {

@@ -6,6 +6,7 @@ import { ADMIN_SOCKET, TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts
 import type { KernelLook } from "../capture/apply.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { detectedFamilies, type LocalDetector } from "../capture/local-detector.ts";
+import { withNamedNft } from "../capture/named-nft.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import type { RunOptions } from "../config.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
@@ -46,6 +47,8 @@ export interface EnvoyPlaneParts {
   /** It connected: it may have another table than we think. */
   connected: () => void;
   replied: (type: string, refusal: string | undefined) => void;
+  /** A full sync sees that others have changed what it wrote into the kernel. */
+  kernelChanged: (look: KernelLook) => void;
   /** The records of the whole table, as it should be. */
   records: () => readonly Uint8Array[];
 }
@@ -98,7 +101,12 @@ export class EnvoyPlane {
       ...{ tcp: options.tcp, flowLog: options.flowLog },
       serve: () => this.rollout.serve(),
     });
-    this.#capture = new CaptureOfNode(captureOptions(options, place), parts.isSecond);
+    this.#capture = new CaptureOfNode({
+      options: captureOptions(options, place),
+      isHeld: parts.isSecond,
+      run: withNamedNft(options.runDir),
+      onChanged: parts.kernelChanged,
+    });
     const now = () => performance.now();
     const gateways = {
       table: meteredTable(tableGateway(this.table), metrics, now),
@@ -114,6 +122,11 @@ export class EnvoyPlane {
 
   get udpAddresses(): CaptureSet["udpAddresses"] {
     return this.#udp?.addresses ?? new Map();
+  }
+
+  /** Whether the kernel is to hand over to this Envoy: not while it is another's, or drained. */
+  get hasKernel(): boolean {
+    return !this.#capture.isHeld;
   }
 
   /** What the kernel has, and whether that is as this left it. */

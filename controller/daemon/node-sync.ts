@@ -9,6 +9,7 @@ import type { RunOptions } from "../config.ts";
 import type { DetectLocal } from "../config-file.ts";
 import type { KnownCluster } from "../explain/known-cluster.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
+import { sameData } from "../model/same-data.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
 import type { CaptureSet } from "../node/types.ts";
@@ -51,7 +52,8 @@ function detectorOf(cidrs: readonly string[]): LocalDetector {
 export interface SyncObserver {
   /** One was asked for. */
   queued(): void;
-  began(): void;
+  /** `full` as below. */
+  began(full: boolean): void;
   /** `full`: it also looked for what others changed. */
   succeeded(durationSeconds: number, full: boolean): void;
   failed(error: unknown): void;
@@ -103,7 +105,7 @@ export class NodeSync {
   #syncing: Promise<void> = Promise.resolve();
   /** Takes back that the rest of the last sync is done later. */
   #cancelRest = () => {};
-  /** As of the last full sync: asking takes as long as there are Pods. */
+  /** As of the last look: asking takes as long as there are Pods. */
   #interfaces: readonly string[] | undefined;
 
   constructor(parts: NodeSyncParts) {
@@ -135,6 +137,31 @@ export class NodeSync {
   nodeChanged(): void {
     this.#plane.reconciler.forgetCapture();
     this.request();
+  }
+
+  /** Asks for a sync that also looks for what others changed. */
+  requestFull(): void {
+    this.#parts.observer.queued();
+    this.#runner.requestFull();
+  }
+
+  /** The next sync writes all that belongs in the kernel, whatever is there. */
+  rewriteKernel(): void {
+    this.#plane.reconciler.forgetCapture();
+  }
+
+  /** Looks whether the node has other addresses, and asks for a sync if so. */
+  addressesMayHaveChanged(): void {
+    if (!this.#interfaces) return;
+    const present = interfaceAddresses();
+    if (sameData(present, this.#interfaces)) return;
+    this.#interfaces = present;
+    this.request();
+  }
+
+  /** Whether this controller has written the kernel's rules, and they are to stay. */
+  get hasKernel(): boolean {
+    return this.#last !== null && this.#plane.hasKernel;
   }
 
   /** Where node ports answer; none while the Node object is unknown. */
@@ -233,7 +260,7 @@ export class NodeSync {
   async #sync(full: boolean): Promise<void> {
     if (!this.#parts.state.isSynced()) return this.#refuseMove();
     const start = performance.now();
-    this.#parts.observer.began();
+    this.#parts.observer.began(full);
     if (full || !this.#interfaces) this.#interfaces = interfaceAddresses();
     const target = this.#follow(this.#interfaces);
     const settleMove = await this.#tryMove(target);

@@ -43,6 +43,8 @@ export interface OperationsParts {
   /** Where node ports answer, and healthCheckNodePorts with them. */
   nodePortAddresses: () => readonly string[];
   serviceCounters: () => Promise<ServiceCountersSnapshot>;
+  /** What others changed in the kernel and is not repaired yet, in words. */
+  toRepair: () => readonly string[];
   figures: () => Omit<Figures, "services" | "localPolicyGaps">;
 }
 
@@ -200,8 +202,9 @@ export class Operations implements SyncObserver {
       answered: (path, status) => this.#metrics.healthAnswered(path, status),
     });
     const readiness = () => {
+      const { figures, toRepair } = this.#parts;
       const [hasProgrammed, isHealthy] = [this.#hasProgrammed, this.#health.isHealthy()];
-      return readinessAnswer({ ...this.#parts.figures(), hasProgrammed, isHealthy });
+      return readinessAnswer({ ...figures(), hasProgrammed, toRepair: toRepair(), isHealthy });
     };
     return { ...routes, "/readyz": readiness };
   }

@@ -5,6 +5,7 @@ const READY = {
   watches: [{ kind: "Service", synced: true }],
   envoysConnected: 1,
   hasProgrammed: true,
+  toRepair: [],
   isHealthy: true,
 };
 
@@ -19,6 +20,7 @@ it.each([
   [{ watches: [{ kind: "Node", synced: false }] }, "a first list of Node"],
   [{ envoysConnected: 0 }, "an Envoy that connects to xds.sock"],
   [{ hasProgrammed: false }, "a first sync that succeeds"],
+  [{ toRepair: ["rule a", "rule b"] }, "kernel rules that others changed: rule a; rule b"],
   [{ isHealthy: false }, "changes that have waited for too long"],
 ])("says what is missing: %o", (fact, missing) => {
   const { status, body } = readinessAnswer({ ...READY, ...fact });

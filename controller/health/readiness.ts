@@ -8,6 +8,8 @@ export interface ReadinessFacts {
   envoysConnected: number;
   /** Whether this controller has programmed everything once. */
   hasProgrammed: boolean;
+  /** What others changed in the kernel and is not repaired yet, in words. */
+  toRepair: readonly string[];
   /** ProxyHealth's opinion: nothing has waited for too long. */
   isHealthy: boolean;
 }
@@ -21,12 +23,13 @@ export function readinessAnswer(facts: ReadinessFacts): Answer {
 }
 
 function missingFrom(facts: ReadinessFacts): string[] {
-  const { watches, envoysConnected, hasProgrammed, isHealthy } = facts;
+  const { watches, envoysConnected, hasProgrammed, toRepair, isHealthy } = facts;
   const kinds = watches.filter(({ synced }) => !synced).map(({ kind }) => kind);
   return [
     ...(kinds.length > 0 ? [`a first list of ${kinds.join(", ")}`] : []),
     ...(envoysConnected === 0 ? ["an Envoy that connects to xds.sock"] : []),
     ...(hasProgrammed ? [] : ["a first sync that succeeds"]),
+    ...(toRepair.length > 0 ? [`kernel rules that others changed: ${toRepair.join("; ")}`] : []),
     ...(isHealthy ? [] : ["changes that have waited for too long"]),
   ];
 }

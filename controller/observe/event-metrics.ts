@@ -25,6 +25,11 @@ export function eventMetricsIn(registry: Registry) {
     xdsNacks: counter("xds_nacks_total", "Configurations that an Envoy refused, by type", "type"),
     envoyRestarts: counter("envoy_restarts_total", "Times that the supervised Envoy died"),
     envoyHangs: counter("envoy_hangs_total", "Times that the supervised Envoy hung and was killed"),
+    repairs: counter(
+      "repairs_total",
+      "Times that others had changed what Portico set, by part: nftables, routing, sysctl",
+      "part",
+    ),
     events: counter(
       "events_total",
       "Events: written, shared (another node wrote it), dropped (over the rate), failed",

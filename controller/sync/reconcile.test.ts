@@ -132,6 +132,28 @@ describe("Reconciler", () => {
     expect(await sync({ [A]: 2 }, true)).toEqual(["capture all"]);
   });
 
+  it("fills the table though nobody can look at the kernel, and writes that last", async () => {
+    const { plane, controller, sync } = setUp();
+    await sync({ [A]: 2 });
+    const gateways = plane.gateways(() => controller);
+    const verify = () => Promise.reject(new Error("no nft"));
+    const reconciler = new Reconciler({ ...gateways, capture: { ...gateways.capture, verify } });
+    plane.steps.length = 0;
+    await reconciler.reconcile(controller.target({ [A]: 2, [B]: 1 }), true);
+    expect(plane.steps).toEqual(["delta +1 -0", "capture all"]);
+  });
+
+  it("writes the kernel again that others changed while it was written", async () => {
+    const { plane, reconciler, sync } = setUp();
+    await sync({ [A]: 2 });
+    plane.fault = () => {
+      if (plane.steps.at(-1) === "capture") reconciler.forgetCapture();
+    };
+    await sync({ [A]: 2, [B]: 1 });
+    plane.fault = () => {};
+    expect(await sync({ [A]: 2, [B]: 1 })).toEqual(["capture all"]);
+  });
+
   it("asks again what Envoy holds when a full sync finds another version", async () => {
     const { plane, sync } = setUp();
     await sync({ [A]: 2 });

@@ -47,7 +47,7 @@ export interface CaptureGateway {
   full(set: CaptureSet): Promise<void>;
   /** Changes the elements in which the two differ. */
   update(previous: CaptureSet, next: CaptureSet): Promise<void>;
-  /** Whether the kernel still holds what was last put there. */
+  /** Whether the kernel still holds what was last put there; false also when nothing was. */
   verify(): Promise<boolean>;
   /** Whether the kernel holds rules of Portico's at all, of this process or an earlier one. */
   isPresent(): Promise<boolean>;
@@ -168,7 +168,9 @@ export class Reconciler {
   async #verify(): Promise<void> {
     const { version } = await this.#gateways.table.version();
     if (version !== this.#programmed?.version) this.forgetTable();
-    if (this.#captured && !(await this.#gateways.capture.verify())) this.#captured = undefined;
+    // What cannot be looked at is written, as the last step: the table is not to wait for it.
+    const isKept = await this.#gateways.capture.verify().catch(() => false);
+    if (!isKept) this.#captured = undefined;
   }
 
   /** Step 5, for those whose time has come. */

@@ -1,0 +1,55 @@
+// Runs nft under a name of its own. The kernel says with each change of nftables which process made
+// it, by the name of the file that was executed, and passes that on to those who watch
+// (`nft monitor`): so Portico's changes can be told from others'. The pid beside it is the host's,
+// which a process in a container does not know of itself.
+
+import { accessSync, constants, readlinkSync, renameSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { type RunProgram, runProgram } from "./program.ts";
+
+/** The kernel keeps 15 bytes of a process's name. */
+export const OWN_NFT = "portico-nft";
+
+/**
+ * Executes nft by a link in `directory`, which it makes when it is needed, and everything else as
+ * it is. Where no link can be made, nft has its own name.
+ */
+export function withNamedNft(directory: string, run: RunProgram = runProgram): RunProgram {
+  return (program, args, input) => {
+    const named = program === "nft" ? namedNft(directory) : undefined;
+    return run(named ?? program, args, input);
+  };
+}
+
+function namedNft(directory: string): string | undefined {
+  const path = (process.env.PATH ?? "").split(":").map((each) => join(each, "nft"));
+  const nft = path.find(isExecutable);
+  if (nft === undefined) return undefined;
+  const link = join(directory, OWN_NFT);
+  try {
+    if (targetOf(link) !== nft) {
+      symlinkSync(nft, `${link}.${process.pid}`);
+      renameSync(`${link}.${process.pid}`, link);
+    }
+    return link;
+  } catch {
+    return undefined;
+  }
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return "";
+  }
+}

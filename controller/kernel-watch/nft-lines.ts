@@ -1,0 +1,106 @@
+// Lines of `nft monitor` → what other processes changed in one table, a transaction at a time. No
+// I/O.
+//
+// nft prints every change of a transaction, and then its number and the process that made it:
+//
+//    delete element inet portico cluster-ips { 10.96.0.1 }
+//    # new generation 27 by process 4711 (nft)
+//
+// The process is named as the kernel knows it, by the name of the file that was executed; its pid
+// is that of the host, which a controller in a container cannot compare with its own.
+
+/** What another process did to the table in one transaction. */
+export interface NftChange {
+  /** As the kernel names it: "nft", most of the time. */
+  process: string;
+  /** In the host's pid namespace. */
+  pid: number;
+  /** Whether the table, a chain, a rule or a set came, changed or went: not only elements. */
+  isStructural: boolean;
+  /** False where it may have been us: our own name has not been seen yet. */
+  isCertain: boolean;
+  /** What went, as nft prints it: the first few, and how many there were in all. */
+  removed: readonly string[];
+  removedCount: number;
+  addedCount: number;
+}
+
+/** So many of what was removed are named. */
+const NAMED_REMOVALS = 3;
+const MAX_TEXT = 120;
+
+export interface NftLinesOptions {
+  /** Family and name: "inet portico". */
+  table: string;
+  /** Transactions of processes of this name are ours. */
+  ownProcess: string;
+  onChange: (change: NftChange) => void;
+  /** nft says that it has lost notifications. */
+  onMissed: (why: string) => void;
+}
+
+type Transaction = Omit<NftChange, "process" | "pid" | "isCertain">;
+
+/** What all `nft monitor` of one namespace say; each has a reader of its own. */
+export class NftLines {
+  readonly #options: NftLinesOptions;
+  /** Of the last transaction: while one monitor replaces another, both print the same. */
+  #generation = 0;
+  #knowsOwn = false;
+
+  constructor(options: NftLinesOptions) {
+    this.#options = options;
+  }
+
+  /** To be called with the lines of one monitor. */
+  reader(): (line: string) => void {
+    const change = new RegExp(`^(\\w+) (.+?) ${this.#options.table}(?: |$)`);
+    let transaction = NOTHING;
+    return (line) => {
+      if (line.startsWith("# ERROR")) this.#options.onMissed(line.slice(2));
+      const [, number, pid, process] = GENERATION.exec(line) ?? [];
+      if (process !== undefined) {
+        this.#ended(Number(number), { process, pid: Number(pid), ...transaction });
+        transaction = NOTHING;
+      } else {
+        const [, verb, what] = change.exec(line) ?? [];
+        if (verb !== undefined) transaction = withChange(transaction, line, verb, what ?? "");
+      }
+    };
+  }
+
+  #ended(generation: number, change: Omit<NftChange, "isCertain">): void {
+    // The number begins again after 2³² transactions.
+    const isRepeated = generation <= this.#generation && this.#generation - generation < 1_000;
+    if (isRepeated) return;
+    this.#generation = generation;
+    const { ownProcess, onChange } = this.#options;
+    if (change.process === ownProcess) this.#knowsOwn = true;
+    else if (this.#matters(change)) onChange({ ...change, isCertain: this.#knowsOwn });
+  }
+
+  /**
+   * Our own name is never seen where nft is a script that starts another program. Elements change
+   * all the time by us, so they say nothing there.
+   */
+  #matters({ isStructural, removedCount, addedCount }: Transaction): boolean {
+    return isStructural || (this.#knowsOwn && removedCount + addedCount > 0);
+  }
+}
+
+function withChange(before: Transaction, line: string, verb: string, what: string): Transaction {
+  const isRemoval = verb === "delete" || verb === "destroy";
+  const isNamed = isRemoval && before.removed.length < NAMED_REMOVALS;
+  return {
+    isStructural: before.isStructural || what !== "element",
+    removed: isNamed ? [...before.removed, line.slice(0, MAX_TEXT).trim()] : before.removed,
+    removedCount: before.removedCount + (isRemoval ? 1 : 0),
+    addedCount: before.addedCount + (isRemoval ? 0 : 1),
+  };
+}
+
+const GENERATION = /^# new generation (\d+) by process (\d+) \((.*)\)$/;
+
+const NOTHING: Transaction = {
+  ...{ isStructural: false, removed: [], removedCount: 0, addedCount: 0 },
+};
