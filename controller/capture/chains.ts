@@ -8,6 +8,7 @@ import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
 import { AFTER_FILTERS, IS_TRANSLATED, untranslated } from "./other-proxies.ts";
 import { captured, isOfOthers, OTHERS, toOthers } from "./others.ts";
+import { errorsAboutAnswers, learntPathMTU } from "./path-mtu.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 import { UPSTREAM_ZONE } from "./upstream-zone.ts";
 
@@ -109,7 +110,10 @@ function hooks(options: CaptureOptions): string[] {
       `${IS_SYN} goto from_frontend`,
       `meta l4proto tcp socket transparent 1 socket wildcard 0 ${captured(options)} goto deliver`,
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
+      // Not "meta l4proto tcp", as in the kernel's documentation: ICMP errors would not match, and
+      // TCP would not learn its path MTU (test/real/path-mtu.test.ts).
       "ct state related socket transparent 1 socket wildcard 0 goto deliver",
+      ...errorsAboutAnswers(options),
       ...toOthers(options),
       "goto from_frontend",
     ]),
@@ -238,6 +242,7 @@ function delivered(options: CaptureOptions): string[] {
     `tcp dport ${capturePorts(options)} ct state untracked ${IS_SYN} reject with tcp reset`,
     UNTRACKED,
     strangersAnswers(options),
+    ...learntPathMTU(options, isOurs(options)),
     // A routed packet needs its marks no longer. Left on it, the sysctl tcp_fwmark_accept would
     // give them to sockets, whose own packets would then be taken for captured ones, or Envoy's.
     `${isMarked} == ${bit(options)} meta mark set meta mark and ${others}`,

@@ -48,6 +48,7 @@ const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Va
   "tcp dport": (packet) => portOf("tcp", packet, packet.destinationPort),
   "udp dport": (packet) => portOf("udp", packet, packet.destinationPort),
   "udp sport": (packet) => portOf("udp", packet, packet.sourcePort),
+  "icmp type": () => undefined,
   "icmpv6 type": () => undefined,
   iifname: ({ iif }) => iif || undefined,
   oif: ({ oif }) => oif || undefined,

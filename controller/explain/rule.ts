@@ -33,7 +33,8 @@ export function applyRule(text: string, packet: Packet, evidence: Evidence): Rul
 }
 
 const FIELD =
-  "(?:fib [sd]addr type|(?:meta|ct|ip|ip6|th|tcp|udp|icmpv6|socket) [a-z0-9]+|[io]if(?:name)?)";
+  "(?:fib [sd]addr type|" +
+  "(?:meta|ct|ip|ip6|th|tcp|udp|icmp|icmpv6|socket) [a-z0-9]+|[io]if(?:name)?)";
 const KEY = `${FIELD}(?: \\. ${FIELD})*`;
 
 /** What a statement does; false: the rule does not match. */

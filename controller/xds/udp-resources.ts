@@ -16,17 +16,18 @@ const UDP_FILTERS = "type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.
  */
 const ANY_DATAGRAM = { max_rx_datagram_size: { value: 65_535 }, prefer_gro: { value: true } };
 
-/** IP_PMTUDISC_WANT, the kernel's default. */
-const PATH_MTU_WANT = 1;
-
 /**
  * Envoy forbids fragments for what its UDP listeners send, so that no answer could be longer than a
  * packet. Set once the socket is bound, which is after Envoy's own.
+ *
+ * IPv4: IP_PMTUDISC_DONT, so that routers fragment what is too long for the client's path, and even
+ * the first long answer arrives. IPv6, where routers cannot: IPV6_PMTUDISC_WANT, the kernel's
+ * default, which fragments to the path MTU that is learnt (capture/path-mtu.ts).
  */
-const FRAGMENTS_IPV4 = option("IP_MTU_DISCOVER", 0, 10);
-const FRAGMENTS_IPV6 = option("IPV6_MTU_DISCOVER", 41, 23);
-function option(description: string, level: number, name: number): object {
-  return { description, level, name, int_value: PATH_MTU_WANT, state: "STATE_BOUND" };
+const FRAGMENTS_IPV4 = option("IP_MTU_DISCOVER", 0, 10, 0);
+const FRAGMENTS_IPV6 = option("IPV6_MTU_DISCOVER", 41, 23, 1);
+function option(description: string, level: number, name: number, value: number): object {
+  return { description, level, name, int_value: value, state: "STATE_BOUND" };
 }
 
 /** Without flow log options, nothing is logged, and nothing of it costs anything. */
