@@ -4,7 +4,8 @@
 // What is not here, and why: a step of the wall clock, which belongs to the machine and has no
 // namespace; one of monotonic time, which no node has (in a time namespace the controller's Envoys
 // are ahead with it, and session affinity that is copied to them has expired); a small connection
-// tracking table, as nf_conntrack_max is the machine's too (conntrack-full does what a full one does).
+// tracking table, as nf_conntrack_max is the machine's too (conntrack-full does what a full one
+// does).
 
 import { API_FAULTS } from "./api-faults.ts";
 import type { FaultKind } from "./fault.ts";

@@ -3,9 +3,9 @@
 //    Pod ─veth─ node ─veth─ underlay (bridge) ─veth─ node ─veth─ Pod
 //                             └─veth─ outside (a client that is in no cluster)
 //
-// Pods have one /32 (and /128) each and send everything to their node, which routes, unless another
-// Pod network is asked for (pod-network.ts). The nodes forward; nothing here filters or translates. Everything is removed by close(), or when this
-// process ends. Needs root, or user-namespace.ts.
+// Pods have one /32 (and /128) each and send everything to their node, which routes, unless the
+// plan has another Pod network (pod-network.ts). The nodes forward; nothing filters or translates.
+// Everything is removed by close(), or when this process ends. Needs root, or user-namespace.ts.
 
 import { isIPv6 } from "node:net";
 import {
