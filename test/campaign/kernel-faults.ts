@@ -22,6 +22,7 @@ const REMOVALS: Readonly<Record<string, string>> = {
   "flush-ruleset": "nft flush ruleset",
   "delete-table": "nft delete table inet portico || true",
   "flush-rules": "nft flush table inet portico || true",
+  "flush-sets": "for f in v4 v6; do nft flush map inet portico frontends_$f || true; done",
   "ip-rules": "ip -4 rule flush protocol 87; ip -6 rule flush protocol 87",
   "ip-routes": "ip -4 route flush table 4100; ip -6 route flush table 4100",
   "early-demux": "sysctl -qw net.ipv4.tcp_early_demux=1",

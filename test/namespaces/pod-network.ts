@@ -13,7 +13,7 @@ export interface PodNetwork {
   detach(node: ClusterNode, pod: Pod): Promise<void>;
 }
 
-/** A link for each Pod, whose addresses are prefixes of their own; the node routes, as in Calico. */
+/** A link for each Pod, which has single addresses; the node routes, as with Calico. */
 export const routedPods: PodNetwork = {
   attach: async (node, pod) => {
     await ipBatch([
