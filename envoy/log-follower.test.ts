@@ -33,6 +33,15 @@ test("what was there before can be passed over", async () => {
   expect(await follower.read()).toEqual([{ level: "info", text: "main: new" }]);
 });
 
+test("of a file that grew by more than can be read at once, the end is told", async () => {
+  const follower = new LogFollower(path);
+  writeFileSync(path, `${"[info][main] line\n".repeat(1_000_000)}[info][main] last\n`);
+  const lines = await follower.read();
+  expect(lines.at(-1)).toEqual({ level: "info", text: "main: last" });
+  expect(lines.length).toBeLessThan(1_000_000);
+  expect(statSync(path).size).toBe(0);
+});
+
 test("a file that grew long is emptied, and followed on", async () => {
   const follower = new LogFollower(path);
   writeFileSync(path, "[info][main] line\n".repeat(100_000));

@@ -12,6 +12,8 @@ export interface EnvoyLogLine {
 
 /** A read file that is longer is emptied. */
 const LONGEST_FILE_BYTES = 1024 * 1024;
+/** At once, however much Envoy has written since. */
+const MOST_READ_BYTES = 16 * LONGEST_FILE_BYTES;
 
 const LEVELS: Readonly<Record<string, EnvoyLogLevel>> = {
   critical: "error",
@@ -46,6 +48,8 @@ export class LogFollower {
     try {
       const { size } = await file.stat();
       if (size < this.#offset) this.#offset = 0;
+      // Of what came in a rush, the end.
+      this.#offset = Math.max(this.#offset, size - MOST_READ_BYTES);
       const buffer = Buffer.alloc(size - this.#offset);
       const { bytesRead } = await file.read(buffer, 0, buffer.length, this.#offset);
       this.#offset += bytesRead;

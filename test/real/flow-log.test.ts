@@ -1,7 +1,7 @@
 // The flow log on real Envoy: a line of JSON for each connection and UDP flow, the refused ones
 // too; only those that are wanted; and none where nobody wants any.
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { TableClient } from "../../controller/table/client.ts";
@@ -125,6 +125,13 @@ it("has a line for each connection, and for each UDP flow", async () => {
   expect(Number(dns?.sentBytes)).toBeGreaterThan(0);
   expect(lines()).toHaveLength(3);
 }, 120_000);
+
+it("begins at the front of a file that logrotate has emptied by copytruncate", async () => {
+  truncateSync(file, 0);
+  await client.dial(BROKEN.clusterIP, 80);
+  await untilLines("test/broken", 1);
+  expect(readFileSync(file, "utf8")).toMatch(/^\{/);
+});
 
 it("says when the table has no backend", async () => {
   const table = new TableClient(join(portico.runDirectory, "a/table.sock"));
