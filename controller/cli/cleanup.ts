@@ -15,7 +15,8 @@ import { adminSocketsIn, drained } from "./drain.ts";
 import { earlyDemuxOption } from "./early-demux-option.ts";
 
 /** All that Portico and its Envoy put into a run directory. */
-const RUN_FILES = /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control|page)\.sock(\.new)?$/;
+const RUN_FILES =
+  /^(envoy|plugin)\.[a-z.]+$|^(table|admin|xds|control|page)\.sock(\.new)?$|^portico-nft(\.\d+)?$/;
 
 export function cleanupCommand(): Command {
   return new Command("cleanup")

@@ -26,10 +26,10 @@ export class BridgeWatch {
     this.#options = { read: readBridgeCalls, problemsOf: bridgeProblems, ...options };
   }
 
-  /** What is so by now is no change. */
+  /** What is so by now is no change. Does not wait until it is known whether that is a problem. */
   async start(): Promise<void> {
     const calls = await this.#options.read();
-    await this.#judge(calls);
+    void this.#judge(calls);
     this.#plan(calls);
   }
 

@@ -1,7 +1,11 @@
 // `portico explain` as people type it, on real Envoy and the real kernel: what it says, in text and
 // JSON, and that the connection that it makes goes as it says.
 
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { OWN_NFT } from "../../controller/capture/named-nft.ts";
 import type { Explanation } from "../../controller/explain/explanation.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
@@ -291,6 +295,15 @@ it("says that kube-proxy's rules have the node's own processes first", async () 
 });
 
 describe("behind the controller's back", () => {
+  /** Portico repairs at once what others change, and takes this nft for its own. */
+  let ownNft: string;
+  beforeAll(async () => {
+    const { stdout } = await node.exec("sh", ["-c", "command -v nft"]);
+    ownNft = join(mkdtempSync(join(tmpdir(), "portico-nft-")), OWN_NFT);
+    symlinkSync(stdout.trim(), ownNft);
+  });
+  afterAll(() => rmSync(dirname(ownNft), { recursive: true }));
+
   /** Mends the kernel: a change of the cluster alone does not. */
   async function mended(): Promise<void> {
     await portico.end("SIGKILL");
@@ -301,7 +314,7 @@ describe("behind the controller's back", () => {
   it("says that the kernel lacks an element, and what becomes of the connection", async () => {
     onTestFinished(mended, 120_000);
     const element = "{ 10.96.0.10 . tcp . 80 }";
-    await node.exec("nft", ["delete", "element", "inet", "portico", "frontends_v4", element]);
+    await node.exec(ownNft, ["delete", "element", "inet", "portico", "frontends_v4", element]);
     const args = ["--from", CLIENT, ...tryingFrom("client")];
     const { text, code } = await explain("shop/web", ...args);
     expect(text).toContain("!! DATA PLANE AND CONTROLLER DO NOT AGREE:");
@@ -315,7 +328,7 @@ describe("behind the controller's back", () => {
   it("follows a rule that somebody added, and says that the chains were changed", async () => {
     onTestFinished(mended, 120_000);
     const rule = `ip saddr ${CLIENT} tcp dport 80 counter drop`.split(" ");
-    await node.exec("nft", ["insert", "rule", "inet", "portico", "from_frontend", ...rule]);
+    await node.exec(ownNft, ["insert", "rule", "inet", "portico", "from_frontend", ...rule]);
     const args = ["--from", CLIENT, "--timeout", "2", ...tryingFrom("client")];
     const explanation = await explained("shop/web", ...args);
     expect(explanation.outcome).toBe("dropped");
@@ -327,7 +340,7 @@ describe("behind the controller's back", () => {
 
   it("says that the table is gone", async () => {
     onTestFinished(mended, 120_000);
-    await node.exec("nft", ["delete", "table", "inet", "portico"]);
+    await node.exec(ownNft, ["delete", "table", "inet", "portico"]);
     const explanation = await explained("shop/web", "--from", CLIENT);
     expect(explanation.outcome).toBe("untouched");
     expect(explanation.disagreements).toContain(
