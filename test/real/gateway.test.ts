@@ -234,7 +234,10 @@ describe("portico table push", () => {
     const before = readFileSync(path, "utf8");
     writeFileSync(
       path,
-      before.replace("    - port: 5432\n", "$&    - {port: 53, protocol: UDP}\n"),
+      before.replace(
+        "    - port: 5432\n",
+        "    - {name: db, port: 5432}\n    - {name: dns, port: 53, protocol: UDP}\n",
+      ),
     );
     const { stderr } = await push(local, join(folder, "none.sock"));
     expect(stderr).toContain("192.0.2.1:53/UDP: the plugin serves TCP only");
