@@ -15,6 +15,8 @@ export default defineConfig({
         test: {
           name: "unit",
           expect: { requireAssertions: true },
+          // Of properties on a busy machine.
+          testTimeout: 30_000,
           include: [
             "{controller,envoy}/**/*.test.ts",
             "test/*.test.ts",
@@ -28,7 +30,7 @@ export default defineConfig({
           name: "wasm",
           include: ["test/wasm/*.test.ts"],
           expect: { requireAssertions: true },
-          testTimeout: 60_000,
+          testTimeout: 180_000,
         },
       },
       {

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { listenOnUnixSocket, SocketInUseError } from "./unix-socket.ts";
+import { isAnswering, listenOnUnixSocket, SocketInUseError } from "./unix-socket.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -55,6 +55,7 @@ it("takes the place of a plain file", async () => {
   writeFileSync(path, "");
   const server = createServer();
   await listenOnUnixSocket(server, path);
+  expect(await isAnswering(path)).toBe(true);
   server.close();
 });
 

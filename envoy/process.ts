@@ -61,9 +61,9 @@ export const ENVOY_FLAGS: readonly string[] = [
   // Several Envoys of a machine would meet in the shared memory of hot restart.
   "--disable-hot-restart",
   ...["--log-level", "warn"],
-  // "misc" warns of a field of every UDP listener that is "work in progress", each time one is made;
-  // "config" of each try to reach a controller that is away, which would be 70 MB a day. What Envoy
-  // does not take of its configuration it says to the controller, which logs it.
+  // "misc" warns of a field of every UDP listener that is "work in progress", each time one is
+  // made; "config" of each try to reach a controller that is away, which would be 70 MB a day. What
+  // Envoy does not take of its configuration it says to the controller, which logs it.
   ...["--component-log-level", "misc:error,config:error"],
   ...["--drain-time-s", String(DRAIN_SECONDS)],
 ];

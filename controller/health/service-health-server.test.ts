@@ -62,6 +62,7 @@ async function answers(expected: string, host: string, port: number): Promise<vo
   }).catch((error: Error) => {
     throw new Error(`${error.message}, but ${last}`);
   });
+  expect(last).toBe(expected);
 }
 
 it("answers on any path, with kube-proxy's headers and body", async () => {
@@ -143,6 +144,7 @@ it("tells again of a port it still cannot have when there is something new to se
   await eventually("a failure", 20_000, async () => failures.length === 1);
   server.serve([check(port)], ["127.0.0.1"]);
   await eventually("another", 20_000, async () => failures.length === 2);
+  expect(new Set(failures).size).toBe(1);
 });
 
 it("leaves a port to the Service that has it", async () => {
