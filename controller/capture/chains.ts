@@ -29,6 +29,8 @@ export function chains(options: CaptureOptions): string[] {
 function handOvers(options: CaptureOptions): string[] {
   return [
     ...chain("deliver", [`meta mark set meta mark or ${bit(options)} accept`]),
+    // Two rules: what connection tracking takes for invalid has no mark to set, and ends the first.
+    ...chain("deliver_captured", [captured(options), "goto deliver"]),
     ...udpChains(options).flatMap(([name, rules]) => chain(name, rules)),
     ...handOver("keep", options.keepPort, options),
     ...handOver("masquerade", options.masqueradePort, options),
@@ -108,7 +110,7 @@ function hooks(options: CaptureOptions): string[] {
       "ct direction reply accept",
       `${IS_TRANSLATED} accept`,
       `${IS_SYN} goto from_frontend`,
-      `meta l4proto tcp socket transparent 1 socket wildcard 0 ${captured(options)} goto deliver`,
+      "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver_captured",
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
       // Not "meta l4proto tcp", as in the kernel's documentation: ICMP errors would not match, and
       // TCP would not learn its path MTU (test/real/path-mtu.test.ts).
