@@ -1,14 +1,11 @@
 // `portico explain` as people type it, on real Envoy and the real kernel: what it says, in text and
 // JSON, and that the connection that it makes goes as it says.
 
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { OWN_NFT } from "../../controller/capture/named-nft.ts";
 import type { Explanation } from "../../controller/explain/explanation.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import { makeOwnNft, removeOwnNft } from "./own-nft.ts";
 import { type KubernetesObject, nodeObject, PorticoProcess } from "./portico-fixture.ts";
 
 const CLIENT = "10.1.1.10";
@@ -298,11 +295,9 @@ describe("behind the controller's back", () => {
   /** Portico repairs at once what others change, and takes this nft for its own. */
   let ownNft: string;
   beforeAll(async () => {
-    const { stdout } = await node.exec("sh", ["-c", "command -v nft"]);
-    ownNft = join(mkdtempSync(join(tmpdir(), "portico-nft-")), OWN_NFT);
-    symlinkSync(stdout.trim(), ownNft);
+    ownNft = await makeOwnNft(node);
   });
-  afterAll(() => rmSync(dirname(ownNft), { recursive: true }));
+  afterAll(() => removeOwnNft(ownNft));
 
   /** Mends the kernel: a change of the cluster alone does not. */
   async function mended(): Promise<void> {
