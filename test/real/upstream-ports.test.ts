@@ -150,14 +150,16 @@ describe.each(FAMILIES)("datagrams in %s", (family) => {
   });
 });
 
-// That the cases above would fail without what they are about.
+// That the cases above would fail without what they are about. The controller would put it back.
 it.each(FAMILIES)("early demux would take from the Pod what is for it, in %s", async (family) => {
+  await portico.end("SIGKILL");
   await node.exec("sysctl", ["-qw", `${EARLY_DEMUX}=1`]);
   expect(await directFirst("early-demux", family)).toEqual({ direct: 0, service: ALL.service });
   await node.exec("sysctl", ["-qw", `${EARLY_DEMUX}=0`]);
 });
 
 it.each(FAMILIES)("without the zone no Service would be reached, in %s", async (family) => {
+  await portico.end("SIGKILL");
   await node.exec("nft", ["flush chain inet portico own_zone"]);
   expect(await directFirst("no-zone", family)).toMatchObject({ service: 0 });
   expect(await askDirectly("no-zone", family)).toBe(PORTS.length);
@@ -165,7 +167,6 @@ it.each(FAMILIES)("without the zone no Service would be reached, in %s", async (
 });
 
 it("is undone by cleanup", async () => {
-  await portico.end("SIGTERM");
   expect((await portico.command("cleanup")).stdout).toContain(`${EARLY_DEMUX} = 0, which was 1`);
   expect((await node.exec("sysctl", ["-n", EARLY_DEMUX])).stdout.trim()).toBe("1");
 });
