@@ -216,7 +216,9 @@ test("the order of the Pods leaves no trace", () => {
 });
 
 test("podFromObject never throws", () => {
-  const isRead = (json: unknown) => expect(() => podFromObject(json)).not.toThrow();
+  const isRead = (json: unknown) => {
+    expect(() => podFromObject(json)).not.toThrow();
+  };
   fc.assert(fc.property(fc.jsonValue(), isRead));
   const fields = fc.dictionary(
     fc.constantFrom("containers", "initContainers", "podIPs", "podIP", "conditions", "phase"),
