@@ -56,8 +56,10 @@ function answer(
   wrap: (socket: Duplex) => Duplex,
 ): void {
   const trust = { ca, rejectUnauthorized };
-  connectThrough(proxy, { host: host ?? "", port: Number(port) }, trust).then(
-    (socket) => done?.(null, wrap(socket)),
-    (error: Error) => done?.(error, undefined as unknown as Duplex),
-  );
+  connectThrough(proxy, { host: host ?? "", port: Number(port) }, trust)
+    .then(wrap)
+    .then(
+      (socket) => done?.(null, socket),
+      (error: Error) => done?.(error, undefined as unknown as Duplex),
+    );
 }

@@ -19,13 +19,17 @@ export class ProxyError extends Error {
 /** How an API server is recognised; a proxy of scheme https is recognised so too. */
 type Trust = Pick<ConnectionOptions, "ca" | "rejectUnauthorized">;
 
-/** Resolves with a connection on which the other side's first byte has yet to come. */
+/**
+ * Resolves with a connection on which the other side's first byte has yet to come. Rejects with a
+ * ProxyError, after `patienceMs` at the latest.
+ */
 export async function connectThrough(
   proxy: URL,
   { host, port }: Target,
   trust: Trust,
+  patienceMs = PATIENCE_MS,
 ): Promise<Socket> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(patienceMs);
   let socket: Socket | undefined;
   try {
     socket = await toProxy(proxy, trust, signal);
@@ -35,7 +39,7 @@ export async function connectThrough(
   } catch (error) {
     socket?.destroy();
     const reason = signal.aborted
-      ? `no answer within ${PATIENCE_MS / 1_000} s`
+      ? `no answer within ${patienceMs / 1_000} s`
       : (error as Error).message;
     throw new ProxyError(`${proxy.protocol}//${proxy.host}: ${reason}`, { cause: error });
   }
@@ -83,6 +87,8 @@ async function throughHttp(
   const basic = own && `Basic ${Buffer.from(own.join(":")).toString("base64")}`;
   const headers = { host: path, ...(basic && { "proxy-authorization": basic }) };
   const asked = request({ method: "CONNECT", path, headers, createConnection: () => socket });
+  // What comes after the time is over has no other listener, and would end the process.
+  asked.on("error", () => {});
   asked.end();
   const [answer, , head] = await once(asked, "connect", { signal });
   const status: number = answer.statusCode;
