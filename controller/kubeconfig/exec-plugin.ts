@@ -61,6 +61,12 @@ async function outputOf(plugin: ExecPlugin, info: string, interactive: boolean):
     const hint = installHint === "" ? "" : `; ${installHint.trim()}`;
     reject(new Error(`the exec plugin ${command} ${what}${hint}`));
   });
+  child.once("exit", (_, signal) => {
+    if (signal === null) return;
+    // Programs that it started may have its output open, and go on.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
   child.once("close", (code, signal) => {
     if (code === 0) return resolve(output);
     const how = signal ? `was ended by ${signal}` : `exits with ${code}`;
