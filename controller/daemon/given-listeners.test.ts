@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -40,4 +40,21 @@ it("takes an Envoy of which nothing was noted for one that may be changed", asyn
 it("names the file that cannot be written", async () => {
   const given = new GivenListeners("/nowhere", WANTED);
   await expect(given.listeners(true)).rejects.toThrow("/nowhere/envoy.listeners.json");
+});
+
+it.each([
+  ["half of it is missing", (file: string) => writeFileSync(file, "[{")],
+  ["it is empty", (file: string) => writeFileSync(file, "")],
+  ["it is something else", (file: string) => writeFileSync(file, "{}")],
+  ["it cannot be read", (file: string) => mkdirSync(file)],
+])("changes no listener for a file that says nothing: %s", async (_, spoil) => {
+  const directory = makeDirectory();
+  const file = join(directory, "envoy.listeners.json");
+  spoil(file);
+  const given = new GivenListeners(directory, WANTED);
+  const remedy = /cannot be used: .*; if that stays so, `portico envoy replace`/;
+  await expect(given.listeners(false)).rejects.toThrow(file);
+  await expect(given.listeners(false)).rejects.toThrow(remedy);
+  rmSync(file, { recursive: true });
+  expect(await given.listeners(true)).toEqual(WANTED);
 });

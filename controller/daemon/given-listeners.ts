@@ -39,15 +39,30 @@ export class GivenListeners {
 
   /**
    * None where there is no file. Such an Envoy got its listeners from a version that had it drain
-   * them for a day, so they may change.
+   * them for a day, so they may change. Rejects when there is one that cannot be read: without
+   * what it says, Envoy's connections might end.
    */
   async #read(): Promise<Resource[]> {
-    const text = await readFile(this.#file, "utf8").catch(() => "[]");
-    return JSON.parse(text) as Resource[];
+    try {
+      return listenersFrom(await readFile(this.#file, "utf8"));
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return [];
+      throw new Error(
+        `${this.#file}, the note of Envoy's listeners, cannot be used: ${message}; if that stays ` +
+          "so, `portico envoy replace` starts an Envoy that needs none",
+      );
+    }
   }
 
   async #write(listeners: readonly Resource[]): Promise<void> {
     await writeFile(`${this.#file}.new`, JSON.stringify(listeners), { mode: 0o600 });
     await rename(`${this.#file}.new`, this.#file);
   }
+}
+
+function listenersFrom(text: string): Resource[] {
+  const listeners: unknown = JSON.parse(text);
+  if (Array.isArray(listeners)) return listeners;
+  throw new Error("it holds no list");
 }
