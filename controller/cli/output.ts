@@ -7,6 +7,8 @@ const ENDED_BY_SIGPIPE = 141;
 /**
  * Ends the command quietly when the reader of its output is gone (`portico services | head`), and
  * with a line on stderr when the output cannot be written for another reason, such as a full disk.
+ * Goes on where stderr cannot be written: the exit code says how a command ended, and a controller
+ * whose log has no reader serves all the same (Node writes its own warnings there).
  */
 export function endWhenOutputFails(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -14,8 +16,7 @@ export function endWhenOutputFails(): void {
     process.stderr.write(`portico: the output could not be written: ${error.message}\n`);
     process.exit(1);
   });
-  // There is no place left to say so.
-  process.stderr.on("error", () => process.exit(ENDED_BY_SIGPIPE));
+  process.stderr.on("error", () => {});
 }
 
 /** Rows of equal length → aligned columns; the first row is the heading. Empty cells print "-". */
