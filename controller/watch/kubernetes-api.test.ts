@@ -31,6 +31,15 @@ describe("a request", () => {
     expect(loaded).toBe(2);
   });
 
+  it("follows a configuration that names another address, of another scheme", async () => {
+    const access = server.access();
+    const addresses = [access.server.replace("http:", "https:"), access.server];
+    const load = () => ({ ...access, server: addresses.shift() ?? access.server });
+    const api = new KubernetesApi(load, "test");
+    await expect(api.get("/", {}, signal)).rejects.toThrow();
+    expect((await api.get("/", {}, signal)).status).toBe(200);
+  });
+
   it("fails with a code for credentials that cannot be made", async () => {
     const access = server.access();
     const token = { text: "", file: "/nowhere/token" };

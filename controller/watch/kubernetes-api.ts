@@ -32,7 +32,7 @@ interface Present {
 export class KubernetesApi implements Api {
   readonly #load: () => ApiAccess;
   readonly #userAgent: string;
-  #agent: { proxy: string | undefined; agent: http.Agent } | undefined;
+  #agent: { way: string; agent: http.Agent } | undefined;
   #present: Present | undefined;
   #server = "";
 
@@ -125,10 +125,9 @@ export class KubernetesApi implements Api {
   }
 
   /** The same for all requests, until the way to the API server is another. */
-  #agentFor({ proxy }: ApiAccess): http.Agent {
-    if (!this.#agent || this.#agent.proxy !== proxy?.href) {
-      this.#agent = { proxy: proxy?.href, agent: agentFor(this.server, proxy) };
-    }
+  #agentFor({ server, proxy }: ApiAccess): http.Agent {
+    const way = `${server} ${proxy?.href}`;
+    if (this.#agent?.way !== way) this.#agent = { way, agent: agentFor(server, proxy) };
     return this.#agent.agent;
   }
 }
