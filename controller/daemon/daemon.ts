@@ -27,16 +27,12 @@ import { Operations } from "./operations.ts";
 import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
-import { routingRuleProblems } from "./routing-rules.ts";
+import { onRoutingRules, routingRuleProblems } from "./routing-rules.ts";
 import { accessLoader, createSource, describeSource, type Source } from "./source.ts";
-import { spaced } from "./spaced.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
 /** As kube-proxy's; whoever started the process is to start it again. */
 const CONFIG_CHANGED = "content of the configuration file was updated";
-
-/** Some networks have rules for each Pod. */
-const RULES_INTERVAL_MS = 1_000;
 
 /** Runs until SIGTERM or SIGINT. Rejects when it cannot start, or its configuration changes. */
 export async function runDaemon(options: RunOptions): Promise<void> {
@@ -230,7 +226,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   await reportKernel();
   await trackAsConfigured(options, log);
   const reportAgain = () => void reportKernel().catch(() => {});
-  guard.watch.listen("rule", spaced(systemClock, RULES_INTERVAL_MS, reportAgain));
+  onRoutingRules(guard.watch, systemClock, reportAgain);
   atEnd(() => guard.watch.stop());
   await guard.start();
   await plugin.begin(await pluginFile?.first());

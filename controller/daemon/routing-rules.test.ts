@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { routingRuleProblems } from "./routing-rules.ts";
+import type { KernelWatch } from "../kernel-watch/kernel-watch.ts";
+import { onRoutingRules, routingRuleProblems } from "./routing-rules.ts";
 
 const CALICO = JSON.stringify([
   { priority: 0, src: "all", table: "local" },
@@ -24,4 +25,24 @@ it("names rules that come before Portico's, and what to set", async () => {
 it("says nothing when ip cannot be run", async () => {
   const run = () => Promise.reject(new Error("ENOENT"));
   expect(await routingRuleProblems({ markBit: 0x1000, rulePriority: 1 }, run)).toEqual([]);
+});
+
+it("has rules looked at again after they changed, or may have", () => {
+  const listeners = new Map<string, (event: never) => void>();
+  const listen: KernelWatch["listen"] = (kind, listener) => void listeners.set(kind, listener);
+  let looks = 0;
+  const after = (_: number, act: () => void) => {
+    act();
+    return () => {};
+  };
+  onRoutingRules({ listen }, { now: () => 0, after }, () => {
+    looks += 1;
+  });
+  const say = (kind: string, event: object) => listeners.get(kind)?.(event as never);
+  say("rule", { kind: "rule", isRemoval: false, text: "1: from all lookup 7" });
+  expect(looks).toBe(1);
+  say("missed", { of: "routing", why: "the watch began" });
+  expect(looks).toBe(2);
+  say("missed", { of: "nftables", why: "the watch began" });
+  expect(looks).toBe(2);
 });
