@@ -1,4 +1,12 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -42,6 +50,15 @@ it("executes the nft of the path under its own name, also when that moves", asyn
   const first = install("first");
   await execute("nft");
   expect(realpathSync(link)).toBe(first);
+});
+
+it("makes its link where a process with the same pid was killed before it had", async () => {
+  const link = join(directory, "run", OWN_NFT);
+  symlinkSync("/nowhere/nft", `${link}.${process.pid}`);
+  const nft = install("first");
+  await execute("nft");
+  expect(executed).toEqual([link]);
+  expect(realpathSync(link)).toBe(nft);
 });
 
 it("executes all else, and an nft that is nowhere, as they are", async () => {

@@ -3,8 +3,8 @@
 // (`nft monitor`): so Portico's changes can be told from others'. The pid beside it is the host's,
 // which a process in a container does not know of itself.
 
-import { accessSync, constants, readlinkSync, renameSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { type RunProgram, runProgram } from "./program.ts";
 
 /** The kernel keeps 15 bytes of a process's name. */
@@ -22,14 +22,18 @@ export function withNamedNft(directory: string, run: RunProgram = runProgram): R
 }
 
 function namedNft(directory: string): string | undefined {
-  const path = (process.env.PATH ?? "").split(":").map((each) => join(each, "nft"));
-  const nft = path.find(isExecutable);
+  // A link to a path that begins in the current folder would lead elsewhere.
+  const folders = (process.env.PATH ?? "").split(":").filter(isAbsolute);
+  const nft = folders.map((each) => join(each, "nft")).find(isExecutable);
   if (nft === undefined) return undefined;
   const link = join(directory, OWN_NFT);
+  const made = `${link}.${process.pid}`;
   try {
     if (targetOf(link) !== nft) {
-      symlinkSync(nft, `${link}.${process.pid}`);
-      renameSync(`${link}.${process.pid}`, link);
+      // In a container, a process that was killed in between had the same pid.
+      rmSync(made, { force: true });
+      symlinkSync(nft, made);
+      renameSync(made, link);
     }
     return link;
   } catch {
