@@ -15,7 +15,7 @@ const CALLS = {
   IPv6: { setting: "bridge-nf-call-ip6tables", own: "nf_call_ip6tables" },
 } as const;
 
-/** The sysctls' names, as people write them. */
+/** The sysctls' names, as operators write them. */
 export const CALL_SYSCTLS: Readonly<Record<IPFamily, string>> = {
   IPv4: `net.bridge.${CALLS.IPv4.setting}`,
   IPv6: `net.bridge.${CALLS.IPv6.setting}`,

@@ -1,7 +1,7 @@
 // Runs nft under a name of its own. The kernel says with each change of nftables which process made
 // it, by the name of the file that was executed, and passes that on to those who watch
-// (`nft monitor`): so Portico's changes can be told from others'. The pid beside it is the host's,
-// which a process in a container does not know of itself.
+// (`nft monitor`): so Portico's changes differ from others'. The pid next to the name is the
+// host's, which a process in a container does not know of itself.
 
 import { accessSync, constants, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { isAbsolute, join } from "node:path";

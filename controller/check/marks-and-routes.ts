@@ -99,7 +99,7 @@ export function rulesBefore(
 }
 
 /**
- * Whether a rule may apply to a packet that has Portico's mark and nobody else's. What it asks of
+ * Whether a rule may apply to a packet that has Portico's mark and no other. What it asks of
  * addresses and interfaces may be so. The table local has the node's own addresses only.
  */
 function mayTake({ fwmark, asksMore, isInverted, isIdle, table }: Rule, markBit: number): boolean {

@@ -1,4 +1,4 @@
-// How commands print: columns for people, JSON for programs; and what happens when that cannot be
+// How commands print: columns to read, JSON for programs; and what happens when that cannot be
 // written.
 
 /** What a shell reports of a program that SIGPIPE ended, as it does kubectl. */

@@ -1,4 +1,4 @@
-// Which capture listeners the Envoy of a run directory was given, in a file beside its sockets: a
+// Which capture listeners the Envoy of a run directory was given, in a file next to its sockets: a
 // later controller, of another version or with other options, has to go on with them.
 
 import { readFile, rename, writeFile } from "node:fs/promises";

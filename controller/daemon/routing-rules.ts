@@ -1,4 +1,4 @@
-// The node's routing rules → what of them may take the packets that Envoy is to get, for people;
+// The node's routing rules → what of them may take the packets that Envoy is to get, in words;
 // as `portico check` finds it.
 
 import { familiesOf } from "../capture/families.ts";

@@ -8,7 +8,7 @@ import type { Entry } from "./merge.ts";
 import { proxyFromEnvironment, proxyFromText } from "./proxy.ts";
 
 export interface Cluster extends Pick<ApiAccess, "server" | "tls" | "proxy"> {
-  /** What an exec plugin is told of it, without its CA; see ExecPlugin. */
+  /** What an exec plugin gets of it, without its CA; see ExecPlugin. */
   description: Record<string, unknown>;
 }
 

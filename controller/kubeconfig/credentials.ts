@@ -24,7 +24,7 @@ interface TlsOptions {
 
 export class Credentials {
   readonly #access: ApiAccess;
-  /** By path; undefined: read and found wanting. */
+  /** By path: what was read last of it and was not empty. */
   readonly #lastGood = new Map<string, string>();
   #lastTls: { key: string; options: TlsOptions } | undefined;
   #exec: { credential: ExecCredential } | undefined;

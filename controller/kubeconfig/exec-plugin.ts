@@ -1,5 +1,5 @@
 // Runs a credential plugin and reads what it prints. After client-go plugin/pkg/client/auth/exec,
-// except that a plugin which asks nobody has 20 s, and that its last words go into the error.
+// except that a plugin that asks no person has 20 s, and that its last words go into the error.
 
 import { spawn } from "node:child_process";
 import { isatty } from "node:tty";

@@ -12,8 +12,8 @@ const EXEC_VERSIONS = [`${EXEC_GROUP}/v1`, `${EXEC_GROUP}/v1beta1`];
 const INTERACTIVE_MODES = ["Never", "IfAvailable", "Always"] as const;
 
 /**
- * Without a name it is nobody, and the API server takes requests for system:anonymous. (client-go
- * does the same for a name that no user has; here that is a problem.)
+ * Without a name there is no user, and the API server takes requests for system:anonymous.
+ * (client-go does the same for a name that no user has; here that is a problem.)
  */
 export function userFrom(name: string, entry: Entry | undefined, problems: string[]): ApiUser {
   if (!entry && name !== "") {

@@ -1,4 +1,4 @@
-// What of TCP is the operator's to set, and how Envoy is told: the options of its sockets towards
+// What of TCP is the operator's to set, and how Envoy gets it: the options of its sockets towards
 // clients (downstream) and towards backends (upstream). Pure.
 //
 // The keepalives of a client or a backend end at this node, whose kernel answers them for an other
