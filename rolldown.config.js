@@ -3,6 +3,10 @@
 // Node keeps a program's text in memory, at two bytes a character if a single one is beyond Latin 1.
 // So comments and white space go, names stay for those who read a stack trace, and what is not
 // ASCII is escaped: 3.5 MB of text and not 10.5.
+//
+// A Node that is too old has to come as far as controller/node-version.ts, which says so. It links
+// all imports before it runs a line, and ends at a name that a module of its own does not export
+// yet. So names are taken from the modules' default exports, where a missing one is undefined.
 
 /** @type {import("rolldown").RolldownOptions} */
 export default {
@@ -14,13 +18,32 @@ export default {
     format: "esm",
     minify: { mangle: false, compress: false, codegen: { removeWhitespace: true } },
   },
-  plugins: [{ name: "ascii", generateBundle: (_options, bundle) => escapeAll(bundle) }],
+  plugins: [
+    { name: "node-names", generateBundle: (_options, bundle) => changeAll(bundle, unlinked) },
+    { name: "ascii", generateBundle: (_options, bundle) => changeAll(bundle, escapedText) },
+  ],
 };
 
-function escapeAll(bundle) {
+function changeAll(bundle, change) {
   for (const file of Object.values(bundle)) {
-    if (file.type === "chunk") file.code = file.code.replace(/[^\n\r\t -~]/g, escaped);
+    if (file.type === "chunk") file.code = change(file.code);
   }
+}
+
+/** `import{a,b as c}from"node:x"` becomes an import of the module, and variables. */
+function unlinked(code) {
+  let count = 0;
+  return code.replace(
+    /\bimport(?:\s*([\w$]+)\s*,)?\s*\{([^}]*)\}\s*from\s*("node:[^"]+");/g,
+    (_statement, given, names, from) => {
+      const module = given ?? `node$${count++}`;
+      return `import ${module} from${from};var{${names.replace(/\s+as\s+/g, ":")}}=${module};`;
+    },
+  );
+}
+
+function escapedText(code) {
+  return code.replace(/[^\n\r\t -~]/g, escaped);
 }
 
 /** Of one UTF-16 code unit; means the same in a string, a template and a regular expression. */

@@ -1,7 +1,7 @@
-// What the built command does when its output cannot be written.
+// What the built command does when its output cannot be written, or Node is too old.
 
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 
@@ -9,6 +9,9 @@ const PORTICO = join(import.meta.dirname, "../build/portico");
 
 /** Commands that print, and ask nothing of the node. */
 const PRINTING = [["version"], ["doctor", "--codes"], ["bootstrap", "--run-dir", "/tmp"]];
+
+/** Of modules of Node's own. */
+const IMPORTS = /\bimport\b[^;]{0,999}"node:[^"]+";/g;
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -74,5 +77,21 @@ describe("when nothing reads its errors", () => {
     const { status, stdout } = withoutErrors(["version"], ["--import", script]);
     expect(stdout).toMatch(/^portico /);
     expect(status).toBe(0);
+  });
+});
+
+describe("a Node that is too old", () => {
+  it("is named in one line", () => {
+    const older = 'Object.defineProperty(process, "versions", { value: { node: "20.20.2" } });';
+    const args = ["--import", `data:text/javascript,${older}`, PORTICO, "version"];
+    const { status, stderr } = ended(spawnSync(process.execPath, args));
+    expect(stderr).toMatch(/^portico: needs Node 24, and `node` is .*\n$/);
+    expect(status).toBe(1);
+  });
+
+  it("comes as far as that, whichever names its modules lack", () => {
+    const imports = readFileSync(PORTICO, "utf8").match(IMPORTS) ?? [];
+    expect(imports.length).toBeGreaterThan(10);
+    expect(imports.filter((statement) => statement.includes("{"))).toEqual([]);
   });
 });
