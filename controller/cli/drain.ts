@@ -33,10 +33,18 @@ export async function adminSocketsIn(runDir: string): Promise<string[]> {
 export async function drained({ limitMs, adminSockets, tell }: Drain): Promise<boolean> {
   const begin = performance.now();
   const forgottenMs = (await udpTimeout()) * 1_000;
+  let isTold = false;
   for (;;) {
     const open = await connectionsOfAll(adminSockets);
     const passedMs = performance.now() - begin;
     if (open === 0 && passedMs >= forgottenMs) return true;
+    if (open === 0 && !isTold) {
+      tell(
+        `no connection is open; the kernel forgets the last UDP flows in ` +
+          `${Math.ceil((forgottenMs - passedMs) / 1_000)} s (nf_conntrack_udp_timeout_stream)`,
+      );
+      isTold = true;
+    }
     if (passedMs >= limitMs) {
       tell(leftOver(open, forgottenMs - passedMs));
       return false;
