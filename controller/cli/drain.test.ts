@@ -6,7 +6,9 @@ it("says what it waits for when no connection is open", async () => {
   const isEmpty = await drained({ limitMs: 1, adminSockets: [], tell: (line) => told.push(line) });
   expect(isEmpty).toBe(false);
   expect(told).toEqual([
-    expect.stringMatching(/^no connection is open; the kernel forgets the last UDP flows in \d+ s /),
+    expect.stringMatching(
+      /^no connection is open; the kernel forgets the last UDP flows in \d+ s /,
+    ),
     expect.stringMatching(/^the time is over, and 0 connections through Envoy are open; a UDP/),
   ]);
 });
