@@ -13,6 +13,8 @@ import { runProgram } from "./program.ts";
 
 const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 const CONF = "/proc/sys/net/ipv4/conf";
+/** Of all interfaces: wg-quick sets it to 1 when all packets are to go through its tunnel. */
+export const SOURCE_MARK_SETTING = `${CONF}/all/src_valid_mark`;
 
 /**
  * One sentence for each setting that stands in the way; none when all is well. src_valid_mark makes

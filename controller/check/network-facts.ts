@@ -86,6 +86,14 @@ export function rulesFrom(family: IPFamily, json: string): Rule[] {
     });
 }
 
+/** Of the same: Portico's own rule; undefined when it is not there. */
+export function ownRuleFrom(json: string): { markBit: number; rulePriority: number } | undefined {
+  const own = parsed<PrintedRule>(json).find(({ protocol }) => protocol === OWN);
+  return own?.fwmark === undefined
+    ? undefined
+    : { markBit: Number(own.fwmark), rulePriority: own.priority };
+}
+
 function markOf(mark: string | undefined, mask = "0xffffffff") {
   return mark === undefined ? undefined : { value: Number(mark), mask: markMask(mark, mask) };
 }

@@ -6,11 +6,13 @@ import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { runPaths } from "../config.ts";
 import { type ControllerStatus, EXPLAIN_PATH, STATUS_PATH } from "../daemon/control-api.ts";
+import { presentRoutingRuleProblems } from "../daemon/routing-rules.ts";
 import { listeningFindings, type Place, placesToTry, type Tried } from "../doctor/listening.ts";
 import {
   controllerFindings,
   doorsToExplain,
   explanationFindings,
+  routingRuleFinding,
   tableFindings,
 } from "../doctor/this-node.ts";
 import type { DoctorCluster, Finding } from "../doctor/types.ts";
@@ -39,7 +41,7 @@ export async function lookAtNode(question: NodeQuestion): Promise<Finding[]> {
   const { controlSocket } = runPaths(runDir);
   if (!existsSync(controlSocket)) return [];
   const status = await statusOf(controlSocket);
-  if (typeof status === "string") return [controllerDown(status, runDir)];
+  if (typeof status === "string") return [controllerDown(status, runDir), ...(await lookAtRules())];
   if (!isOfCluster(status, source)) return [ofAnotherCluster(status)];
   const own = controllerFindings(status).filter((each) => {
     return service === undefined || each.service === "" || each.service === service;
@@ -55,6 +57,11 @@ export async function lookAtNode(question: NodeQuestion): Promise<Finding[]> {
       : explanationFindings(service, explanations, isHealthy)),
     ...listeningFindings(service, tried),
   ];
+}
+
+/** As the controller does while it runs; what it programmed goes on without it. */
+async function lookAtRules(): Promise<Finding[]> {
+  return (await presentRoutingRuleProblems()).map(routingRuleFinding);
 }
 
 /** Where it cannot be asked, the controller has said more of it. */

@@ -4,12 +4,12 @@
 import { mkdir } from "node:fs/promises";
 import { cpus } from "node:os";
 import { setConntrack } from "../capture/conntrack-settings.ts";
-import { kernelSettingProblems } from "../capture/kernel-settings.ts";
+import { kernelSettingProblems, SOURCE_MARK_SETTING } from "../capture/kernel-settings.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
 import { watchConfigFile } from "../config-file-watch.ts";
 import { ClusterState } from "../model/cluster-state.ts";
-import type { Problem } from "../model/types.ts";
+import { type Problem, ROUTING_RULE_FIRST } from "../model/types.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { type ProblemListener, Problems } from "../observe/problems.ts";
@@ -27,7 +27,7 @@ import { Operations } from "./operations.ts";
 import { PluginFile, type PluginFileOptions } from "./plugin-file.ts";
 import { PluginSources } from "./plugin-sources.ts";
 import { PluginStore } from "./plugin-store.ts";
-import { onRoutingRules, routingRuleProblems } from "./routing-rules.ts";
+import { RoutingRuleWatch } from "./routing-rules.ts";
 import { accessLoader, createSource, describeSource, type Source } from "./source.ts";
 import { PORTICO_VERSION } from "./version.ts";
 
@@ -220,14 +220,23 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   const { page, handlers } = parts;
   atEnd(() => operations.stop());
   await operations.start();
-  const reportKernel = async () => {
-    problems.report("kernel", (await kernelProblems(options)).map(problemOfThisNode));
+  const reportSettings = async () => {
+    problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   };
-  await reportKernel();
+  await reportSettings();
   await trackAsConfigured(options, log);
-  const reportAgain = () => void reportKernel().catch(() => {});
-  onRoutingRules(guard.watch, systemClock, reportAgain);
-  atEnd(() => guard.watch.stop());
+  const rules = new RoutingRuleWatch({
+    ...{ watch: guard.watch, clock: systemClock },
+    own: { markBit: 2 ** options.markBit, rulePriority: options.rulePriority },
+    report: (found) => problems.report("kernel rules", found.map(ruleProblem)),
+  });
+  atEnd(
+    () => guard.watch.stop(),
+    () => rules.stop(),
+  );
+  await rules.look();
+  guard.watch.watchSetting(SOURCE_MARK_SETTING);
+  guard.watch.listen("setting", () => void reportSettings().catch(() => {}));
   await guard.start();
   await plugin.begin(await pluginFile?.first());
   await mkdir(sync.plane.place.directory, { recursive: true });
@@ -262,12 +271,6 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   await source.start();
 }
 
-async function kernelProblems(options: RunOptions): Promise<string[]> {
-  const { markBit, rulePriority } = options;
-  const rules = await routingRuleProblems({ markBit: 2 ** markBit, rulePriority });
-  return [...(await kernelSettingProblems()), ...rules];
-}
-
 /** Services work without it, so what cannot be set is logged, and is no problem of the node's. */
 async function trackAsConfigured({ conntrack }: RunOptions, log: Log): Promise<void> {
   const { set, problems } = await setConntrack(conntrack, cpus().length);
@@ -277,6 +280,10 @@ async function trackAsConfigured({ conntrack }: RunOptions, log: Log): Promise<v
 
 function problemOfThisNode(message: string): Problem {
   return { object: "This node", message };
+}
+
+function ruleProblem(message: string): Problem {
+  return { ...problemOfThisNode(message), reason: ROUTING_RULE_FIRST };
 }
 
 /** A signal, or CONFIG_CHANGED. */

@@ -71,6 +71,7 @@ export const CODES = {
   "envoy-missing": "this node's controller has no Envoy",
   "table-empty": "this node's Envoy has no service table yet",
   "sync-failed": "this node could not be programmed",
+  "routing-rule-first": "a routing rule takes this node's marked packets before Portico's can",
   "proxy-problem": "this node's controller has a problem with an object",
   "data-plane-differs": "this node's kernel or Envoy is not as the controller wants it",
   "served-here": "this node serves one of its addresses",

@@ -3,7 +3,7 @@
 
 import type { Explanation } from "../explain/explanation.ts";
 import { addressAndPort, familyOf } from "../model/ip.ts";
-import type { ObjectKey, Problem } from "../model/types.ts";
+import { type ObjectKey, type Problem, ROUTING_RULE_FIRST } from "../model/types.ts";
 import { CARRIED_PROTOCOLS } from "../node/carried.ts";
 import type { FindingCode } from "./codes.ts";
 import type { DoctorCluster, Finding, Level } from "./types.ts";
@@ -57,10 +57,17 @@ export function tableFindings(
 
 function problemFinding({ object, message, reason = "" }: Problem): Finding[] {
   if (KNOWN_REASONS.has(reason)) return [];
+  if (reason === ROUTING_RULE_FIRST) return [routingRuleFinding(message)];
   const [kind = "", key = ""] = object.split(" ", 2);
   const service = kind === "Service" ? key : "";
   const text = service === "" ? `this node: ${object}: ${message}` : `this node: ${message}`;
   return [{ level: "error", code: "proxy-problem", service, text, command: LOG }];
+}
+
+/** `message` says which rule, at which priority, and what to set (check/marks-and-routes.ts). */
+export function routingRuleFinding(message: string): Finding {
+  const [text, command] = [`this node: ${message}`, "ip rule; ip -6 rule"];
+  return { level: "error", code: "routing-rule-first", service: "", text, command };
 }
 
 /** The questions for `portico explain`: "10.96.0.10:80/TCP"; bounded, as each takes a while. */

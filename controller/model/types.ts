@@ -125,3 +125,6 @@ export interface Problem {
   /** In one word of CamelCase, for the Event; absent: no better word than ServiceProxyProblem. */
   reason?: string;
 }
+
+/** Reason of a problem of the node: a routing rule of others comes before Portico's. */
+export const ROUTING_RULE_FIRST = "RoutingRuleFirst";
