@@ -4,6 +4,8 @@
 import { chmod, stat, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
+import { listen } from "./listen.ts";
+import { isShortage } from "./shortage.ts";
 
 /** Somebody else holds the socket; the process cannot start. */
 export class SocketInUseError extends Error {
@@ -33,28 +35,19 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
     );
   }
   await unlink(path).catch(ignoreMissing);
-  await listen(server, path);
+  await listen(server, { path });
   await chmod(path, await socketModeIn(dirname(path)));
 }
 
+/** Rejects when it cannot be known. */
 export function isAnswering(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const probe = connect(path);
     probe.once("connect", () => {
       probe.destroy();
       resolve(true);
     });
-    probe.once("error", () => resolve(false));
-  });
-}
-
-export function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ path }, () => {
-      server.off("error", reject);
-      resolve();
-    });
+    probe.once("error", (error) => (isShortage(error) ? reject(error) : resolve(false)));
   });
 }
 

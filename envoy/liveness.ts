@@ -3,9 +3,10 @@
 // what takes configuration. A socket that is not there says nothing, since somebody may have
 // removed the file of an Envoy that serves.
 
+import { isShortage } from "../controller/shortage.ts";
 import { askAdmin } from "./admin.ts";
 
-/** Silent errors of a socket: nobody was asked. */
+/** Silent errors of a socket: nobody was asked. So it is when no descriptor is left to ask with. */
 const NOT_ASKED = ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EAGAIN"];
 const SILENCES = 2;
 
@@ -55,7 +56,7 @@ export class Liveness {
       this.#silences = 0;
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;
-      if (!NOT_ASKED.includes(code)) this.#silences += 1;
+      if (!NOT_ASKED.includes(code) && !isShortage(error)) this.#silences += 1;
     }
     this.#askLater();
   }

@@ -7,6 +7,7 @@ import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { unlessShort } from "../controller/shortage.ts";
 import { socketModeIn } from "../controller/unix-socket.ts";
 import { ADMIN_SOCKET, bootstrap, TABLE_SOCKET } from "./bootstrap.ts";
 import { connectionsFor, hardDescriptorLimit } from "./connection-limit.ts";
@@ -73,13 +74,16 @@ const STOP_POLL_MS = 20;
 
 /** Pid of the Envoy of this run directory; undefined when none is alive. */
 export async function livingEnvoy(runDirectory: string): Promise<number | undefined> {
-  const text = await readFile(join(runDirectory, PID_FILE), "utf8").catch(() => "");
+  const text = await readFile(join(runDirectory, PID_FILE), "utf8").catch(unlessShort(""));
   const pid = Number(text);
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
   return (await isEnvoyOf(runDirectory, pid)) ? pid : undefined;
 }
 
-/** A pid may have gone to somebody else; a dead child that nobody waited for has no cmdline. */
+/**
+ * Rejects when it cannot be known. A pid may have gone to another process; a dead child that nobody
+ * waited for has no cmdline.
+ */
 export async function isEnvoyOf(runDirectory: string, pid: number): Promise<boolean> {
   return (await argumentsOf(pid)).includes(join(runDirectory, CONFIGURATION_FILE));
 }
@@ -126,7 +130,7 @@ export async function startedOtherwise(options: EnvoyOptions, pid: number): Prom
   const file = join(options.runDirectory, CONFIGURATION_FILE);
   const [, ...present] = await argumentsOf(pid);
   const [, ...wanted] = commandOf(options, file);
-  const configuration = await readFile(file, "utf8").catch(() => "");
+  const configuration = await readFile(file, "utf8").catch(unlessShort(""));
   const found: string[] = [];
   if (present.join(" ") !== wanted.join(" ")) {
     found.push(`its flags are ${present.join(" ")}, and would be ${wanted.join(" ")}`);
@@ -138,7 +142,7 @@ export async function startedOtherwise(options: EnvoyOptions, pid: number): Prom
 }
 
 async function argumentsOf(pid: number): Promise<string[]> {
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(unlessShort(""));
   return commandLine.split("\0").slice(0, -1);
 }
 

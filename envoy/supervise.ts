@@ -45,6 +45,7 @@ const ASK_INTERVAL_MS = 5_000;
 /** Between two starts of an Envoy that dies young; the first start after a good run is at once. */
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
+const SAME_COMPLAINT_MS = 10_000;
 /** One that lived this long was good: its death begins the delays anew. */
 const GOOD_RUN_MS = 10_000;
 
@@ -64,6 +65,7 @@ export class EnvoySupervisor implements EnvoyKeeper {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #released = false;
+  #complaint = { message: "", at: 0 };
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -156,9 +158,19 @@ export class EnvoySupervisor implements EnvoyKeeper {
     if (this.#released) return;
     this.#timer = setTimeout(() => {
       this.#looking = this.#look()
-        .catch((error: Error) => this.#options.log.error({ error: error.message }, "no Envoy"))
+        .catch((error: Error) => this.#complain(error.message))
         .finally(() => this.#lookLater());
     }, LOOK_INTERVAL_MS);
+  }
+
+  /** The same message, which each look may bring, is logged now and then. */
+  #complain(message: string): void {
+    const at = performance.now();
+    const last = this.#complaint;
+    if (message === last.message && at - last.at < SAME_COMPLAINT_MS) return;
+    this.#complaint = { message, at };
+    const what = this.#pid === undefined ? "no Envoy" : "cannot look after Envoy";
+    this.#options.log.error({ error: message }, what);
   }
 
   async #look(): Promise<void> {

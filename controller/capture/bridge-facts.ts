@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { familyOf, parseCIDR } from "../model/ip.ts";
 import type { IPFamily } from "../model/types.ts";
+import { unlessShort } from "../shortage.ts";
 import type { BridgedNetwork, BridgeFacts } from "./bridge.ts";
 
 /** Whether bridges of a network namespace call iptables; undefined without br_netfilter. */
@@ -24,9 +25,12 @@ export const CALL_SYSCTLS: Readonly<Record<IPFamily, string>> = {
 /** Arguments of `ip` that print all bridges as bridgeFactsFrom reads them. */
 export const SHOW_BRIDGES = ["-j", "-d", "address", "show", "type", "bridge"];
 
+/** Rejects when it cannot be known. */
 export async function readBridgeCalls(folder = SETTINGS): Promise<BridgeCalls> {
   const read = async (family: IPFamily) => {
-    const text = await readFile(`${folder}/${CALLS[family].setting}`, "utf8").catch(() => "");
+    const text = await readFile(`${folder}/${CALLS[family].setting}`, "utf8").catch(
+      unlessShort(""),
+    );
     return text === "" ? undefined : text.trim() !== "0";
   };
   const [IPv4, IPv6] = [await read("IPv4"), await read("IPv6")];

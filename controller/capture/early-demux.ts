@@ -9,6 +9,7 @@
 // connection is the same (ARCHITECTURE.md).
 
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { isShortage } from "../shortage.ts";
 
 const SETTING = "net.ipv4.tcp_early_demux";
 export const EARLY_DEMUX_FILE = "/proc/sys/net/ipv4/tcp_early_demux";
@@ -28,7 +29,8 @@ export async function disableEarlyDemux(
     await writeFile(file, "0");
     return [];
   } catch (error) {
-    await forget(record).catch(() => {});
+    // What could not be looked at is as it was.
+    if (!isShortage(error)) await forget(record).catch(() => {});
     const { message } = error as Error;
     return [
       `${SETTING} cannot be set (${message}): a Pod's own connection to an endpoint breaks when ` +

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { IPFamily } from "../model/types.ts";
+import { unlessShort } from "../shortage.ts";
 import { type BridgeCalls, CALL_SYSCTLS } from "./bridge-facts.ts";
 import { type HookOrder, hookOrder } from "./hook-order.ts";
 import { runProgram } from "./program.ts";
@@ -24,7 +25,9 @@ export const SOURCE_MARK_SETTING = `${CONF}/all/src_valid_mark`;
 export async function kernelSettingProblems(directory = CONF): Promise<string[]> {
   const interfaces = (await readdir(directory)).sort();
   const problems = interfaces.map(async (name) => {
-    const value = await readFile(join(directory, name, "src_valid_mark"), "utf8").catch(() => "");
+    const value = await readFile(join(directory, name, "src_valid_mark"), "utf8").catch(
+      unlessShort(""),
+    );
     if (value.trim() !== "1") return [];
     const setting = `net.ipv4.conf.${name}.src_valid_mark`;
     const whom = name === "all" ? "any interface" : `interface ${name}`;

@@ -25,12 +25,13 @@ export const runProgram: RunProgram = (program, args, input) =>
     const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.on("error", (error) => {
       clearTimeout(timer);
       reject(error);
     });
+    // Where no descriptor is left, Node gives a child without streams, and its error comes later.
+    child.stdout?.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stderr?.on("data", (chunk: Buffer) => stderr.push(chunk));
     child.on("close", (code) => {
       clearTimeout(timer);
       resolve({
@@ -40,6 +41,6 @@ export const runProgram: RunProgram = (program, args, input) =>
       });
     });
     // A program that ends before it has read everything says why on stderr.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
   });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { STATUS_PATH } from "../daemon/control-api.ts";
-import { listen } from "../unix-socket.ts";
+import { listen } from "../listen.ts";
 import { ControlClientError, callController } from "./control-client.ts";
 
 let directory: string;
@@ -20,7 +20,7 @@ beforeEach(async () => {
     connection.on("error", () => {});
     connection.once("data", () => react(connection));
   });
-  await listen(server, socket);
+  await listen(server, { path: socket });
 });
 afterEach(() => {
   server.close();

@@ -44,7 +44,7 @@ export class BridgeWatch {
   }
 
   async #look(known: BridgeCalls): Promise<void> {
-    const present = await this.#options.read();
+    const present = await this.#options.read().catch(() => known);
     if (!this.#stopped && !sameData(known, present)) {
       this.#options.changed();
       await this.#judge(present);

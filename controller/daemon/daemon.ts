@@ -11,6 +11,7 @@ import { watchConfigFile } from "../config-file-watch.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import { type Problem, ROUTING_RULE_FIRST } from "../model/types.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
+import { watchDescriptors } from "../observe/descriptors.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { type ProblemListener, Problems } from "../observe/problems.ts";
 import { ActivePlugin } from "./active-plugin.ts";
@@ -220,6 +221,10 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   const { page, handlers } = parts;
   atEnd(() => operations.stop());
   await operations.start();
+  const reportDescriptors = (found: string[]) => {
+    problems.report("descriptors", found.map(problemOfThisNode));
+  };
+  atEnd(watchDescriptors({ clock: systemClock, report: reportDescriptors }));
   const reportSettings = async () => {
     problems.report("kernel", (await kernelSettingProblems()).map(problemOfThisNode));
   };

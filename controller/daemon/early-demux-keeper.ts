@@ -39,7 +39,7 @@ export class EarlyDemuxKeeper {
 
   async #putOff(): Promise<void> {
     const { record, log, repaired, report } = this.#parts;
-    const present = await readFile(EARLY_DEMUX_FILE, "utf8").catch(() => "");
+    const present = await readFile(EARLY_DEMUX_FILE, "utf8").catch(() => "0");
     const problems = await disableEarlyDemux(record);
     report(problems);
     const wasOff = this.#isOff;

@@ -2,7 +2,7 @@
 // abstract Unix socket, which belongs to the network namespace and is gone with its process.
 
 import { connect, createServer } from "node:net";
-import { listen } from "../unix-socket.ts";
+import { listen } from "../listen.ts";
 
 const LOCK_ADDRESS = "\0portico";
 
@@ -17,7 +17,7 @@ export async function lockNode(holder: string): Promise<() => void> {
   const server = createServer((socket) => socket.end(holder));
   server.unref();
   try {
-    await listen(server, LOCK_ADDRESS);
+    await listen(server, { path: LOCK_ADDRESS });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     throw new NodeLockedError(

@@ -25,7 +25,7 @@ import type { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
 import type { ControllerStatus } from "./control-api.ts";
 import type { EnvoyPlane, PlaneTarget } from "./envoy-plane.ts";
-import { interfaceAddresses } from "./interface-addresses.ts";
+import { interfaceAddresses, presentAddresses } from "./interface-addresses.ts";
 
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
@@ -153,10 +153,14 @@ export class NodeSync {
   /** Looks whether the node has other addresses, and asks for a sync if so. */
   addressesMayHaveChanged(): void {
     if (!this.#interfaces) return;
-    const present = interfaceAddresses();
-    if (sameData(present, this.#interfaces)) return;
-    this.#interfaces = present;
-    this.request();
+    const present = presentAddresses();
+    if (!present) {
+      // It looks, too, again and again until it can.
+      this.requestFull();
+    } else if (!sameData(present, this.#interfaces)) {
+      this.#interfaces = present;
+      this.request();
+    }
   }
 
   /** Whether this controller has written the kernel's rules, and they are to stay. */

@@ -97,7 +97,9 @@ export class ServiceHealthServer {
     });
     const listener = { server, check };
     this.#listeners.set(where, listener);
-    server.on("error", (error) => {
+    server.on("error", (error: NodeJS.ErrnoException) => {
+      // Of one connection: the server goes on (controller/listen.ts).
+      if (error.syscall === "accept") return;
       if (this.#listeners.get(where) !== listener) return;
       this.#close(where);
       this.#tell({ address, where, check: listener.check }, error);

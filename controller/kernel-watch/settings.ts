@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Clock } from "../clock.ts";
+import { isShortage } from "../shortage.ts";
 
 const EVERY_MS = 500;
 
@@ -41,7 +42,7 @@ export class Settings {
 
   #look(): void {
     for (const [path, before] of this.#values) {
-      const value = contentOf(path);
+      const value = contentOf(path, before);
       if (value === before) continue;
       this.#values.set(path, value);
       this.#onChange({ path, value });
@@ -49,10 +50,11 @@ export class Settings {
   }
 }
 
-function contentOf(path: string): string | undefined {
+/** `before` where it cannot be known. */
+function contentOf(path: string, before?: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
-  } catch {
-    return undefined;
+  } catch (error) {
+    return isShortage(error) ? before : undefined;
   }
 }

@@ -4,6 +4,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Clock } from "../clock.ts";
+import { listen } from "../listen.ts";
 import type { Log } from "./log.ts";
 
 /** "0.0.0.0" and "::" both mean every address of both families, as they do for kube-proxy. */
@@ -124,14 +125,9 @@ export function send(response: ServerResponse, answer: Answer): void {
   response.end(answer.body);
 }
 
-function listening(server: Server, on: { host: string; port: number }): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(on, () => {
-      server.off("error", reject);
-      resolve(server);
-    });
-  });
+async function listening(server: Server, on: { host: string; port: number }): Promise<Server> {
+  await listen(server, on);
+  return server;
 }
 
 function answerFrom(routes: HttpEndpointOptions["routes"]): RequestListener {

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
 import type { Clock } from "../clock.ts";
+import { listen } from "../listen.ts";
 import {
   type Answer,
   closeAtOnce,
@@ -62,7 +63,7 @@ export class PageServer {
     });
     server.maxConnections = MAX_CONNECTIONS;
     try {
-      await listen(server, where);
+      await listenOn(server, where);
       log.info({ page: pageURL(where) }, "the live page is served");
       this.#server = server;
       if (this.#stopped) this.stop();
@@ -109,13 +110,7 @@ export class PageServer {
   }
 }
 
-function listen(server: Server, where: PageAddress): Promise<void> {
+function listenOn(server: Server, where: PageAddress): Promise<void> {
   if ("socketPath" in where) return listenOnUnixSocket(server, where.socketPath);
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host: where.address, port: where.port }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
+  return listen(server, { host: where.address, port: where.port });
 }

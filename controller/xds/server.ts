@@ -2,12 +2,13 @@
 // network I/O of xDS; which answer is due when is connection.ts's and subscription.ts's.
 
 import { unlink } from "node:fs/promises";
+import type { Server as Listener } from "node:net";
 import { Server, type ServerDuplexStream } from "@grpc/grpc-js";
 import { type Answer, XdsConnection } from "./connection.ts";
 import { XdsRejectedError, XdsTimeoutError } from "./errors.ts";
 import { loadProtos, type Protos, type Resource } from "./protos.ts";
 import type { EncodedResource } from "./snapshot.ts";
-import { bindUnixSocket } from "./socket.ts";
+import { serveUnixSocket } from "./socket.ts";
 import type { DiscoveryRequest } from "./subscription.ts";
 import {
   CLUSTER_TYPE,
@@ -59,6 +60,7 @@ export class XdsServer {
   readonly #options: XdsServerOptions;
   readonly #protos: Protos;
   readonly #server = new Server();
+  #listener: Listener | undefined;
   readonly #resources = new Map<string, ReadonlyMap<string, EncodedResource>>();
   /** For Envoys that have none of the type, until it is set. */
   readonly #first = new Map<string, ReadonlyMap<string, EncodedResource>>();
@@ -78,11 +80,12 @@ export class XdsServer {
     this.#server.addService(this.#protos.discoveryService, {
       StreamAggregatedResources: (stream: Stream) => this.#open(stream),
     });
-    await bindUnixSocket(this.#server, this.#options.socketPath);
+    this.#listener = await serveUnixSocket(this.#server, this.#options.socketPath);
   }
 
   /** Ends every stream; the Envoys keep what they have. */
   async stop(): Promise<void> {
+    this.#listener?.close();
     this.#server.forceShutdown();
     await unlink(this.#options.socketPath).catch(() => {});
   }

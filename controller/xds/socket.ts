@@ -1,32 +1,20 @@
-// A gRPC server bound to a Unix socket, which the same may use as those of ../unix-socket.ts.
+// A gRPC server that is reached through a Unix socket, which the same may use as those of
+// ../unix-socket.ts. We listen, and hand it what connects: a listener of its own would end the
+// process with the second connection that it has no descriptor for (grpc-js 1.14).
 
-import { chmod, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createServer, type Server as Listener } from "node:net";
 import { type Server, ServerCredentials } from "@grpc/grpc-js";
-import { isAnswering, SocketInUseError, socketModeIn } from "../unix-socket.ts";
+import { listenOnUnixSocket } from "../unix-socket.ts";
 
 /**
- * Binds, with the mode of socketModeIn. A socket file that nobody answers on is replaced; a living
- * owner gives SocketInUseError, and the file stays.
+ * Listens as listenOnUnixSocket does. The server's shutdown ends the connections; the listener is
+ * the caller's to close.
  */
-export async function bindUnixSocket(server: Server, path: string): Promise<void> {
-  if (await isAnswering(path)) {
-    throw new SocketInUseError(
-      `another process is listening on ${path}; stop it, or choose another --run-dir`,
-    );
-  }
-  await unlink(path).catch(() => {});
-  await bind(server, path);
-  await chmod(path, await socketModeIn(dirname(path)));
-}
-
-/** The file is nobody else's from the start: chmod alone would come a moment late. */
-function bind(server: Server, path: string): Promise<void> {
+export async function serveUnixSocket(server: Server, path: string): Promise<Listener> {
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = createServer((socket) => injector.injectConnection(socket));
+  // The file is nobody else's from the start: the mode comes a moment later.
   const before = process.umask(0o077);
-  return new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
-      if (error) reject(new Error(`cannot listen on ${path}: ${error.message}`));
-      else resolve();
-    });
-  }).finally(() => process.umask(before));
+  await listenOnUnixSocket(listener, path).finally(() => process.umask(before));
+  return listener;
 }

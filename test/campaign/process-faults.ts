@@ -23,11 +23,14 @@ function send(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** Leaves it so many descriptors more than it has; healing gives it back what it had. */
-async function shortOfDescriptors(pid: number | undefined): Promise<Heal> {
+export async function shortOfDescriptors(
+  pid: number | undefined,
+  left = FEW_DESCRIPTORS,
+): Promise<Heal> {
   if (pid === undefined) return nothingToHeal;
   const limits = await limitsOf(pid);
   const open = await runCommand("sh", ["-c", `ls /proc/${pid}/fd | wc -l`]);
-  const few = Number(open.stdout) + FEW_DESCRIPTORS;
+  const few = Number(open.stdout) + left;
   await limit(pid, `${few}:${limits.hard}`);
   return async () => limit(pid, `${limits.soft}:${limits.hard}`);
 }
