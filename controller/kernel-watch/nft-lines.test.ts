@@ -104,6 +104,16 @@ it("reports a transaction once that two monitors print, in whatever order their 
   ]);
 });
 
+it("reports what a monitor prints late that another, which began later, has not seen", () => {
+  const { lines, changes } = setUp();
+  const [first, second] = [lines.reader(), lines.reader()];
+  first("delete chain inet portico a");
+  second("# new generation 6 by process 1 (portico-nft)");
+  first("# new generation 5 by process 1 (nft)");
+  first("# new generation 6 by process 1 (portico-nft)");
+  expect(changes.map(({ removed }) => removed)).toEqual([["delete chain inet portico a"]]);
+});
+
 it("takes the name of a process as it is, and reports that notifications were lost", () => {
   const { lines, changes, missed } = setUp();
   readInto(lines, "add chain inet portico x", "# new generation 7 by process 8 (a) b (c)");

@@ -28,6 +28,8 @@ export interface NftChange {
 /** So many of what was removed are named. */
 const NAMED_REMOVALS = 3;
 const MAX_TEXT = 120;
+/** How far apart two monitors may be, in transactions. */
+const REMEMBERED = 1_000;
 
 export interface NftLinesOptions {
   /** Family and name: "inet portico". */
@@ -44,8 +46,11 @@ type Transaction = Omit<NftChange, "process" | "pid" | "isCertain">;
 /** What all `nft monitor` of one namespace say; each has a reader of its own. */
 export class NftLines {
   readonly #options: NftLinesOptions;
-  /** Of the last transaction: while one monitor replaces another, both print the same. */
-  #generation = 0;
+  /**
+   * Numbers of the last transactions: while one monitor replaces another, both print the same, and
+   * the one that began later may be ahead.
+   */
+  readonly #generations = new Set<number>();
   #knowsOwn = false;
 
   constructor(options: NftLinesOptions) {
@@ -70,10 +75,12 @@ export class NftLines {
   }
 
   #ended(generation: number, change: Omit<NftChange, "isCertain">): void {
-    // The number begins again after 2³² transactions.
-    const isRepeated = generation <= this.#generation && this.#generation - generation < 1_000;
-    if (isRepeated) return;
-    this.#generation = generation;
+    if (this.#generations.has(generation)) return;
+    this.#generations.add(generation);
+    const [oldest] = this.#generations;
+    if (this.#generations.size > REMEMBERED && oldest !== undefined) {
+      this.#generations.delete(oldest);
+    }
     const { ownProcess, onChange } = this.#options;
     if (change.process === ownProcess) this.#knowsOwn = true;
     else if (this.#matters(change)) onChange({ ...change, isCertain: this.#knowsOwn });
