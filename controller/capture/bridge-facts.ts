@@ -27,14 +27,15 @@ export const SHOW_BRIDGES = ["-j", "-d", "address", "show", "type", "bridge"];
 
 /** Rejects when it cannot be known. */
 export async function readBridgeCalls(folder = SETTINGS): Promise<BridgeCalls> {
-  const read = async (family: IPFamily) => {
-    const text = await readFile(`${folder}/${CALLS[family].setting}`, "utf8").catch(
-      unlessShort(""),
-    );
-    return text === "" ? undefined : text.trim() !== "0";
-  };
-  const [IPv4, IPv6] = [await read("IPv4"), await read("IPv6")];
-  return IPv4 === undefined ? undefined : { IPv4, IPv6: IPv6 === true };
+  const read = (family: IPFamily) =>
+    readFile(`${folder}/${CALLS[family].setting}`, "utf8").catch(unlessShort(undefined));
+  return bridgeCallsFrom({ IPv4: await read("IPv4"), IPv6: await read("IPv6") });
+}
+
+/** From what the two sysctls have; undefined where there is none. */
+export function bridgeCallsFrom({ IPv4, IPv6 }: Record<IPFamily, string | undefined>): BridgeCalls {
+  const isOn = (text: string | undefined) => text !== undefined && text.trim() !== "0";
+  return IPv4 === undefined ? undefined : { IPv4: isOn(IPv4), IPv6: isOn(IPv6) };
 }
 
 interface PrintedBridge {

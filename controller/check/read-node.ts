@@ -2,7 +2,12 @@
 // it looks and changes nothing. (Where bridges call iptables it makes a table of its own for the
 // moment of a try: capture/hook-order.ts.)
 
-import { bridgeFactsFrom, bridgesIn, CALL_SYSCTLS } from "../capture/bridge-facts.ts";
+import {
+  bridgeCallsFrom,
+  bridgeFactsFrom,
+  bridgesIn,
+  CALL_SYSCTLS,
+} from "../capture/bridge-facts.ts";
 import { hookOrder } from "../capture/hook-order.ts";
 import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
@@ -120,7 +125,7 @@ async function bridges(
   const [IPv4, IPv6] = await Promise.all(
     FAMILIES.map(([family]) => machine.file(fileOf(CALL_SYSCTLS[family]))),
   );
-  const calls = IPv4 === undefined ? undefined : { IPv4: IPv4 !== "0", IPv6: IPv6 === "1" };
+  const calls = bridgeCallsFrom({ IPv4, IPv6 });
   const { unseen } = bridgeFactsFrom(calls, printed);
   const matters = calls !== undefined && bridgesIn(printed).length > 0;
   return { unseenNetworks: unseen, hookOrder: matters ? await hookOrder(machine.run) : undefined };

@@ -1,25 +1,25 @@
 // A folder of manifests → what the doctor looks at. EndpointSlices that nobody wrote are those that
 // the controller would make of the Pods, as `portico run --manifests` has it.
 
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { computedSlice, READERS } from "../doctor/objects.ts";
 import type { DoctorCluster, DoctorSlice, Finding } from "../doctor/types.ts";
 import { recordOf, textOf } from "../model/json.ts";
 import type { Problem } from "../model/types.ts";
+import { manifestNames } from "../watch/manifests.ts";
 import { manifestItems } from "../watch/manifests-file.ts";
 import { slicesFromPods } from "../watch/slices-from-pods.ts";
 import type { Look } from "./doctor-api.ts";
 
 /** Rejects when the folder or one of its files cannot be read. */
 export async function lookAtManifests(directory: string): Promise<Look> {
-  const entries = await readdir(directory).catch((error: Error) => {
+  const names = await manifestNames(directory).catch((error: Error) => {
     throw new Error(`the folder of manifests cannot be read: ${error.message}`);
   });
-  const names = entries.filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name));
   const problems: Problem[] = [];
   const items: unknown[] = [];
-  for (const name of names.sort()) {
+  for (const name of names) {
     const text = await readFile(join(directory, name), "utf8");
     items.push(...manifestItems(name, text, problems).map(({ json }) => json));
   }
