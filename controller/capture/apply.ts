@@ -15,6 +15,7 @@ import {
 import { elementChanges, TABLE } from "./elements.ts";
 import { codeFrom, NftError, RoutingError } from "./errors.ts";
 import { type Family, familiesOf } from "./families.ts";
+import { ORDER_TABLE } from "./hook-order.ts";
 import type { CaptureOptions } from "./options.ts";
 import { type Printed, type RunProgram, runProgram } from "./program.ts";
 import { releaseFrom } from "./release.ts";
@@ -173,15 +174,25 @@ export class KernelCapture {
         (removed) => report.removed.push(...removed),
         (error: Error) => report.problems.push(error),
       );
-    await attempt(this.#removeTable());
+    await attempt(this.#removeTables([TABLE, ORDER_TABLE]));
     await attempt(this.#removeRouting());
     return report;
   }
 
-  async #removeTable(): Promise<string[]> {
-    if (!(await this.isPresent())) return [];
-    await this.#nft(["-f", "-"], `table ${TABLE}\ndelete table ${TABLE}\n`);
-    return [`nft table ${TABLE}`];
+  /**
+   * Removes what is there for a moment only, and stays when a program is killed meanwhile. Returns
+   * what was there, as cleanup() does. Not while `hookOrder` runs, whose table this removes.
+   */
+  async removeLeftovers(): Promise<string[]> {
+    return [...(await this.#removeTables([ORDER_TABLE])), ...(await this.#removePassingBridge())];
+  }
+
+  async #removeTables(tables: readonly string[]): Promise<string[]> {
+    const listed = (await this.#nft(["list", "tables"])).split("\n");
+    const present = tables.filter((table) => listed.includes(`table ${table}`));
+    const lines = present.map((table) => `table ${table}\ndelete table ${table}\n`);
+    if (present.length > 0) await this.#nft(["-f", "-"], lines.join(""));
+    return present.map((table) => `nft table ${table}`);
   }
 
   async #removeRouting(): Promise<string[]> {

@@ -3,8 +3,10 @@
 
 import { mkdir } from "node:fs/promises";
 import { cpus } from "node:os";
+import { KernelCapture } from "../capture/apply.ts";
 import { setConntrack } from "../capture/conntrack-settings.ts";
 import { kernelSettingProblems, SOURCE_MARK_SETTING } from "../capture/kernel-settings.ts";
+import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
 import { watchConfigFile } from "../config-file-watch.ts";
@@ -219,6 +221,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   const parts = assemble(options, log, await presentPlace(options));
   const { problems, operations, sync, guard, plugin, pluginFile, envoys, source } = parts;
   const { page, handlers } = parts;
+  await removeLeftovers(log);
   atEnd(() => operations.stop());
   await operations.start();
   const reportDescriptors = (found: string[]) => {
@@ -274,6 +277,14 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
     () => pluginFile?.stop(),
   );
   await source.start();
+}
+
+/** Of a controller that was killed. What keeps this from it also fails the first sync. */
+async function removeLeftovers(log: Log): Promise<void> {
+  const removed = new KernelCapture(DEFAULT_CAPTURE_OPTIONS).removeLeftovers();
+  for (const each of await removed.catch(() => [])) {
+    log.info({ removed: each }, "removed what an earlier controller had left");
+  }
 }
 
 /** Services work without it, so what cannot be set is logged, and is no problem of the node's. */

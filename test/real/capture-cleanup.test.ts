@@ -108,6 +108,21 @@ describe("cleaning up", () => {
     expect(report).toMatchObject({ removed: { length: 3 }, problems: [] });
     expect(await kernelState()).toBe(before);
   });
+
+  it("removes what is there for a moment only, when a killed program left it", async () => {
+    const before = await kernelState();
+    for (const remove of ["cleanup", "removeLeftovers"] as const) {
+      await node.exec("nft", ["-f", "-"], {
+        input: "table inet portico_order { chain older {}; }",
+      });
+      await node.exec("ip", ["link", "add", "portico-passing", "type", "bridge"]);
+      const done = await captureOn(node)[remove]();
+      const removed = ["nft table inet portico_order", "ip link portico-passing"];
+      expect(done).toEqual(remove === "cleanup" ? { removed, problems: [] } : removed);
+      expect(await kernelState()).toBe(before);
+    }
+    expect(await captureOn(node).removeLeftovers()).toEqual([]);
+  });
 });
 
 const APPLY = new URL("../../controller/capture/apply.ts", import.meta.url).pathname;
