@@ -5,13 +5,7 @@
 import { sameData } from "../model/same-data.ts";
 import type { CaptureSet } from "../node/types.ts";
 import type { BridgeFacts } from "./bridge.ts";
-import {
-  type BridgeCalls,
-  bridgeFactsFrom,
-  bridgesIn,
-  readBridgeCalls,
-  SHOW_BRIDGES,
-} from "./bridge-facts.ts";
+import { type BridgeCalls, type Bridges, readBridgeCalls, readBridges } from "./bridge-facts.ts";
 import { elementChanges, TABLE } from "./elements.ts";
 import { codeFrom, NftError, RoutingError } from "./errors.ts";
 import { type Family, familiesOf } from "./families.ts";
@@ -231,10 +225,8 @@ export class KernelCapture {
     return [`ip link ${PASSING_BRIDGE}`];
   }
 
-  async #lookAtBridges(): Promise<{ facts: BridgeFacts; names: readonly string[] }> {
-    const printed = await this.#ip(SHOW_BRIDGES);
-    const facts = bridgeFactsFrom(await this.#bridgeCalls(), printed);
-    return { facts, names: bridgesIn(printed) };
+  #lookAtBridges(): Promise<Bridges> {
+    return readBridges((args) => this.#ip(args), this.#bridgeCalls);
   }
 
   async #route(): Promise<void> {

@@ -22,8 +22,29 @@ export const CALL_SYSCTLS: Readonly<Record<IPFamily, string>> = {
   IPv6: `net.bridge.${CALLS.IPv6.setting}`,
 };
 
+/** Their files, which exist with br_netfilter alone. */
+export const CALL_FILES: readonly string[] = Object.values(CALLS).map(
+  ({ setting }) => `${SETTINGS}/${setting}`,
+);
+
 /** Arguments of `ip` that print all bridges as bridgeFactsFrom reads them. */
-export const SHOW_BRIDGES = ["-j", "-d", "address", "show", "type", "bridge"];
+const SHOW_BRIDGES = ["-j", "-d", "address", "show", "type", "bridge"];
+
+export interface Bridges {
+  names: readonly string[];
+  calls: BridgeCalls;
+  facts: BridgeFacts;
+}
+
+/** `ip` resolves with what the program of that name prints, and rejects when it fails. */
+export async function readBridges(
+  ip: (args: readonly string[]) => Promise<string>,
+  readCalls = () => readBridgeCalls(),
+): Promise<Bridges> {
+  const printed = await ip(SHOW_BRIDGES);
+  const calls = await readCalls();
+  return { names: bridgesIn(printed), calls, facts: bridgeFactsFrom(calls, printed) };
+}
 
 /** Rejects when it cannot be known. */
 export async function readBridgeCalls(folder = SETTINGS): Promise<BridgeCalls> {

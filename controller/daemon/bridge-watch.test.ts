@@ -1,41 +1,116 @@
-import { expect, it } from "vitest";
-import type { BridgeCalls } from "../capture/bridge-facts.ts";
+import { beforeEach, expect, it } from "vitest";
+import { type Bridges, CALL_FILES } from "../capture/bridge-facts.ts";
+import type { KernelEvents } from "../kernel-watch/kernel-watch.ts";
 import { BridgeWatch } from "./bridge-watch.ts";
 
-it("reports each change of a sysctl once, br_netfilter that comes, and problems", async () => {
-  let calls: BridgeCalls;
-  let changes = 0;
-  let due = () => {};
-  const reported: string[][] = [];
-  const watch = new BridgeWatch({
+const NOTHING: Bridges = { names: [], calls: undefined, facts: facts() };
+const UNSEEN = { bridge: "cni0", cidr: "10.1.9.0/24" };
+
+let watch: BridgeWatch;
+let listeners: Map<string, (event: object) => void>;
+let settings: string[];
+/** What is planned, by the clock. */
+let due: (() => void)[];
+let present: Bridges | Error;
+let looks: number;
+let changes: number;
+let reported: string[][];
+
+function facts(...unseen: Bridges["facts"]["unseen"]): Bridges["facts"] {
+  return { hasNetfilter: true, unseen };
+}
+
+beforeEach(async () => {
+  [listeners, settings, due, reported] = [new Map(), [], [], []];
+  [present, looks, changes] = [NOTHING, 0, 0];
+  watch = new BridgeWatch({
+    watch: {
+      listen: (kind, listener) => void listeners.set(kind, listener as never),
+      watchSetting: (path) => void settings.push(path),
+    },
     clock: {
       now: () => 0,
       after: (_, callback) => {
-        due = callback;
-        return () => {
-          due = () => {};
-        };
+        due.push(callback);
+        return () => {};
       },
     },
-    read: async () => calls,
-    problemsOf: async (present) => (present?.IPv4 ? ["in the way"] : []),
-    report: (problems) => reported.push(problems),
+    read: async () => {
+      looks += 1;
+      if (present instanceof Error) throw present;
+      return present;
+    },
+    problemsOf: async (calls) => (calls?.IPv4 ? ["in the way"] : []),
+    report: (problems) => void reported.push(problems),
     changed: () => {
       changes += 1;
     },
   });
-  const becomes = async (next: BridgeCalls) => {
-    calls = next;
-    await due();
-    return changes;
-  };
   await watch.start();
-  expect(await becomes(undefined)).toBe(0);
-  expect(await becomes({ IPv4: true, IPv6: true })).toBe(1);
-  expect(await becomes({ IPv4: true, IPv6: true })).toBe(1);
-  expect(await becomes({ IPv4: true, IPv6: false })).toBe(2);
-  expect(await becomes(undefined)).toBe(3);
-  expect(reported).toEqual([[], ["in the way"], ["in the way"], []]);
+});
+
+async function happens(kind: keyof KernelEvents, path = ""): Promise<void> {
+  listeners.get(kind)?.({ path });
+  await passes();
+}
+
+/** The time until what is planned. */
+async function passes(): Promise<void> {
+  const planned = due.splice(0);
+  for (const each of planned) each();
+  await new Promise(setImmediate);
+}
+
+it("has the rules written again for a bridge's prefix, and not for a Pod's link", async () => {
+  await happens("link");
+  await happens("address");
+  expect([looks, changes]).toEqual([3, 0]);
+  present = { ...NOTHING, names: ["cni0"], facts: facts(UNSEEN) };
+  await happens("address");
+  await happens("link");
+  expect(changes).toBe(1);
+  present = { ...present, facts: facts({ ...UNSEEN, cidr: "10.1.7.0/24" }) };
+  await happens("missed");
+  expect(changes).toBe(2);
+  present = NOTHING;
+  await happens("link");
+  expect(changes).toBe(3);
+  expect(reported).toEqual([[]]);
+});
+
+it("looks once for events that come together", async () => {
+  for (let each = 0; each < 50; each++) listeners.get("link")?.({});
+  await happens("address");
+  expect(looks).toBe(2);
+});
+
+it("follows the sysctls, and says what is in the way with them", async () => {
+  expect(settings).toEqual(CALL_FILES);
+  expect(settings.length).toBe(2);
+  const calls = { IPv4: true, IPv6: false };
+  present = { ...NOTHING, calls, facts: { ...facts(), hasNetfilter: false } };
+  await happens("setting", "/proc/sys/net/ipv4/tcp_early_demux");
+  expect([looks, changes]).toEqual([1, 0]);
+  await happens("setting", settings[0]);
+  expect([looks, changes]).toEqual([2, 1]);
+  expect(reported).toEqual([[], ["in the way"]]);
+  present = { ...present, calls: { IPv4: false, IPv6: false } };
+  await happens("setting", settings[1]);
+  expect(changes).toBe(1);
+  expect(reported).toEqual([[], ["in the way"], []]);
+});
+
+it("takes what it cannot read for no change, and looks again a little later", async () => {
+  present = new Error("ip: out of memory");
+  await happens("link");
+  expect([looks, changes, due.length]).toEqual([2, 0, 1]);
+  present = { ...NOTHING, facts: facts(UNSEEN) };
+  await passes();
+  expect([looks, changes, due.length]).toEqual([3, 1, 0]);
+});
+
+it("looks no more once it is stopped", async () => {
   watch.stop();
-  expect(await becomes({ IPv4: true, IPv6: true })).toBe(3);
+  await happens("link");
+  expect(looks).toBe(1);
 });

@@ -1,58 +1,93 @@
-// Notices when bridges begin or cease to call iptables: a sysctl says that, and the kernel reports
-// no change of one, so this looks every second (two small files).
+// The node's bridges, as the kernel watch reports their changes → the kernel's rules written again
+// when they depend on what changed (capture/bridge.ts): br_netfilter or a bridge came, a bridge got
+// another address, bridges begin or cease to call iptables.
+//
+// Each Pod's link that comes or goes is a reason to look, which takes one run of `ip`, and no more.
 
-import { type BridgeCalls, readBridgeCalls } from "../capture/bridge-facts.ts";
+import { type Bridges, CALL_FILES, readBridges } from "../capture/bridge-facts.ts";
 import { bridgeProblems } from "../capture/kernel-settings.ts";
+import { runProgram } from "../capture/program.ts";
 import type { Clock } from "../clock.ts";
+import type { KernelWatch } from "../kernel-watch/kernel-watch.ts";
 import { sameData } from "../model/same-data.ts";
+import { spaced } from "./spaced.ts";
 
-const EVERY_MS = 1_000;
+/** Between two looks. */
+const INTERVAL_MS = 200;
+/** After one that failed: for want of descriptors, say. */
+const RETRY_MS = 1_000;
 
-interface BridgeWatchOptions {
+interface BridgeWatchParts {
+  watch: Pick<KernelWatch, "listen" | "watchSetting">;
   clock: Clock;
+  /** The rules are to be written again. */
   changed: () => void;
   /** Gets what is in the way by now; empty when nothing is. */
   report: (problems: string[]) => void;
-  read?: () => Promise<BridgeCalls>;
-  problemsOf?: (calls: BridgeCalls) => Promise<string[]>;
+  read?: () => Promise<Bridges>;
+  problemsOf?: typeof bridgeProblems;
 }
 
+type Known = Pick<Bridges, "calls" | "facts">;
+
 export class BridgeWatch {
-  readonly #options: Required<BridgeWatchOptions>;
-  #cancel = () => {};
+  readonly #parts: Required<BridgeWatchParts>;
+  #known: Known | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #cancelRetry = () => {};
   #stopped = false;
 
-  constructor(options: BridgeWatchOptions) {
-    this.#options = { read: readBridgeCalls, problemsOf: bridgeProblems, ...options };
+  constructor(parts: BridgeWatchParts) {
+    this.#parts = { read: bridgesOfNode, problemsOf: bridgeProblems, ...parts };
+    const { watch, clock } = parts;
+    const look = spaced(clock, INTERVAL_MS, () => this.#lookNext());
+    for (const kind of ["link", "address", "missed"] as const) watch.listen(kind, look);
+    for (const path of CALL_FILES) watch.watchSetting(path);
+    watch.listen("setting", ({ path }) => {
+      if (CALL_FILES.includes(path)) look();
+    });
   }
 
   /** What is so by now is no change. Does not wait until it is known whether that is a problem. */
   async start(): Promise<void> {
-    const calls = await this.#options.read();
-    void this.#judge(calls);
-    this.#plan(calls);
+    this.#known = await this.#parts.read().catch(() => undefined);
+    void this.#judge();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancel();
+    this.#cancelRetry();
   }
 
-  #plan(known: BridgeCalls): void {
+  #lookNext(): void {
+    this.#work = this.#work.then(() => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    this.#cancelRetry();
     if (this.#stopped) return;
-    this.#cancel = this.#options.clock.after(EVERY_MS, () => this.#look(known));
-  }
-
-  async #look(known: BridgeCalls): Promise<void> {
-    const present = await this.#options.read().catch(() => known);
-    if (!this.#stopped && !sameData(known, present)) {
-      this.#options.changed();
-      await this.#judge(present);
+    const { read, changed, clock } = this.#parts;
+    const present = await read().catch(() => undefined);
+    if (this.#stopped) return;
+    if (!present) {
+      this.#cancelRetry = clock.after(RETRY_MS, () => this.#lookNext());
+      return;
     }
-    this.#plan(present);
+    const before = this.#known;
+    this.#known = present;
+    if (!sameData(before?.facts, present.facts)) changed();
+    if (!sameData(before?.calls, present.calls)) await this.#judge();
   }
 
-  async #judge(calls: BridgeCalls): Promise<void> {
-    this.#options.report(await this.#options.problemsOf(calls));
+  async #judge(): Promise<void> {
+    this.#parts.report(await this.#parts.problemsOf(this.#known?.calls));
   }
+}
+
+function bridgesOfNode(): Promise<Bridges> {
+  return readBridges(async (args) => {
+    const { code, stdout, stderr } = await runProgram("ip", args, "");
+    if (code !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr}`);
+    return stdout;
+  });
 }

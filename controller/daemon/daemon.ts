@@ -17,7 +17,6 @@ import { watchDescriptors } from "../observe/descriptors.ts";
 import { createLog, type Log } from "../observe/log.ts";
 import { type ProblemListener, Problems } from "../observe/problems.ts";
 import { ActivePlugin } from "./active-plugin.ts";
-import { BridgeWatch } from "./bridge-watch.ts";
 import { type ControlHandlers, startControlServer } from "./control-server.ts";
 import { type EnvoyPlace, EnvoyPlane } from "./envoy-plane.ts";
 import { Envoys, presentPlace } from "./envoys.ts";
@@ -239,7 +238,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
     report: (found) => problems.report("kernel rules", found.map(ruleProblem)),
   });
   atEnd(
-    () => guard.watch.stop(),
+    () => guard.stop(),
     () => rules.stop(),
   );
   await rules.look();
@@ -261,13 +260,6 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   );
   atEnd(() => envoys.release());
   await envoys.start();
-  const bridges = new BridgeWatch({
-    clock: systemClock,
-    changed: () => sync.nodeChanged(),
-    report: (found) => problems.report("kernel bridges", found.map(problemOfThisNode)),
-  });
-  await bridges.start();
-  atEnd(() => bridges.stop());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
   pluginFile?.start();

@@ -1,5 +1,5 @@
 // The watch of this node's kernel with what hangs on it: rules that others remove come back, the
-// early demux stays off, a new address of the node gets its node ports.
+// early demux stays off, a new address of the node gets its node ports, a bridge its rules.
 //
 // How to add one: a listener on `watch`, which takes an event for a reason to look and no more.
 
@@ -10,6 +10,7 @@ import { type RunOptions, runPaths } from "../config.ts";
 import { KernelWatch, type Missed } from "../kernel-watch/kernel-watch.ts";
 import type { EventMetrics } from "../observe/event-metrics.ts";
 import type { Log } from "../observe/log.ts";
+import { BridgeWatch } from "./bridge-watch.ts";
 import { EarlyDemuxKeeper } from "./early-demux-keeper.ts";
 import { KernelRepairs } from "./kernel-repairs.ts";
 import type { NodeSync, SyncObserver } from "./node-sync.ts";
@@ -31,6 +32,7 @@ export interface KernelGuard {
   repairs: KernelRepairs;
   /** Resolves when the settings of the kernel were made. */
   start(): Promise<void>;
+  stop(): void;
 }
 
 export function kernelGuard(options: RunOptions, parts: KernelGuardParts): KernelGuard {
@@ -52,6 +54,11 @@ export function kernelGuard(options: RunOptions, parts: KernelGuardParts): Kerne
     repaired: () => metrics.repairs.inc({ part: "sysctl" }),
     report: (messages) => report("early-demux", messages),
   });
+  const bridges = new BridgeWatch({
+    ...{ watch, clock },
+    changed: () => sync().nodeChanged(),
+    report: (messages) => report("kernel bridges", messages),
+  });
   const look = spaced(clock, ADDRESS_INTERVAL_MS, () => sync().addressesMayHaveChanged());
   for (const kind of ["address", "link", "missed"] as const) watch.listen(kind, look);
   return {
@@ -59,7 +66,12 @@ export function kernelGuard(options: RunOptions, parts: KernelGuardParts): Kerne
     repairs,
     start: async () => {
       await earlyDemux.putOff();
+      await bridges.start();
       watch.start();
+    },
+    stop: () => {
+      watch.stop();
+      bridges.stop();
     },
   };
 }

@@ -1,13 +1,16 @@
 // Two nodes whose Pods are ports of a Linux bridge, in both families, as the CNI plugin `bridge`
-// makes them; Services in front of them; Portico on the first node with its default flags.
+// makes them, or made by it; Services in front of them; Portico on the first node with its default
+// flags. bridge-cases.ts says who reaches whom.
 //
 //    node-1   a, b on cni0 (10.1.9.0/24, fd00:9::/64); routed, a Pod with a link of its own
 //    node-2   d on cni0    (10.1.8.0/24, fd00:8::/64)
 
-import { isIPv6 } from "node:net";
+import { assign, OUTSIDE_ADDRESSES } from "../namespaces/addresses.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
+import { ipBatch } from "../namespaces/command.ts";
 import type { DialOptions } from "../namespaces/dialer.ts";
-import { Namespace } from "../namespaces/namespace.ts";
+import type { Namespace } from "../namespaces/namespace.ts";
+import { type PodNetwork, routedPods } from "../namespaces/pod-network.ts";
 import {
   type KubernetesObject,
   nodeObject,
@@ -29,6 +32,7 @@ const PATIENCE_MS = 2_000;
 /** Backends, which are the names of Services too, in the order of their addresses. */
 const BACKENDS = ["b", "d", "a", "routed", "local"] as const;
 export type BackendName = (typeof BACKENDS)[number];
+type Others = "bridge" | "node" | "outside";
 
 /** Addresses and node ports of one family. */
 interface Plan {
@@ -50,6 +54,9 @@ const PLAN: Record<Family, Plan> = {
   },
 };
 const HOSTS = { a: 10, b: 11, d: 10 };
+/** The Pod with a link of its own. */
+const ROUTED = ["10.1.101.10", "fd00:1:101::10"];
+const BRIDGE = "cni0";
 
 export class BridgeLab {
   readonly cluster: Cluster;
@@ -63,43 +70,44 @@ export class BridgeLab {
     this.portico = new PorticoProcess(this.node);
   }
 
-  static async make(): Promise<BridgeLab> {
-    const nodes = [{ name: "node-1", pods: { routed: "auto" as const } }, { name: "node-2" }];
-    const cluster = await makeCluster({ nodes, dualStack: true });
+  static async make(podNetwork: PodNetwork = bridgedPods): Promise<BridgeLab> {
+    const pods = { a: bridgedAddresses("a"), b: bridgedAddresses("b"), routed: ROUTED };
+    const cluster = await makeCluster({
+      nodes: [
+        { name: "node-1", pods },
+        { name: "node-2", pods: { d: bridgedAddresses("d") } },
+      ],
+      ...{ dualStack: true, podNetwork },
+    });
     const lab = new BridgeLab(cluster);
     try {
-      const other = cluster.node("node-2");
-      await Promise.all([makeBridge(lab.node), makeBridge(other)]);
-      await Promise.all([leadTo(lab.node, other), leadTo(other, lab.node)]);
-      lab.pods.set("a", await bridgedPod(lab.node, "a"));
-      lab.pods.set("b", await bridgedPod(lab.node, "b"));
-      lab.pods.set("d", await bridgedPod(other, "d"));
-      lab.pods.set("routed", lab.node.pod("routed"));
-      lab.pods.set("outside", cluster.outside);
-      const servers = ["a", "b", "d", "routed"].map((name) => lab.pod(name));
+      const servers = [...lab.node.pods.values(), cluster.node("node-2").pod("d")];
+      for (const pod of servers) lab.pods.set(pod.label, pod);
+      lab.pods.set("node", lab.node).set("outside", cluster.outside);
       await Promise.all(servers.map((pod) => pod.serve({ tcp: 8080, udp: 8080 })));
       lab.portico.write(lab.#objects());
       return lab;
     } catch (error) {
-      await cluster.close();
+      await lab.close();
       throw error;
     }
   }
 
+  /** A Pod, the first node, or "outside". */
   pod(name: string): Namespace {
     const pod = this.pods.get(name);
     if (pod === undefined) throw new Error(`no Pod ${name}`);
     return pod;
   }
 
-  /** Of a Pod on a bridge, of a bridge ("bridge", that of node-1), or of "outside". */
-  address(name: "a" | "b" | "d" | "bridge" | "outside" | "node", family: Family): string {
+  /** Of a Pod, of the first node or its bridge, or of "outside". */
+  address(name: keyof typeof HOSTS | "routed" | Others, family: Family): string {
     const of = (addresses: readonly string[]) => addresses[FAMILIES.indexOf(family)] as string;
-    if (name === "outside") return family === "IPv4" ? "192.0.2.200" : "fd00:2::c8";
+    if (name === "outside") return of(OUTSIDE_ADDRESSES);
     if (name === "node") return of(this.node.addresses);
-    const { prefixes } = PLAN[family];
-    if (name === "bridge") return `${prefixes["node-1"]}1`;
-    return podAddress(prefixes[name === "d" ? "node-2" : "node-1"], HOSTS[name]);
+    if (name === "routed") return of(ROUTED);
+    if (name === "bridge") return `${PLAN[family].prefixes["node-1"]}1`;
+    return of(bridgedAddresses(name));
   }
 
   vip(backend: BackendName, family: Family, protocol: Protocol): string {
@@ -147,13 +155,10 @@ export class BridgeLab {
   }
 
   #sketch(backend: BackendName, family: Family, protocol: Protocol): ServiceSketch {
-    const routed = this.node.pod("routed").addresses[FAMILIES.indexOf(family)] as string;
-    const endpoint =
-      backend === "routed" ? routed : this.address(backend === "local" ? "b" : backend, family);
     return {
       name: `${backend}-${family}-${protocol}`.toLowerCase(),
       clusterIP: this.vip(backend, family, protocol),
-      endpoints: [endpoint],
+      endpoints: [this.address(backend === "local" ? "b" : backend, family)],
       protocol,
       nodePort: this.nodePort(backend, family, protocol),
       nodeName: backend === "d" ? "node-2" : "node-1",
@@ -166,41 +171,48 @@ function numberOf(backend: BackendName, protocol: Protocol): number {
   return 10 + BACKENDS.indexOf(backend) + (protocol === "UDP" ? 10 : 0);
 }
 
-function podAddress(prefix: string, host: number): string {
-  return `${prefix}${host}`;
+/** Of a Pod on a bridge, one of each family. */
+export function bridgedAddresses(name: keyof typeof HOSTS): string[] {
+  return FAMILIES.map((family) => {
+    return `${PLAN[family].prefixes[name === "d" ? "node-2" : "node-1"]}${HOSTS[name]}`;
+  });
 }
 
 export async function sh(where: Namespace, script: string): Promise<string> {
   return (await where.exec("sh", ["-c", script])).stdout;
 }
 
+/** Pods on a bridge by `ip` alone, for tests that need no Go; "routed" has a link of its own. */
+export const bridgedPods: PodNetwork = {
+  attach: async (node, pod) => {
+    if (pod.label === "routed") return await routedPods.attach(node, pod);
+    await makeBridge(node);
+    const { name, link, addresses } = pod;
+    const peer = `peer name eth0 netns ${name}`;
+    await sh(
+      node,
+      `ip link add ${link} type veth ${peer} && ip link set ${link} master ${BRIDGE} up`,
+    );
+    const lines = ["link set eth0 up"];
+    for (const [index, prefix] of prefixesOf(node).entries()) {
+      lines.push(assign(`${addresses[index]}/${lengthOf(prefix)}`, "eth0"));
+      lines.push(`route add default via ${prefix}1`);
+    }
+    await ipBatch(lines, name);
+  },
+  detach: routedPods.detach,
+};
+
 /** The Pods' bridge of a node, with the first address of each prefix, as the plugin makes it. */
 export async function makeBridge(node: ClusterNode): Promise<void> {
-  const lines = ["ip link add cni0 type bridge", "ip link set cni0 up"];
-  for (const prefix of prefixesOf(node)) {
-    lines.push(`ip address add ${prefix}1/${lengthOf(prefix)} dev cni0`);
-  }
-  await sh(node, lines.join(" && "));
-}
-
-export async function bridgedPod(node: ClusterNode, label: keyof typeof HOSTS): Promise<Namespace> {
-  const pod = new Namespace(`${node.name}-${label}`, label);
-  await sh(node, `ip netns add ${pod.name}`);
-  await sh(pod, "for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 > $f; done");
-  await sh(
-    node,
-    `ip link add port-${label} type veth peer name eth0 netns ${pod.name} && ` +
-      `ip link set port-${label} master cni0 up`,
+  if ((await sh(node, "ip -o link show type bridge")).includes(` ${BRIDGE}: `)) return;
+  const prefixes = prefixesOf(node).map((prefix) =>
+    assign(`${prefix}1/${lengthOf(prefix)}`, BRIDGE),
   );
-  const lines = ["ip link set lo up", "ip link set eth0 up"];
-  for (const prefix of prefixesOf(node)) {
-    const address = podAddress(prefix, HOSTS[label]);
-    const noWait = isIPv6(address) ? " nodad" : "";
-    lines.push(`ip address add ${address}/${lengthOf(prefix)} dev eth0${noWait}`);
-    lines.push(`ip route add default via ${prefix}1`);
-  }
-  await sh(pod, lines.join(" && "));
-  return pod;
+  await ipBatch(
+    [`link add ${BRIDGE} type bridge`, `link set ${BRIDGE} up`, ...prefixes],
+    node.name,
+  );
 }
 
 /** Of bridged packets to the IP hooks, in both families; true where the kernel has the setting. */
@@ -218,12 +230,4 @@ function prefixesOf(node: ClusterNode): string[] {
 
 function lengthOf(prefix: string): number {
   return prefix.includes(":") ? 64 : 24;
-}
-
-async function leadTo(from: ClusterNode, to: ClusterNode): Promise<void> {
-  const lines = prefixesOf(to).map((prefix, index) => {
-    const network = prefix.includes(":") ? `${prefix}/64` : `${prefix}0/24`;
-    return `ip route add ${network} via ${to.addresses[index]}`;
-  });
-  await sh(from, lines.join(" && "));
 }

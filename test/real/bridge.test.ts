@@ -2,26 +2,31 @@
 // Portico's default flags, whether the bridge shows their packets to iptables or not. Their address
 // is kept wherever kube-proxy keeps it.
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Explanation } from "../../controller/explain/explanation.ts";
-import { eventually } from "../eventually.ts";
-import { makeNode } from "../namespaces/cluster.ts";
+import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import {
+  callIptablesAndFollow,
+  everyWay,
+  expectedWays,
+  followed,
+  KINDS,
+  NO_SETTING,
+} from "./bridge-cases.ts";
 import {
   BridgeLab,
-  bridgedPod,
+  bridgedAddresses,
+  bridgedPods,
   callIptables,
   FAMILIES,
-  type Family,
   makeBridge,
   PROTOCOLS,
-  type Protocol,
   sh,
 } from "./bridge-lab.ts";
 import { nodeObject, PorticoProcess, serviceObjects } from "./portico-fixture.ts";
 
 const LAG_MS = 30_000;
-const NO_SETTING = "this kernel has no bridge-nf-call-iptables";
-const KINDS = FAMILIES.flatMap((family) => PROTOCOLS.map((protocol) => ({ family, protocol })));
+const VIP = "10.96.0.50";
 
 let lab: BridgeLab;
 
@@ -32,71 +37,15 @@ beforeAll(async () => {
 
 afterAll(() => lab?.close());
 
-/** Sets the sysctls of both families; resolves once Portico's rules are made for that. */
-async function callIptablesAndFollow(value: 0 | 1): Promise<boolean> {
-  if (!(await callIptables(lab.node, value))) return false;
-  for (const family of FAMILIES) await followed(family, value);
-  return true;
-}
-
-/**
- * Nothing dials meanwhile: a connection that began between the change and the new rules waits for
- * its answer in vain, and so do later ones, since Envoy gives what connects first to who asked
- * first.
- */
-async function followed(family: Family, value: 0 | 1): Promise<void> {
-  const header = family === "IPv4" ? "ip" : "ip6";
-  const rule = new RegExp(`oifname "cni0" ${header} saddr .* masquerade`);
-  await eventually(`rules for ${family} with the sysctl at ${value}`, 2 * LAG_MS, async () => {
-    return rule.test(await sh(lab.node, "nft list chain inet portico hairpin")) === (value === 0);
-  });
-}
-
-/** Whom the backends see, by where the client and its backend are. */
-async function everyWay(family: Family, protocol: Protocol): Promise<Record<string, string>> {
-  const node = lab.address("node", family);
-  const port = (backend: "b" | "local") => lab.nodePort(backend, family, protocol);
-  const ways = {
-    "the same bridge": lab.ask("a", "b", family, protocol),
-    "another node": lab.ask("a", "d", family, protocol),
-    "a routed Pod": lab.ask("a", "routed", family, protocol),
-    "from a routed Pod": lab.ask("routed", "b", family, protocol),
-    "the Pod itself": lab.ask("a", "a", family, protocol),
-    "a node port, from a Pod": lab.seen("a", node, port("b"), protocol),
-    "a node port, from outside": lab.seen("outside", node, port("b"), protocol),
-    "policy Local, from a Pod": lab.seen("a", node, port("local"), protocol),
-    "policy Local, from outside": lab.seen("outside", node, port("local"), protocol),
-    "not through a Service": lab.seen("a", lab.address("b", family), 8080, protocol),
-  };
-  const entries = Object.entries(ways).map(async ([way, seen]) => [way, await seen] as const);
-  return Object.fromEntries(await Promise.all(entries));
-}
-
-function expected(family: Family, sameBridge: "a" | "bridge"): Record<string, string> {
-  const [a, bridge] = [lab.address("a", family), lab.address("bridge", family)];
-  return {
-    "the same bridge": lab.address(sameBridge, family),
-    "another node": a,
-    "a routed Pod": a,
-    "from a routed Pod": lab.node.pod("routed").addresses[FAMILIES.indexOf(family)] as string,
-    "the Pod itself": bridge,
-    "a node port, from a Pod": bridge,
-    "a node port, from outside": bridge,
-    "policy Local, from a Pod": lab.address(sameBridge, family),
-    "policy Local, from outside": lab.address("outside", family),
-    "not through a Service": a,
-  };
-}
-
 describe("where bridges call iptables", () => {
   it.for(KINDS)("reach all, with their own address: $family $protocol", async (kind, context) => {
     const { family, protocol } = kind;
-    context.skip(!(await callIptablesAndFollow(1)), NO_SETTING);
-    expect(await everyWay(family, protocol)).toEqual(expected(family, "a"));
+    context.skip(!(await callIptablesAndFollow(lab.node, 1)), NO_SETTING);
+    expect(await everyWay(lab, family, protocol)).toEqual(expectedWays(lab, family, "a"));
   });
 
   it.each(FAMILIES)("carry streams: %s", async (family) => {
-    await callIptablesAndFollow(1);
+    await callIptablesAndFollow(lab.node, 1);
     const text = "0123456789".repeat(100_000);
     for (const backend of ["b", "d"] as const) {
       const dialer = await lab.pod("a").dialer();
@@ -107,47 +56,46 @@ describe("where bridges call iptables", () => {
   });
 
   it.each([
-    ["hairpin mode", "ip link set port-a type bridge_slave hairpin on", "hairpin off"],
+    ["hairpin mode", "ip link set LINK type bridge_slave hairpin on", "hairpin off"],
     ["a promiscuous bridge", "ip link set cni0 promisc on", "promisc off"],
-  ])("work with %s", async (_, script, off) => {
-    await callIptablesAndFollow(1);
-    await sh(lab.node, script);
-    await sh(lab.node, script.replace("port-a", "port-b"));
+  ])("work with %s", async (_, line, off) => {
+    await callIptablesAndFollow(lab.node, 1);
+    const links = ["a", "b"].map((name) => lab.node.pod(name).link);
+    for (const link of links) await sh(lab.node, line.replace("LINK", link));
     for (const { family, protocol } of KINDS) {
-      expect(await everyWay(family, protocol)).toEqual(expected(family, "a"));
+      expect(await everyWay(lab, family, protocol)).toEqual(expectedWays(lab, family, "a"));
     }
-    for (const port of ["port-a", "port-b"]) {
-      const undo = script.replace("port-a", port).replace(/(hairpin|promisc) on/, off);
-      await sh(lab.node, undo);
-    }
+    const undo = line.replace(/(hairpin|promisc) on/, off);
+    for (const link of links) await sh(lab.node, undo.replace("LINK", link));
   });
 });
 
 describe("where they do not", () => {
   it.each(KINDS)("reach all, on one bridge by its address: $family $protocol", async (kind) => {
     const { family, protocol } = kind;
-    await callIptablesAndFollow(0);
-    expect(await everyWay(family, protocol)).toEqual(expected(family, "bridge"));
+    await callIptablesAndFollow(lab.node, 0);
+    expect(await everyWay(lab, family, protocol)).toEqual(expectedWays(lab, family, "bridge"));
   });
 });
 
 it("each family by its own sysctl", async () => {
-  await callIptablesAndFollow(1);
+  await callIptablesAndFollow(lab.node, 1);
   await sh(lab.node, "echo 0 > /proc/sys/net/bridge/bridge-nf-call-ip6tables");
-  await followed("IPv6", 0);
+  await followed(lab.node, "IPv6", 0);
   for (const protocol of PROTOCOLS) {
-    expect(await everyWay("IPv4", protocol)).toEqual(expected("IPv4", "a"));
-    expect(await everyWay("IPv6", protocol)).toEqual(expected("IPv6", "bridge"));
+    expect(await everyWay(lab, "IPv4", protocol)).toEqual(expectedWays(lab, "IPv4", "a"));
+    expect(await everyWay(lab, "IPv6", protocol)).toEqual(expectedWays(lab, "IPv6", "bridge"));
   }
 });
 
 it("with a bridge that calls iptables by itself", { timeout: 3 * LAG_MS }, async () => {
-  await callIptablesAndFollow(0);
-  await sh(lab.node, "ip link set cni0 type bridge nf_call_iptables 1");
-  await followed("IPv4", 1);
-  expect(await everyWay("IPv4", "UDP")).toEqual(expected("IPv4", "a"));
-  expect(await everyWay("IPv6", "UDP")).toEqual(expected("IPv6", "bridge"));
-  await sh(lab.node, "ip link set cni0 type bridge nf_call_iptables 0");
+  await callIptablesAndFollow(lab.node, 0);
+  const bridge = "ip link set cni0 type bridge nf_call_iptables";
+  onTestFinished(async () => void (await sh(lab.node, `${bridge} 0`)));
+  await sh(lab.node, `${bridge} 1`);
+  await followed(lab.node, "IPv4", 1);
+  expect(await everyWay(lab, "IPv4", "UDP")).toEqual(expectedWays(lab, "IPv4", "a"));
+  expect(await everyWay(lab, "IPv6", "UDP")).toEqual(expectedWays(lab, "IPv6", "bridge"));
 });
 
 it("masqueraded, when everybody is to be", async () => {
@@ -167,7 +115,7 @@ it.for([
   [1, "kept"],
   [0, "bridge"],
 ] as const)("as explain says, with the sysctl at %i: %s", async ([value, sourceIs], context) => {
-  context.skip(!(await callIptablesAndFollow(value)), NO_SETTING);
+  context.skip(!(await callIptablesAndFollow(lab.node, value)), NO_SETTING);
   for (const { family, protocol } of KINDS) {
     const address = lab.vip("b", family, protocol);
     const to = `${family === "IPv6" ? `[${address}]` : address}:80/${protocol.toLowerCase()}`;
@@ -193,7 +141,7 @@ describe("traffic past Services", () => {
   };
 
   it("passes the rules of others as it did", async () => {
-    await callIptablesAndFollow(1);
+    await callIptablesAndFollow(lab.node, 1);
     await sh(lab.node, `nft -f - <<'END'\n${COUNTED}\nEND`);
     const direct = () => lab.seen("a", lab.address("b", "IPv4"), 8080, "UDP");
     expect(await direct()).toBe(lab.address("a", "IPv4"));
@@ -205,24 +153,59 @@ describe("traffic past Services", () => {
   });
 });
 
-it("on a bridge that is made when Portico is there already", async () => {
-  const { cluster, node } = await makeNode({ name: "node-1", pods: {}, dualStack: true });
-  const portico = new PorticoProcess(node);
-  try {
-    const clusterIP = lab.vip("b", "IPv4", "TCP");
-    const endpoints = [lab.address("b", "IPv4")];
-    const service = serviceObjects({ name: "late", clusterIP, endpoints });
-    portico.write([nodeObject("node-1", node.address), ...service]);
-    await portico.start();
+describe("on a bridge that is made when Portico is there already", () => {
+  let cluster: Cluster;
+  let node: ClusterNode;
+  let portico: PorticoProcess;
+
+  beforeAll(async () => {
+    const plan = { name: "node-1", dualStack: true, podNetwork: bridgedPods };
+    ({ cluster, node } = await makeNode(plan));
+    portico = new PorticoProcess(node);
+    const service = { name: "late", clusterIP: VIP, endpoints: bridgedAddresses("b").slice(0, 1) };
+    portico.write([nodeObject("node-1", node.address), ...serviceObjects(service)]);
+    await callIptables(node, 0);
+    // What an earlier controller left that was killed while it tried the order of hooks.
+    await sh(node, "nft add table inet portico_order; ip link add portico-passing type bridge");
+    await portico.start(["--sync-period", "1h"]);
     await portico.synced(LAG_MS);
-    await makeBridge(node);
-    const [client, server] = [await bridgedPod(node, "a"), await bridgedPod(node, "b")];
-    await server.serve({ tcp: 8080 });
-    const dialer = await client.dialer();
-    const { outcome, client: source } = await dialer.dialOnce(clusterIP, 80, { timeoutMs: LAG_MS });
-    expect([outcome, source.replace(/:.*/, "")]).toEqual(["answered", lab.address("a", "IPv4")]);
-  } finally {
-    await portico.close();
-    await cluster.close();
+  });
+
+  afterAll(async () => {
+    await portico?.close();
+    await cluster?.close();
+  });
+
+  async function seenByBackend(): Promise<string> {
+    const dialer = await node.pod("a").dialer();
+    const { outcome, client } = await dialer.dialOnce(VIP, 80, { timeoutMs: LAG_MS });
+    return outcome === "answered" ? client.replace(/:\d+$/, "") : outcome;
   }
+
+  it("has nothing left of a controller that was killed", async () => {
+    expect(await sh(node, "nft list tables; ip -o link show type bridge")).toBe(
+      "table inet portico\n",
+    );
+  });
+
+  it("follows its prefixes at once, and writes no rules for Pods' links", async () => {
+    await makeBridge(node);
+    for (const family of FAMILIES) await followed(node, family, 0);
+    await sh(node, "ip address add 10.1.7.1/24 dev cni0");
+    await followed(node, "IPv4", 0, "10\\.1\\.7\\.0/24");
+    const rules = await sh(node, "nft -a list chain inet portico hairpin");
+    const pods = [];
+    for (const name of ["a", "b"] as const) {
+      pods.push(await node.addPod(name, bridgedAddresses(name)));
+    }
+    await pods.at(-1)?.serve({ tcp: 8080 });
+    expect(await seenByBackend()).toBe("10.1.9.1");
+    // Each time that they are written they get other handles.
+    expect(await sh(node, "nft -a list chain inet portico hairpin")).toBe(rules);
+  });
+
+  it("follows the sysctl", async (context) => {
+    context.skip(!(await callIptablesAndFollow(node, 1)), NO_SETTING);
+    expect(await seenByBackend()).toBe(bridgedAddresses("a")[0]);
+  });
 });
