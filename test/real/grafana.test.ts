@@ -73,6 +73,14 @@ it("names only metrics that there are", async () => {
   }).catch(() => expect(missing).toEqual([]));
 }, 120_000);
 
+it("lists every metric of Portico's that a running node has", async () => {
+  const listed = new Set(metricsIn(read("README.md")));
+  const present = [await textOfNode(node), await textOfNode(node, "/metrics/envoy")];
+  const own = present.flatMap(typesIn).filter((name) => name.startsWith("portico_"));
+  expect(own.length).toBeGreaterThan(25);
+  expect(own.filter((name) => !listed.has(name))).toEqual([]);
+});
+
 it("is a dashboard whose panels have names, places and queries", () => {
   const dashboard = JSON.parse(read("dashboard.json")) as { panels: Panel[] };
   const panels = dashboard.panels.filter(({ type }) => type !== "row");
