@@ -168,6 +168,16 @@ it("knows NodeLocal DNSCache", () => {
   );
 });
 
+it.each([
+  [["169.254.20.10", "fd00::a"], "nft list table ip raw; nft list table ip6 raw"],
+  [["fd00::a"], "nft list table ip6 raw"],
+])("shows the rules of NodeLocal DNSCache with %s", (addresses, tables) => {
+  const links = [ETH, { ...link("nodelocaldns"), addresses }];
+  const findings = checkNode({ ...FACTS, links }, SETTINGS);
+  const shown = findings.filter(({ what }) => what.startsWith("NodeLocal")).map(({ show }) => show);
+  expect(shown).toEqual([`ip address show nodelocaldns; ${tables}`]);
+});
+
 it("knows IPVS of others", () => {
   expect(only({ virtualServers: 3 })).toMatch(/^warning somebody uses IPVS.*: 3 virtual servers$/);
   expect(found({ virtualServers: 0 })).toEqual([]);

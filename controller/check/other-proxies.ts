@@ -1,7 +1,8 @@
 // Facts → other programs on the node that serve Services, or are Portico. Pure. Which interface
 // belongs to whom is taken from their documentation.
 
-import type { NodeFacts } from "./facts.ts";
+import { familyOf } from "../model/ip.ts";
+import type { Link, NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
 import { hasKubeProxy } from "./kube-proxy.ts";
 
@@ -88,9 +89,17 @@ function nodeCacheFindings({ links = [] }: NodeFacts): Finding[] {
       what: "NodeLocal DNSCache: Portico leaves alone what it has the kernel not track",
       seen: `interface ${NODE_CACHE}, ${listed([...own.addresses])}`,
       todo: "",
-      show: `ip address show ${NODE_CACHE}; nft list table ip raw`,
+      show: `ip address show ${NODE_CACHE}; ${rawTablesOf(own)}`,
     },
   ];
+}
+
+/** The add-on has rules of the families of which it has addresses. */
+function rawTablesOf({ addresses }: Link): string {
+  const families = new Set(addresses.map(familyOf));
+  const table = { IPv4: "ip", IPv6: "ip6" };
+  const names = (["IPv4", "IPv6"] as const).filter((family) => families.has(family));
+  return names.map((family) => `nft list table ${table[family]} raw`).join("; ");
 }
 
 /** kube-proxy's and kube-router's are told with them. */
