@@ -7,6 +7,7 @@ import { TABLE } from "../capture/elements.ts";
 import { OWN_NFT } from "../capture/named-nft.ts";
 import { systemClock } from "../clock.ts";
 import { type RunOptions, runPaths } from "../config.ts";
+import { endFormerMonitors } from "../kernel-watch/former-monitors.ts";
 import { KernelWatch, type Missed } from "../kernel-watch/kernel-watch.ts";
 import type { EventMetrics } from "../observe/event-metrics.ts";
 import type { Log } from "../observe/log.ts";
@@ -67,6 +68,7 @@ export function kernelGuard(options: RunOptions, parts: KernelGuardParts): Kerne
     start: async () => {
       await earlyDemux.putOff();
       await bridges.start();
+      await endFormerMonitors();
       watch.start();
     },
     stop: () => {

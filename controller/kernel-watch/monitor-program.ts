@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../clock.ts";
+import { MONITOR_MARK } from "./former-monitors.ts";
 
 const LISTENING_CHECK_MS = 25;
 /** A program that does not listen after this long is ended, and started again later. */
@@ -138,7 +139,8 @@ class Run {
     this.#events = events;
     const { program, args, clock, onComplaint } = options;
     this.#onLine = options.reader();
-    this.#child = spawn(program, [...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, [MONITOR_MARK]: String(process.pid) };
+    this.#child = spawn(program, [...args], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#printed(text));
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-500);

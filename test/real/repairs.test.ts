@@ -2,7 +2,17 @@
 // sync period is so long that only the watch can be the reason, but where a test says otherwise.
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { OWN_NFT } from "../../controller/capture/named-nft.ts";
@@ -258,6 +268,39 @@ describe("without a watch of nftables", () => {
       expect.stringMatching(/nftables is noticed once per --sync-period only: exited with 3/),
     ]);
   }, 180_000);
+});
+
+/** Pids of the programs on the node that watch the kernel, each with its parent's. */
+async function monitors(): Promise<{ pid: string; parent: number }[]> {
+  const inside = (await node.exec("readlink", ["/proc/self/ns/net"])).stdout.trim();
+  const found: { pid: string; parent: number }[] = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const isInside = readlinkSync(`/proc/${pid}/ns/net`) === inside;
+      const watches = /^(ip|nft)\0.*monitor\0/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+      if (!isInside || !watches) continue;
+      const [, parent] = /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+      found.push({ pid, parent: Number(parent) });
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return found;
+}
+
+it("ends what a killed controller had watch the kernel, when the next one starts", async () => {
+  await portico.start(SELDOM);
+  await served();
+  await eventually("both watches", DEADLINE_MS, async () => (await monitors()).length === 2);
+  await portico.end("SIGKILL");
+  // A change in the kernel would end them: without them there is nothing to show.
+  expect((await monitors()).length).toBeGreaterThan(0);
+  await portico.start(SELDOM);
+  await served();
+  await eventually("the new controller's only", DEADLINE_MS, async () => {
+    const now = await monitors();
+    return now.length === 2 && now.every(({ parent }) => parent === portico.pid);
+  });
 });
 
 it("gives the node's new address its node ports, and takes them from one that goes", async () => {
