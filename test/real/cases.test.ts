@@ -31,7 +31,7 @@ import type { DialResult } from "../namespaces/messages.ts";
 import { type CasesLab, makeCasesLab } from "./cases-lab.ts";
 import { hasPassed, observePackets } from "./passing-packets.ts";
 import { PorticoProcess } from "./portico-fixture.ts";
-import { type Programmed, programmedFrom, readProgrammed } from "./programmed.ts";
+import { type Programmed, programmedFrom, readProgrammed, recordLines } from "./programmed.ts";
 
 /** Detection by addresses, as with NodeCIDR; this node's Pods have these. */
 const FLAGS = ["--detect-local-mode=ClusterCIDR", "--cluster-cidr=10.1.1.0/24,fd00:1:1::/64"];
@@ -51,6 +51,9 @@ class RealRunner implements CaseRunner {
   readonly #cluster = new ViewedCluster();
   readonly #target = new TargetTable();
   #capture = EMPTY_CAPTURE_SET;
+  #expected: Programmed = [];
+  /** What the table had of earlier steps: it forgets two seconds after the kernel. */
+  readonly #former = new Set<string>();
   /** What becomes of connections without Portico, of those that it is to leave alone. */
   readonly #without = new Map<string, string>();
   /** Source ports of the connections that are looked for; the kernel chooses others above. */
@@ -81,14 +84,22 @@ class RealRunner implements CaseRunner {
     const { upserted, removed, capture } = this.#cluster.apply(objects);
     this.#capture = capture;
     this.#target.apply(upserted, removed);
-    const expected = programmedFrom(this.#target.entries, capture);
-    let present: Programmed = [];
+    for (const line of recordLines(this.#expected)) this.#former.add(line);
+    this.#expected = programmedFrom(this.#target.entries, capture);
+    const wanted = new Set(this.#expected);
     this.#portico.write(objects);
+    await this.#programmed((line) => wanted.has(line) || !this.#former.has(line));
+  }
+
+  /** Waits for the data plane to have what it should, and nothing more of what `counts`. */
+  async #programmed(counts: (line: string) => boolean): Promise<void> {
+    let present: Programmed = [];
     await eventually("the data plane as the objects say", 5_000, async () => {
-      present = await readProgrammed(this.#table, this.#lab.node);
-      return isDeepStrictEqual(present, expected);
+      present = (await readProgrammed(this.#table, this.#lab.node)).filter(counts);
+      return isDeepStrictEqual(present, this.#expected);
     }).catch((error) => {
-      expect(present, `${error.message}\n${this.#portico.log.slice(-2_000)}`).toEqual(expected);
+      const title = `${error.message}\n${this.#portico.log.slice(-2_000)}`;
+      expect(present, title).toEqual(this.#expected);
     });
   }
 
@@ -131,9 +142,14 @@ class RealRunner implements CaseRunner {
   }
 
   async close(): Promise<void> {
-    this.#table.close();
-    await this.#portico.close();
-    await this.#lab.cluster.close();
+    try {
+      // By now the table has forgotten all that it was to forget.
+      if (this.#expected.length > 0) await this.#programmed(() => true);
+    } finally {
+      this.#table.close();
+      await this.#portico.close();
+      await this.#lab.cluster.close();
+    }
   }
 
   /** One connection, and whether its first packet passed the node. */

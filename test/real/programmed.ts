@@ -37,6 +37,11 @@ export function programmedFrom(table: Table, capture: CaptureSet): Programmed {
   ].sort();
 }
 
+/** Those of the table: the kernel's begin with the name of a set. */
+export function recordLines(programmed: Programmed): string[] {
+  return programmed.filter((line) => !/^\w+_v[46] /.test(line));
+}
+
 /** Those of UDP have addresses of their own, which are udp.ts's to test. */
 export async function readProgrammed(table: TableClient, node: Namespace): Promise<Programmed> {
   const list = ["-j", "list", "table", "inet", "portico"];
