@@ -90,6 +90,16 @@ group("intended differences of UDP", () => {
     expect(ask("spread", [service()], ["refused"], ["timeout"])).toBe("different");
   });
 
+  it("a host process may answer through Portico alone, when it sees its node", () => {
+    const [one, other] = ["node-1:8080 sees node-1", "node-2:8080 sees node-1"];
+    expect(ask("spread", alive, [other, "timeout"], [one, other])).toBe("host-network-answer");
+    expect(ask("spread", alive, ["timeout"], [one])).toBe("host-network-answer");
+    expect(ask("spread", alive, [one, other], ["timeout", other])).toBe("different");
+    expect(ask("spread", alive, [one, "timeout"], [one, other])).toBe("different");
+    expect(ask("spread", alive, ["timeout"], ["node-1:8080 sees client-1"])).toBe("different");
+    expect(ask("spread", alive, ["timeout"], answered)).toBe("different");
+  });
+
   it("a flow may end with its Service or its last endpoint, and not before", () => {
     expect(ask("flow", [service(), slice([])], answered, ["refused"])).toBe("udp-flow-ends");
     expect(ask("flow", [slice(["pod-a"])], answered, ["timeout"])).toBe("udp-flow-ends");

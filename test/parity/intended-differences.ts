@@ -48,6 +48,17 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     },
   },
   {
+    id: "host-network-answer",
+    reason:
+      "The same over UDP, by a Pod on a bridge: the server sees the Pod, and one that does not " +
+      "choose its answer's source answers from the bridge's address, so through kube-proxy the " +
+      "Pod gets no answer; Portico asks from the node's address, and passes the answer on.",
+    explains: ({ probe, kubeProxy, portico }) => {
+      const lost = portico.map((text) => text.replace(/^(node-\d):\d+ sees \1$/, "timeout"));
+      return isUDP(probe) && isSame(distinct(lost), kubeProxy) && !isSame(portico, kubeProxy);
+    },
+  },
+  {
     id: "bypassing-reply",
     reason:
       "A Pod that dials another node's node port with externalTrafficPolicy Local: both keep its " +
