@@ -147,7 +147,7 @@ it("goes on where it was after it was killed, whatever happened meanwhile", asyn
   await untilAnsweredBy(["web-2"], address);
 });
 
-it("lets the API server be gone for a minute under traffic, and applies what changed", async () => {
+it("lets the API server be gone under traffic, and applies what changed", async () => {
   const ports = [{ name: "http", port: 80 }];
   const { spec } = await objects.createService({ name: "manual", spec: { ports } });
   const address = spec?.clusterIP ?? "";
@@ -156,7 +156,8 @@ it("lets the API server be gone for a minute under traffic, and applies what cha
   await untilAnsweredBy(["web-1"], address);
   const load = await client.load(address, 80, 2);
   await plane.stopApiServer();
-  await new Promise((resolve) => setTimeout(resolve, 60_000));
+  // After 16 s every watch waits as long between two tries as it ever does.
+  await new Promise((resolve) => setTimeout(resolve, 30_000));
   const { watches } = await portico.status();
   for (const { kind, error } of notEmpty(watches, "watches")) expect(error, kind).not.toBe("");
   await plane.startApiServer();
