@@ -3,6 +3,7 @@
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
+import type { BridgeCapture } from "./capture/bridge-plan.ts";
 import type { ProxyConfiguration } from "./config-file.ts";
 import { parseCIDR } from "./model/ip.ts";
 import type { PageAddress } from "./page/page-address.ts";
@@ -41,6 +42,9 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   capturePorts: CapturePorts;
   /** Of an Envoy that takes the place of another. */
   secondCapturePorts: CapturePorts;
+  bridgeCapture: BridgeCapture;
+  /** Of the listeners for what NAT redirects: of the first Envoy, and of the second. */
+  redirectPorts: readonly [CapturePorts, CapturePorts];
   /** Of the packet mark and of the connection mark: 0 to 31. */
   markBit: number;
   routeTable: number;
@@ -133,6 +137,16 @@ export function capturePortsFromText(text: string): CapturePorts {
   }
   const [keep = 0, masquerade = 0, local = 0] = parts.map(integerBetween(1, 65_535));
   return { keep, masquerade, local };
+}
+
+/** "15405,…,15417": six ports, the first Envoy's and the second's, each as capturePortsFromText. */
+export function redirectPortsFromText(text: string): readonly [CapturePorts, CapturePorts] {
+  const parts = text.split(",");
+  if (parts.length !== 6 || new Set(parts).size !== 6) {
+    throw new InvalidArgumentError("Give six different ports, such as 15405,15406,15407,15415,…");
+  }
+  const of = (from: number) => capturePortsFromText(parts.slice(from, from + 3).join(","));
+  return [of(0), of(3)];
 }
 
 /** "5ms", "1s", "1m30s", as Kubernetes writes durations → milliseconds. */

@@ -30,25 +30,27 @@ const IPV6 = { bridge: "cni0", cidr: "fd00:9::/64" };
 
 describe("networks that no IP hook sees", () => {
   it.each([
-    ["without br_netfilter, all", undefined, {}, [IPV4, IPV6]],
-    ["with both sysctls, none", { IPv4: true, IPv6: true }, {}, []],
-    ["with neither, all", { IPv4: false, IPv6: false }, {}, [IPV4, IPV6]],
-    ["those of the family whose sysctl is 0", { IPv4: true, IPv6: false }, {}, [IPV6]],
+    ["without br_netfilter, all", undefined, {}, [IPV4, IPV6], []],
+    ["with both sysctls, none", { IPv4: true, IPv6: true }, {}, [], ["IPv4", "IPv6"]],
+    ["with neither, all", { IPv4: false, IPv6: false }, {}, [IPV4, IPV6], []],
+    ["those of the family whose sysctl is 0", { IPv4: true, IPv6: false }, {}, [IPV6], ["IPv4"]],
     [
       "not those of a bridge that has a setting of its own",
       { IPv4: false, IPv6: false },
       { nf_call_ip6tables: 1 } as const,
       [IPV4],
+      ["IPv6"],
     ],
-  ])("%s", (_, calls, own, unseen) => {
+  ])("%s; the other families have bridges that call", (_, calls, own, unseen, calling) => {
     const hasNetfilter = calls !== undefined;
-    expect(bridgeFactsFrom(calls, printed(own))).toEqual({ hasNetfilter, unseen });
+    expect(bridgeFactsFrom(calls, printed(own))).toEqual({ hasNetfilter, calling, unseen });
   });
 
   it("are none where there is no bridge", () => {
     for (const nothing of ["", "[]\n", "[{},{}]"]) {
       expect(bridgesIn(nothing)).toEqual([]);
-      expect(bridgeFactsFrom(undefined, nothing)).toEqual({ hasNetfilter: false, unseen: [] });
+      const facts = { hasNetfilter: false, calling: [], unseen: [] };
+      expect(bridgeFactsFrom(undefined, nothing)).toEqual(facts);
     }
     expect(bridgesIn(printed())).toEqual(["cni0"]);
   });

@@ -16,6 +16,8 @@ const CALLS = {
   IPv6: { setting: "bridge-nf-call-ip6tables", own: "nf_call_ip6tables" },
 } as const;
 
+const FAMILIES: readonly IPFamily[] = ["IPv4", "IPv6"];
+
 /** The sysctls' names, as operators write them. */
 export const CALL_SYSCTLS: Readonly<Record<IPFamily, string>> = {
   IPv4: `net.bridge.${CALLS.IPv4.setting}`,
@@ -72,22 +74,30 @@ export function bridgesIn(printed: string): string[] {
 }
 
 export function bridgeFactsFrom(calls: BridgeCalls, printed: string): BridgeFacts {
+  const bridges = parsed(printed);
+  const isCalling = (family: IPFamily) =>
+    calls?.[family] || (calls !== undefined && bridges.some((each) => callsItself(each, family)));
   return {
     hasNetfilter: calls !== undefined,
-    unseen: parsed(printed).flatMap((bridge) => unseenOf(bridge, calls)),
+    calling: FAMILIES.filter(isCalling),
+    unseen: bridges.flatMap((bridge) => unseenOf(bridge, calls)),
   };
 }
 
+/** Whatever the sysctl says. */
+function callsItself({ linkinfo }: PrintedBridge, family: IPFamily): boolean {
+  return linkinfo?.info_data?.[CALLS[family].own] === 1;
+}
+
 function unseenOf(bridge: PrintedBridge, calls: BridgeCalls): BridgedNetwork[] {
-  const { ifname = "", linkinfo, addr_info: addresses = [] } = bridge;
+  const { ifname = "", addr_info: addresses = [] } = bridge;
   const cidrs = addresses
     .filter(({ scope }) => scope === "global")
     .map(({ local, prefixlen }) => parseCIDR(`${local}/${prefixlen}`))
     .filter((cidr) => cidr !== undefined);
   const isSeen = (cidr: string) => {
     const family = familyOf(cidr);
-    const isOwn = linkinfo?.info_data?.[CALLS[family].own] === 1;
-    return calls !== undefined && (calls[family] || isOwn);
+    return calls !== undefined && (calls[family] || callsItself(bridge, family));
   };
   return [...new Set(cidrs)].sort().flatMap((cidr) => {
     return isSeen(cidr) ? [] : [{ bridge: ifname, cidr }];

@@ -17,9 +17,13 @@
 //     client's address back; and turned back in the input hook, before a socket is looked for
 //     (return_home). Both rules ask the same, so what is turned over is always turned back.
 //
+// bridge-redirect.ts is what takes the place of the first where the kernel's order is another.
+//
 // Where a bridge does not call iptables, no IP hook sees that answer. Envoy then asks from the
 // node's address what stays on one bridge.
 
+import type { IPFamily } from "../model/types.ts";
+import { redirectChains } from "./bridge-redirect.ts";
 import { type Family, familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 import type { Chains } from "./udp.ts";
@@ -28,6 +32,8 @@ import type { Chains } from "./udp.ts";
 export interface BridgeFacts {
   /** Whether br_netfilter is there, so that any bridge may call iptables. */
   hasNetfilter: boolean;
+  /** Families whose packets some bridge may show to iptables. */
+  calling: readonly IPFamily[];
   /** Networks whose hosts reach each other past the IP hooks. */
   unseen: readonly BridgedNetwork[];
 }
@@ -55,22 +61,7 @@ export function bridgeChains(options: CaptureOptions): Chains {
   const isBridged = 'meta iifkind "bridge"';
   const isAnswer = `ct direction reply ct mark and ${bit} == ${bit} ${isBridged}`;
   return [
-    [
-      "look_again",
-      [
-        `type filter hook prerouting priority ${FIRST}; policy accept;`,
-        `meta mark and ${bit} == ${bit} meta l4proto tcp ct direction original ${isBridged} ` +
-          "goto captured_before",
-      ],
-    ],
-    [
-      "captured_before",
-      [
-        "tcp flags & (fin | syn | rst | ack) == syn goto from_frontend",
-        "socket transparent 1 socket wildcard 0 accept",
-        "goto from_frontend",
-      ],
-    ],
+    ...(options.redirectPorts ? redirectChains(options) : secondLook(bit, isBridged)),
     [
       "turn_over",
       familiesOf(options.families).map(
@@ -89,6 +80,27 @@ export function bridgeChains(options: CaptureOptions): Chains {
       [
         `type filter hook input priority ${FIRST_IN_INPUT}; policy accept;`,
         `${isAnswer} goto turn_over`,
+      ],
+    ],
+  ];
+}
+
+function secondLook(bit: string, isBridged: string): Chains {
+  return [
+    [
+      "look_again",
+      [
+        `type filter hook prerouting priority ${FIRST}; policy accept;`,
+        `meta mark and ${bit} == ${bit} meta l4proto tcp ct direction original ${isBridged} ` +
+          "goto captured_before",
+      ],
+    ],
+    [
+      "captured_before",
+      [
+        "tcp flags & (fin | syn | rst | ack) == syn goto from_frontend",
+        "socket transparent 1 socket wildcard 0 accept",
+        "goto from_frontend",
       ],
     ],
   ];

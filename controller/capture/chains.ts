@@ -3,10 +3,11 @@
 
 import type { UdpListenerKind, Verdict } from "../node/types.ts";
 import { bridgeChains, masqueradeUnseen } from "./bridge.ts";
+import { toRedirect } from "./bridge-redirect.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
-import { AFTER_FILTERS, IS_TRANSLATED, untranslated } from "./other-proxies.ts";
+import { AFTER_FILTERS, IS_TRANSLATED, translated, untranslated } from "./other-proxies.ts";
 import { captured, isOfOthers, OTHERS, toOthers } from "./others.ts";
 import { errorsAboutAnswers, learntPathMTU } from "./path-mtu.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
@@ -48,7 +49,8 @@ function handOver(kind: UdpListenerKind, port: number, options: CaptureOptions):
     // nft 1.0.6 wants the protocol in the same rule when the chain is reached through a map.
     return `meta l4proto tcp tproxy ${header} to ${loopback}:${port} ${mark} accept`;
   });
-  return chain(`to_${kind}`, [captured(options), ...tproxies, toUdpListener(kind), "drop"]);
+  const rest = [captured(options), ...tproxies, toUdpListener(kind), "drop"];
+  return chain(`to_${kind}`, [...toRedirect(kind, options), ...rest]);
 }
 
 /** Where the elements of the map of frontends lead, by their verdict. */
@@ -103,12 +105,13 @@ function hooks(options: CaptureOptions): string[] {
   return [
     ...chain("from_frontend", fromFrontend(options)),
     ...chain("others", OTHERS),
+    ...chain("translated", translated(options)),
     ...chain("capture", [
       "type filter hook prerouting priority mangle; policy accept;",
       UNTRACKED,
       `ct direction reply ${isOurs(options)} goto deliver`,
       "ct direction reply accept",
-      `${IS_TRANSLATED} accept`,
+      `${IS_TRANSLATED} goto translated`,
       `${IS_SYN} goto from_frontend`,
       "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver_captured",
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
@@ -258,8 +261,10 @@ function frontendOf(header: Family["header"]): string {
 }
 
 function capturePorts(options: CaptureOptions): string {
-  const { keepPort, masqueradePort, localPort, otherCapturePorts } = options;
-  return `{ ${[keepPort, masqueradePort, localPort, ...otherCapturePorts].join(", ")} }`;
+  const { keepPort, masqueradePort, localPort, redirectPorts, otherCapturePorts } = options;
+  const redirected = redirectPorts ? Object.values(redirectPorts) : [];
+  const own = [keepPort, masqueradePort, localPort, ...redirected];
+  return `{ ${[...own, ...otherCapturePorts].join(", ")} }`;
 }
 
 /** A connection of Envoy's with somebody else's address as its source, or one that it answers. */

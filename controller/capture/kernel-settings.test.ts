@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { bridgeProblems, capturedFamilies, kernelSettingProblems } from "./kernel-settings.ts";
+import { capturedFamilies, kernelSettingProblems } from "./kernel-settings.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -39,16 +39,4 @@ it("captures IPv6 where the kernel has it on lo", () => {
   expect(capturedFamilies(file)).toEqual(["IPv4"]);
   writeFileSync(file, "0\n");
   expect(capturedFamilies(file)).toEqual(["IPv4", "IPv6"]);
-});
-
-it("names the settings of bridges that do not go with another order of hooks", async () => {
-  const problems = (IPv4: boolean, IPv6: boolean, order: "latest-first" | "oldest-first") =>
-    bridgeProblems({ IPv4, IPv6 }, async () => order);
-  expect(await problems(true, true, "latest-first")).toEqual([]);
-  expect(await problems(false, false, "oldest-first")).toEqual([]);
-  const both = "net.bridge.bridge-nf-call-iptables and net.bridge.bridge-nf-call-ip6tables is 1, ";
-  expect(await problems(true, true, "oldest-first")).toEqual([expect.stringContaining(both)]);
-  const one = /^net\.bridge\.bridge-nf-call-ip6tables is 1, .*; set it to 0$/;
-  expect(await problems(false, true, "oldest-first")).toEqual([expect.stringMatching(one)]);
-  expect(await bridgeProblems(undefined)).toEqual([]);
 });

@@ -8,9 +8,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { IPFamily } from "../model/types.ts";
 import { unlessShort } from "../shortage.ts";
-import { type BridgeCalls, CALL_SYSCTLS } from "./bridge-facts.ts";
-import { type HookOrder, hookOrder } from "./hook-order.ts";
-import { runProgram } from "./program.ts";
 
 const DISABLE_IPV6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
 const CONF = "/proc/sys/net/ipv4/conf";
@@ -34,23 +31,6 @@ export async function kernelSettingProblems(directory = CONF): Promise<string[]>
     return [`${setting} is 1: Services do not answer to packets from ${whom}; set it to 0`];
   });
   return (await Promise.all(problems)).flat();
-}
-
-/**
- * What keeps Pods on bridges from Services, where bridges call iptables. Asked again when they
- * begin to (daemon/bridge-watch.ts).
- */
-export async function bridgeProblems(
-  calls: BridgeCalls,
-  order: () => Promise<HookOrder | undefined> = () => hookOrder(runProgram),
-): Promise<string[]> {
-  const names = (["IPv4", "IPv6"] as const).filter((family) => calls?.[family]);
-  if (names.length === 0 || (await order()) !== "oldest-first") return [];
-  const settings = names.map((family) => CALL_SYSCTLS[family]).join(" and ");
-  return [
-    `${settings} is 1, and this kernel calls hooks of one priority in another order than Portico ` +
-      "needs for that: Services over TCP do not answer to Pods on a bridge; set it to 0",
-  ];
 }
 
 /** Without IPv6 in the kernel, or with it disabled on lo, no packet can be routed to the node. */

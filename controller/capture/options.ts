@@ -2,6 +2,7 @@
 // the node uses them too.
 
 import type { IPFamily } from "../model/types.ts";
+import type { UdpListenerKind } from "../node/types.ts";
 import type { BridgeFacts } from "./bridge.ts";
 import type { LocalDetector } from "./local-detector.ts";
 
@@ -30,6 +31,11 @@ export interface CaptureOptions {
   masqueradePort: number;
   /** For connections that go to local backends only, and keep their source address. */
   localPort: number;
+  /**
+   * Where NAT leads TCP connections of Pods on bridges that call iptables (bridge-redirect.ts);
+   * undefined where the kernel's order of hooks is relied on, and tproxy does.
+   */
+  redirectPorts: Readonly<Record<UdpListenerKind, number>> | undefined;
   /** Capture ports of another Envoy on this node, which nobody dials directly either. */
   otherCapturePorts: readonly number[];
   /** Where all of Envoy's UDP listeners are, each at an address of its own. */
@@ -53,11 +59,12 @@ export const DEFAULT_CAPTURE_OPTIONS: CaptureOptions = {
   keepPort: 15401,
   masqueradePort: 15402,
   localPort: 15403,
+  redirectPorts: undefined,
   otherCapturePorts: [],
   udpPort: 15404,
   localPorts: { first: 32768, last: 60999 },
   masqueradeAll: false,
   localDetector: { kind: "none" },
   families: ["IPv4", "IPv6"],
-  bridges: { hasNetfilter: true, unseen: [] },
+  bridges: { hasNetfilter: true, calling: ["IPv4", "IPv6"], unseen: [] },
 };

@@ -15,6 +15,7 @@
 // Connections that kube-proxy has begun live on, with or without it: the kernel goes on translating
 // them as long as anybody has a chain of type nat.
 
+import { redirected } from "./bridge-redirect.ts";
 import { familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 
@@ -23,6 +24,12 @@ export const AFTER_FILTERS = 10;
 
 /** For the capture chain: of a connection that somebody translates. */
 export const IS_TRANSLATED = "ct status dnat";
+
+/** Of these, what goes to Envoy: connections that bridge-redirect.ts has led there. */
+export function translated({ envoyMarkBit }: CaptureOptions): string[] {
+  const bit = `0x${envoyMarkBit.toString(16)}`;
+  return [`ct mark and ${bit} == ${bit} goto deliver`, "accept"];
+}
 
 /**
  * The first who translates a connection is the only one. This translates to what was dialled, as
@@ -33,6 +40,7 @@ export function untranslated(options: CaptureOptions): string[] {
   const isCaptured = `meta mark and ${bit} == ${bit}`;
   return [
     "type nat hook prerouting priority dstnat - 1; policy accept;",
+    ...redirected(options),
     ...familiesOf(options.families).map(
       ({ header }) => `${isCaptured} dnat ${header} to ct original ${header} daddr`,
     ),

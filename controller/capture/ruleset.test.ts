@@ -56,7 +56,7 @@ describe("the whole table", () => {
     const text = (hasNetfilter: boolean, families: CaptureOptions["families"]) =>
       rulesetFrom(EMPTY, {
         ...DEFAULT_CAPTURE_OPTIONS,
-        ...{ families, bridges: { hasNetfilter, unseen } },
+        ...{ families, bridges: { hasNetfilter, calling: [], unseen } },
       });
     const both = text(true, ["IPv4", "IPv6"]);
     expect(both.match(/oifname "cni0" ip6? saddr \S+ ip6? daddr \S+ masquerade/g)).toEqual([
@@ -67,6 +67,21 @@ describe("the whole table", () => {
     const one = text(false, ["IPv4"]);
     expect(one.match(/oifname "cni0"/g)).toHaveLength(1);
     expect(one).not.toMatch(/look_again|detour|return_home|iifkind/);
+  });
+
+  it("redirects TCP of Pods on bridges where the order of hooks is not relied on", async () => {
+    const redirectPorts = { keep: 15405, masquerade: 15406, local: 15407 };
+    const options = { ...DEFAULT_CAPTURE_OPTIONS, redirectPorts };
+    const text = (calling: CaptureOptions["families"]) =>
+      rulesetFrom(EMPTY, { ...options, bridges: { ...options.bridges, calling } });
+    const both = text(["IPv4", "IPv6"]);
+    const usual = new Set(rulesetFrom(EMPTY, DEFAULT_CAPTURE_OPTIONS).split("\n"));
+    const own = both.split("\n").filter((line) => !usual.has(line));
+    await expect(`${own.join("\n")}\n`).toMatchFileSnapshot("golden/redirect.nft");
+    expect(both).not.toContain("look_again");
+    expect(both).toContain("chain detour");
+    expect(text(["IPv6"]).match(/meta iifkind "bridge" meta nfproto ipv6 tcp/g)).toHaveLength(4);
+    expect(text([])).not.toMatch(/goto redirect/);
   });
 
   it("has no empty element lists, which nft does not take", async () => {

@@ -2,46 +2,7 @@ import { describe, expect, it } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
 import { checkNode } from "./check-node.ts";
 import type { Chain, CheckSettings, Link, NodeFacts, Rule } from "./facts.ts";
-
-const SETTINGS: CheckSettings = {
-  markBit: 0x1000,
-  envoyMarkBit: 0x40,
-  routeTable: 4100,
-  rulePriority: 1,
-  zone: 4100,
-  capturePorts: [15401, 15402, 15403],
-  udpPort: 15404,
-  healthzPort: 10256,
-  metricsPort: 10249,
-  serviceCIDRs: ["10.96.0.0/16"],
-  clusterCIDRs: ["10.1.0.0/16"],
-  masqueradeAll: false,
-};
-const NFT = { version: "1.0.6", tables: [], chains: [], marks: [], zones: [] };
-const ETH: Link = { name: "eth0", kind: "", master: undefined, addresses: ["192.0.2.1"] };
-/** A node on which nothing is in the way. */
-const FACTS: NodeFacts = {
-  nft: NFT,
-  missingFeatures: [],
-  xtables: [":KUBE-KUBELET-CANARY - [0:0]", "-A PREROUTING -j MARK --set-xmark 0x8000/0x8000"],
-  links: [ETH],
-  unseenNetworks: [],
-  hookOrder: undefined,
-  routes: [],
-  rules: [],
-  listeners: [],
-  processes: ["kubelet"],
-  proxyMode: undefined,
-  virtualServers: -1,
-  sysctls: new Map([
-    ["net.ipv4.ip_forward", "1"],
-    ["net.ipv4.ip_local_port_range", "32768\t60999"],
-  ]),
-  descriptors: 1_048_576,
-  porticoRuns: false,
-  families: ["IPv4", "IPv6"],
-  pinned: [],
-};
+import { ETH, FACTS, NFT, SETTINGS } from "./sound-node.ts";
 
 /** "level what: seen" of all that is not ok. */
 function found(facts: Partial<NodeFacts>, settings: Partial<CheckSettings> = {}): string[] {
@@ -311,6 +272,8 @@ describe("ports", () => {
     expect(only(listens(15404, "0.0.0.0", "UDP"))).toMatch(/^blocker the port of Envoy's UDP/);
     expect(found(listens(15404, "192.0.2.1", "UDP"))).toEqual([]);
     expect(found(listens(15402), { capturePorts: [1, 2, 3] })).toEqual([]);
+    expect(found(listens(15405))).toEqual([]);
+    expect(only(listens(15405), { bridgeCapture: "redirect" })).toMatch(/^blocker a port that /);
   });
 
   it("of health and metrics may be kube-proxy's for a while", () => {
@@ -363,9 +326,14 @@ describe("settings", () => {
     });
 
     it("a kernel with another order of hooks, where that matters", () => {
-      const hookOrder = "oldest-first" as const;
-      expect(only({ links, hookOrder })).toMatch(/^blocker Pods are on a bridge that calls /);
-      expect(only({ links, hookOrder, unseenNetworks })).toMatch(/^note /);
+      const hookOrder = "oldest-first";
+      const byNAT = /^note TCP connections of Pods .* by NAT/;
+      expect(only({ links, hookOrder })).toMatch(byNAT);
+      expect(only({ links, hookOrder, unseenNetworks })).toMatch(/^note Pods are on a bridge/);
+      const bridgeCapture = "order";
+      expect(only({ links, hookOrder }, { bridgeCapture })).toMatch(/^blocker Pods are on a br/);
+      expect(found({ links }, { bridgeCapture })).toEqual([]);
+      expect(only({ links }, { bridgeCapture: "redirect" })).toMatch(byNAT);
     });
   });
 });

@@ -2,6 +2,7 @@
 // read-node.ts; judged by the other files of this room, which are pure.
 
 import type { BridgedNetwork } from "../capture/bridge.ts";
+import type { BridgeCapture } from "../capture/bridge-plan.ts";
 import type { HookOrder } from "../capture/hook-order.ts";
 import type { IPFamily } from "../model/types.ts";
 
@@ -122,6 +123,9 @@ export interface CheckSettings {
   rulePriority: number;
   zone: number;
   capturePorts: readonly number[];
+  bridgeCapture: BridgeCapture;
+  /** Used where TCP connections of Pods on bridges come by NAT. */
+  redirectPorts: readonly number[];
   udpPort: number;
   /** Undefined: Portico is told not to listen. */
   healthzPort: number | undefined;

@@ -5,6 +5,7 @@ import { cidrContains } from "../model/ip.ts";
 import { UDP_LISTENER_CIDRS } from "../xds/udp-address-book.ts";
 import type { CheckSettings, Listener, NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
+import { redirectsBridges } from "./node-settings.ts";
 
 const WILDCARDS = ["0.0.0.0", "::"];
 
@@ -16,17 +17,25 @@ export function portFindings(facts: NodeFacts, settings: CheckSettings): Finding
     ...serverFindings(facts, settings),
   ];
   if (findings.length > 0) return findings;
-  const { capturePorts, udpPort, healthzPort, metricsPort } = settings;
-  const ports = [...capturePorts, udpPort, healthzPort, metricsPort];
+  const { udpPort, healthzPort, metricsPort } = settings;
+  const ports = [...envoyPorts(facts, settings), udpPort, healthzPort, metricsPort];
   const seen = listed(ports.filter((port) => port !== undefined).map(String), 9);
   const what = hasEnvoy ? "the ports are Portico's own" : "the ports that Portico needs are free";
   return [{ level: "ok", what, seen, todo: "", show: "ss -ltun" }];
 }
 
-function captureFindings({ listeners }: NodeFacts, settings: CheckSettings): Finding[] {
-  const { capturePorts, udpPort } = settings;
+/** Of TCP. */
+function envoyPorts(facts: NodeFacts, settings: CheckSettings): readonly number[] {
+  const { capturePorts, redirectPorts } = settings;
+  return redirectsBridges(facts, settings) ? [...capturePorts, ...redirectPorts] : capturePorts;
+}
+
+function captureFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
+  const { listeners } = facts;
+  const { udpPort } = settings;
+  const ports = envoyPorts(facts, settings);
   const taken = listeners.filter(
-    ({ protocol, port }) => protocol === "TCP" && capturePorts.includes(port),
+    ({ protocol, port }) => protocol === "TCP" && ports.includes(port),
   );
   const takenUDP = listeners.filter(
     ({ protocol, port, address }) =>
@@ -37,7 +46,8 @@ function captureFindings({ listeners }: NodeFacts, settings: CheckSettings): Fin
   );
   return [
     ...taken.map((listener): Finding => {
-      const todo = "stop that program, or give portico run other --capture-ports";
+      const flag = settings.capturePorts.includes(listener.port) ? "capture" : "redirect";
+      const todo = `stop that program, or give portico run other --${flag}-ports`;
       return takenPort("a port that Envoy would capture with is taken", listener, "blocker", todo);
     }),
     ...takenUDP.map((listener): Finding => {

@@ -15,13 +15,14 @@ import { accessFromFile } from "../kubeconfig/load.ts";
 import { serviceCIDRFromObject } from "../model/from-service-cidr.ts";
 import { KubernetesApi } from "../watch/kubernetes-api.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import type { BridgeFlags } from "./bridge-options.ts";
 import { proxyConfigurationFromFlags } from "./proxy-options.ts";
 import { addKernelOptions } from "./run.ts";
 
 const HAS_BLOCKER = 2;
 const PATIENCE_MS = 10_000;
 
-interface Flags {
+interface Flags extends BridgeFlags {
   config?: string;
   kubeconfig?: string;
   serviceCidr?: string[];
@@ -85,6 +86,8 @@ function settingsFrom(flags: Flags, configuration: ProxyConfiguration): CheckSet
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
     zone: UPSTREAM_ZONE_NUMBER,
+    bridgeCapture: flags.bridgeCapture,
+    redirectPorts: flags.redirectPorts.flatMap((ports) => Object.values<number>({ ...ports })),
     capturePorts: [flags.capturePorts, flags.secondCapturePorts].flatMap(Object.values),
     udpPort: DEFAULT_CAPTURE_OPTIONS.udpPort,
     healthzPort: healthzBindAddress?.port,

@@ -26,6 +26,7 @@ import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
 import { type PageAddress, pageAddressFromText } from "../page/page-address.ts";
 import type { CapturePorts } from "../xds/resources.ts";
+import { addBridgeOptions, type BridgeFlags } from "./bridge-options.ts";
 import {
   addConnectionOptions,
   type ConnectionFlags,
@@ -34,7 +35,7 @@ import {
 import { addFlowLogOptions, type FlowLogFlags, flowLogFromFlags } from "./flow-log-options.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
-interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags {
+interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags, BridgeFlags {
   writeConfigTo?: string;
   kubeconfig?: string;
   manifests?: string;
@@ -97,12 +98,22 @@ async function run(flags: Flags, command: Command): Promise<void> {
 
 function refuseContradictions(options: RunOptions): void {
   refusePeriods(options);
-  const ports = [options.capturePorts, options.secondCapturePorts].flatMap(Object.values);
-  const twice = ports.find((port, index) => ports.indexOf(port) < index);
-  if (twice === undefined) return;
-  throw new Error(
-    `port ${twice} is one of --capture-ports and of --second-capture-ports; give three others`,
-  );
+  const { capturePorts, secondCapturePorts, redirectPorts } = options;
+  const flags: [string, CapturePorts][] = [
+    ["--capture-ports", capturePorts],
+    ["--second-capture-ports", secondCapturePorts],
+    ...redirectPorts.map((ports): [string, CapturePorts] => ["--redirect-ports", ports]),
+  ];
+  const flagOf = new Map<number, string>();
+  for (const [flag, ports] of flags) {
+    for (const port of Object.values(ports) as number[]) {
+      const other = flagOf.get(port);
+      if (other !== undefined) {
+        throw new Error(`port ${port} is one of ${other} and of ${flag}; give three others`);
+      }
+      flagOf.set(port, flag);
+    }
+  }
 }
 
 /** As kube-proxy, which refuses the same of its file; a flag may contradict a file, too. */
@@ -212,6 +223,7 @@ export function addKernelOptions(command: Command): void {
       4100,
     )
     .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 1);
+  addBridgeOptions(command);
 }
 
 function addSyncOptions(command: Command): void {
@@ -293,6 +305,8 @@ function optionsFromFlags(
     envoyHungAfterMs: flags.envoyHungAfter,
     capturePorts: flags.capturePorts,
     secondCapturePorts: flags.secondCapturePorts,
+    bridgeCapture: flags.bridgeCapture,
+    redirectPorts: flags.redirectPorts,
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,

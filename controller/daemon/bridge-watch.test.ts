@@ -17,7 +17,7 @@ let changes: number;
 let reported: string[][];
 
 function facts(...unseen: Bridges["facts"]["unseen"]): Bridges["facts"] {
-  return { hasNetfilter: true, unseen };
+  return { hasNetfilter: true, calling: [], unseen };
 }
 
 beforeEach(async () => {
@@ -40,8 +40,8 @@ beforeEach(async () => {
       if (present instanceof Error) throw present;
       return present;
     },
-    problemsOf: async (calls) => (calls?.IPv4 ? ["in the way"] : []),
-    report: (problems) => void reported.push(problems),
+    planFor: async (calls) => ({ redirects: false, problems: calls?.IPv4 ? ["in the way"] : [] }),
+    planned: ({ problems }) => void reported.push(problems),
     changed: () => {
       changes += 1;
     },

@@ -4,8 +4,13 @@
 //
 // Each Pod's link that comes or goes is a reason to look, which takes one run of `ip`, and no more.
 
-import { type Bridges, CALL_FILES, readBridges } from "../capture/bridge-facts.ts";
-import { bridgeProblems } from "../capture/kernel-settings.ts";
+import {
+  type BridgeCalls,
+  type Bridges,
+  CALL_FILES,
+  readBridges,
+} from "../capture/bridge-facts.ts";
+import type { BridgePlan } from "../capture/bridge-plan.ts";
 import { runProgram } from "../capture/program.ts";
 import type { Clock } from "../clock.ts";
 import type { KernelWatch } from "../kernel-watch/kernel-watch.ts";
@@ -22,10 +27,11 @@ interface BridgeWatchParts {
   clock: Clock;
   /** The rules are to be written again. */
   changed: () => void;
-  /** Gets what is in the way by now; empty when nothing is. */
-  report: (problems: string[]) => void;
+  /** What is best for bridges that call iptables so. */
+  planFor: (calls: BridgeCalls) => Promise<BridgePlan>;
+  /** Gets that, whenever it was asked for. */
+  planned: (plan: BridgePlan) => void;
   read?: () => Promise<Bridges>;
-  problemsOf?: typeof bridgeProblems;
 }
 
 type Known = Pick<Bridges, "calls" | "facts">;
@@ -38,7 +44,7 @@ export class BridgeWatch {
   #stopped = false;
 
   constructor(parts: BridgeWatchParts) {
-    this.#parts = { read: bridgesOfNode, problemsOf: bridgeProblems, ...parts };
+    this.#parts = { read: bridgesOfNode, ...parts };
     const { watch, clock } = parts;
     const look = spaced(clock, INTERVAL_MS, () => this.#lookNext());
     for (const kind of ["link", "address", "missed"] as const) watch.listen(kind, look);
@@ -48,10 +54,10 @@ export class BridgeWatch {
     });
   }
 
-  /** What is so by now is no change. Does not wait until it is known whether that is a problem. */
+  /** What is so by now is no change. Resolves once there is a plan for it. */
   async start(): Promise<void> {
     this.#known = await this.#parts.read().catch(() => undefined);
-    void this.#judge();
+    await this.#judge();
   }
 
   stop(): void {
@@ -80,7 +86,8 @@ export class BridgeWatch {
   }
 
   async #judge(): Promise<void> {
-    this.#parts.report(await this.#parts.problemsOf(this.#known?.calls));
+    const { planFor, planned } = this.#parts;
+    planned(await planFor(this.#known?.calls));
   }
 }
 

@@ -2,7 +2,6 @@
 // socket, and the kernel. Envoy's listeners are in envoy-listeners.ts.
 
 import { KernelCapture, type KernelLook } from "../capture/apply.ts";
-import type { LocalDetector } from "../capture/local-detector.ts";
 import type { CaptureOptions } from "../capture/options.ts";
 import type { RunProgram } from "../capture/program.ts";
 import { sameData } from "../model/same-data.ts";
@@ -51,7 +50,13 @@ export interface CaptureOfNodeParts {
   onChanged: (look: KernelLook) => void;
 }
 
-/** The kernel; its chains name Pods' addresses, so that others mean everything anew. */
+/** What may change while the controller runs: how Pods are known, and come to Envoy. */
+type ChangingOptions = Pick<
+  CaptureOptions,
+  "localDetector" | "redirectPorts" | "otherCapturePorts"
+>;
+
+/** The kernel; its chains name what may change, so that a change means everything anew. */
 export class CaptureOfNode implements CaptureGateway {
   readonly #parts: CaptureOfNodeParts;
   #options: CaptureOptions;
@@ -81,10 +86,11 @@ export class CaptureOfNode implements CaptureGateway {
     await this.#kernel.release();
   }
 
-  /** How Pods of the node are told from other clients. */
-  setLocalDetector(localDetector: LocalDetector): void {
-    if (sameData(localDetector, this.#options.localDetector)) return;
-    this.#options = { ...this.#options, localDetector };
+  /** As of now. */
+  set(changing: ChangingOptions): void {
+    const options = { ...this.#options, ...changing };
+    if (sameData(options, this.#options)) return;
+    this.#options = options;
     this.#kernel = new KernelCapture(this.#options, this.#parts.run);
   }
 
@@ -92,7 +98,7 @@ export class CaptureOfNode implements CaptureGateway {
     if (!this.#isHeld) await this.#kernel.full(set);
   }
 
-  /** A kernel that was made for another detector does everything anew. */
+  /** A kernel that was made for other options does everything anew. */
   async update(previous: CaptureSet, next: CaptureSet): Promise<void> {
     if (!this.#isHeld) await this.#kernel.update(previous, next);
   }

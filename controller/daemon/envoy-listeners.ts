@@ -3,11 +3,18 @@
 
 import { askAdmin } from "../../envoy/admin.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import { sameData } from "../model/same-data.ts";
 import type { Problem } from "../model/types.ts";
 import type { Listeners } from "../sync/reconcile.ts";
 import { TableError } from "../table/table-error.ts";
 import type { FlowLogOptions } from "../xds/flow-log.ts";
-import { backendsCluster, type CapturePorts, captureListeners } from "../xds/resources.ts";
+import type { Resource } from "../xds/protos.ts";
+import {
+  backendsCluster,
+  type CapturePorts,
+  captureListeners,
+  redirectListeners,
+} from "../xds/resources.ts";
 import type { XdsServer } from "../xds/server.ts";
 import type { TcpOptions } from "../xds/tcp-options.ts";
 import { CLUSTER_TYPE } from "../xds/type-urls.ts";
@@ -29,19 +36,22 @@ export interface EnvoyListenersParts {
 }
 
 export class EnvoyListeners {
+  readonly #parts: EnvoyListenersParts;
   readonly #xds: XdsServer;
   readonly #serve: () => Promise<void>;
   readonly #given: GivenListeners;
   readonly #publisher: UdpPublisher;
+  #redirectPorts: CapturePorts | undefined;
   #inherited: ReadonlySet<string> = new Set();
 
   /** To be made before an Envoy connects: it asks for its clusters before anything else. */
-  constructor({ xds, directory, ports, serve, tcp, flowLog }: EnvoyListenersParts) {
+  constructor(parts: EnvoyListenersParts) {
+    const { xds, directory, serve, tcp, flowLog } = parts;
     const clusters = [backendsCluster({ tcp, mark: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit })];
+    this.#parts = parts;
     this.#xds = xds;
     this.#serve = serve;
-    const wanted = captureListeners(ports, familiesOfThisHost(), tcp);
-    this.#given = new GivenListeners(directory, wanted);
+    this.#given = new GivenListeners(directory, wantedListeners(parts, undefined));
     this.#publisher = new UdpPublisher({
       xds,
       clusters,
@@ -50,6 +60,16 @@ export class EnvoyListeners {
       flowLog,
     });
     xds.setFirst(CLUSTER_TYPE, clusters);
+  }
+
+  /**
+   * Where there are to be listeners for connections that NAT redirects; undefined for none. Those
+   * that an Envoy has stay; the next sync adds what it lacks.
+   */
+  setRedirectPorts(ports: CapturePorts | undefined): void {
+    if (sameData(ports, this.#redirectPorts)) return;
+    this.#redirectPorts = ports;
+    this.#given.want(wantedListeners(this.#parts, ports));
   }
 
   /** UDP listeners that Envoy does not take, and others that it has in another form than wanted. */
@@ -97,6 +117,15 @@ export class EnvoyListeners {
       removeOthers: (udp) => this.#publisher.removeOthers(udp),
     };
   }
+}
+
+function wantedListeners(
+  { ports, tcp }: EnvoyListenersParts,
+  redirectPorts: CapturePorts | undefined,
+): readonly Resource[] {
+  const families = familiesOfThisHost();
+  const more = redirectPorts ? redirectListeners(redirectPorts, families, tcp) : [];
+  return [...captureListeners(ports, families, tcp), ...more];
 }
 
 /** As Envoy's admin interface says it, GET /listeners?format=json. */

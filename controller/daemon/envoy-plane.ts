@@ -33,8 +33,11 @@ export interface EnvoyPlace {
   /** Of its sockets. */
   directory: string;
   ports: CapturePorts;
+  /** Of its listeners for what NAT redirects, where there are any (capture/bridge-plan.ts). */
+  redirectPorts: CapturePorts;
   /** Of another Envoy that may be beside it. */
   otherPorts: readonly number[];
+  otherRedirectPorts: readonly number[];
 }
 
 export interface EnvoyPlaneParts {
@@ -61,6 +64,8 @@ export interface PlaneTarget {
   change: NodeViewChange;
   frontends: ReadonlyMap<string, Frontend>;
   localDetector: LocalDetector;
+  /** Whether TCP connections of Pods on bridges come by NAT. */
+  redirectsBridges: boolean;
   /** UDP addresses of another Envoy that goes on answering. */
   former: CaptureSet["formerUdpAddresses"];
 }
@@ -151,10 +156,21 @@ export class EnvoyPlane {
    */
   async reconcile(target: PlaneTarget, full: boolean): Promise<number | undefined> {
     const udp = await this.#followUdp(target);
-    this.#capture.setLocalDetector(target.localDetector);
+    const changing = this.#changingOptions(target);
+    this.listeners.setRedirectPorts(changing.redirectPorts);
+    this.#capture.set(changing);
     if (full) this.listeners.forgetRefusals();
     const capture = { ...udp.captureWith(target.capture), formerUdpAddresses: target.former };
     return this.reconciler.reconcile({ table: target.table, capture, udp: udp.target }, full);
+  }
+
+  #changingOptions({ localDetector, redirectsBridges }: PlaneTarget) {
+    const { redirectPorts, otherPorts, otherRedirectPorts } = this.place;
+    return {
+      localDetector,
+      redirectPorts: redirectsBridges ? redirectPorts : undefined,
+      otherCapturePorts: redirectsBridges ? [...otherPorts, ...otherRedirectPorts] : otherPorts,
+    };
   }
 
   /** Envoy goes on with what it has. */

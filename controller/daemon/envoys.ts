@@ -53,12 +53,16 @@ const NO_SLOTS =
   "this controller was started with neither --with-envoy nor --two-envoys: its Envoy can only be " +
   "replaced where it is started, and loses its connections";
 
-function placeOf({ runDir, capturePorts, secondCapturePorts }: RunOptions, slot: Slot): EnvoyPlace {
+function placeOf(options: RunOptions, slot: Slot): EnvoyPlace {
+  const { runDir, capturePorts, secondCapturePorts, redirectPorts } = options;
   const ports: Record<Slot, CapturePorts> = { a: capturePorts, b: secondCapturePorts };
+  const redirected: Record<Slot, CapturePorts> = { a: redirectPorts[0], b: redirectPorts[1] };
   return {
     directory: slotDirectory(runDir, slot),
     ports: ports[slot],
+    redirectPorts: redirected[slot],
     otherPorts: Object.values(ports[otherSlot(slot)]),
+    otherRedirectPorts: Object.values(redirected[otherSlot(slot)]),
   };
 }
 
@@ -66,9 +70,14 @@ function placeOf({ runDir, capturePorts, secondCapturePorts }: RunOptions, slot:
 export async function presentPlace(options: RunOptions): Promise<EnvoyPlace> {
   const place = placeOf(options, await activeSlot(options.runDir));
   const isOurs = options.withEnvoy || (await livingEnvoy(place.directory)) !== undefined;
-  if (!isOurs && !options.twoEnvoys)
-    return { directory: options.runDir, ports: options.capturePorts, otherPorts: [] };
-  return place;
+  if (isOurs || options.twoEnvoys) return place;
+  return {
+    directory: options.runDir,
+    ports: options.capturePorts,
+    redirectPorts: options.redirectPorts[0],
+    otherPorts: [],
+    otherRedirectPorts: [],
+  };
 }
 
 export class Envoys {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { captureListeners } from "../xds/resources.ts";
+import { captureListeners, redirectListeners } from "../xds/resources.ts";
 import { DEFAULT_TCP_OPTIONS } from "../xds/tcp-options.ts";
 import { GivenListeners } from "./given-listeners.ts";
 
@@ -29,6 +29,18 @@ it("gives a later controller's Envoy what it has, until it is another Envoy", as
   expect(await later.listeners(true)).toEqual(OTHERS);
   expect(later.outdated).toEqual([]);
   expect(await new GivenListeners(directory, WANTED).listeners(false)).toEqual(OTHERS);
+});
+
+it("adds what is wanted later, and leaves it there when it is no longer", async () => {
+  const given = new GivenListeners(makeDirectory(), WANTED);
+  await given.listeners(true);
+  const ports = { keep: 15405, masquerade: 15406, local: 15407 };
+  const more = [...WANTED, ...redirectListeners(ports, ["IPv4"], DEFAULT_TCP_OPTIONS)];
+  given.want(more);
+  expect(await given.listeners(false)).toEqual(more);
+  given.want(WANTED);
+  expect(await given.listeners(false)).toEqual(more);
+  expect(given.outdated).toEqual([]);
 });
 
 it("takes an Envoy of which nothing was noted for one that may be changed", async () => {

@@ -10,13 +10,19 @@ const FILE = "envoy.listeners.json";
 
 export class GivenListeners {
   readonly #file: string;
-  readonly #wanted: readonly Resource[];
+  #wanted: readonly Resource[];
   #given: KeptListeners | undefined;
 
   /** `wanted`: what a fresh Envoy gets. */
   constructor(directory: string, wanted: readonly Resource[]) {
     this.#file = join(directory, FILE);
     this.#wanted = wanted;
+  }
+
+  /** From now on that is what a fresh Envoy gets. */
+  want(wanted: readonly Resource[]): void {
+    this.#wanted = wanted;
+    this.#given = undefined;
   }
 
   /** Names of listeners that a fresh Envoy would get otherwise. */

@@ -3,6 +3,7 @@
 //
 // How to add one: a listener on `watch`, which takes an event for a reason to look and no more.
 
+import { bridgePlan } from "../capture/bridge-plan.ts";
 import { TABLE } from "../capture/elements.ts";
 import { OWN_NFT } from "../capture/named-nft.ts";
 import { systemClock } from "../clock.ts";
@@ -58,7 +59,12 @@ export function kernelGuard(options: RunOptions, parts: KernelGuardParts): Kerne
   const bridges = new BridgeWatch({
     ...{ watch, clock },
     changed: () => sync().nodeChanged(),
-    report: (messages) => report("kernel bridges", messages),
+    planFor: (calls) => bridgePlan(options.bridgeCapture, calls),
+    planned: ({ redirects, problems }) => {
+      if (redirects) log.info("TCP connections of Pods on bridges are led to Envoy by NAT");
+      sync().setRedirectsBridges(redirects);
+      report("kernel bridges", problems);
+    },
   });
   const look = spaced(clock, ADDRESS_INTERVAL_MS, () => sync().addressesMayHaveChanged());
   for (const kind of ["address", "link", "missed"] as const) watch.listen(kind, look);

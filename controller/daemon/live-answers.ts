@@ -47,6 +47,9 @@ export class LiveAnswers {
       questions.filter((question): question is Of<K> => question.kind === kind);
     await this.#answerElements(of("element"), evidence);
     await this.#answerRoutes(of("route"), evidence);
+    for (const question of of("bridge")) {
+      evidence.answer(question, await this.#isBridge(question.name));
+    }
     for (const question of of("kube-proxy")) {
       evidence.answer(question, await this.#hasKubeProxy(question));
     }
@@ -106,6 +109,12 @@ export class LiveAnswers {
     const asked = this.#rawTables.get(ip) ?? this.#nft(["list", "table", ip, "raw"]);
     this.#rawTables.set(ip, asked);
     return asked.then((table) => table ?? "");
+  }
+
+  async #isBridge(name: string): Promise<boolean> {
+    const show = ["-j", "link", "show", "dev", name, "type", "bridge"];
+    const { stdout } = await this.#parts.run("ip", show, "");
+    return stdout.includes(`"${name}"`);
   }
 
   /** In nftables mode, or in iptables mode where iptables writes nftables rules. */

@@ -101,6 +101,7 @@ export class NodeSync {
   /** UDP addresses of an Envoy that gets nothing new any more. */
   #former: CaptureSet["formerUdpAddresses"] = new Map();
   #isDraining = false;
+  #redirectsBridges = false;
   #last: ControllerStatus["lastSync"] = null;
   #syncing: Promise<void> = Promise.resolve();
   /** Takes back that the rest of the last sync is done later. */
@@ -136,6 +137,13 @@ export class NodeSync {
   /** The kernel's rules are written again: the node is no longer as they were made for. */
   nodeChanged(): void {
     this.#plane.reconciler.forgetCapture();
+    this.request();
+  }
+
+  /** Whether TCP connections of Pods on bridges come by NAT; not so before it was called. */
+  setRedirectsBridges(redirects: boolean): void {
+    if (redirects === this.#redirectsBridges) return;
+    this.#redirectsBridges = redirects;
     this.request();
   }
 
@@ -300,6 +308,7 @@ export class NodeSync {
       change: { upserted, removed },
       frontends: this.#follower.view.frontends,
       localDetector: this.#localDetector(),
+      redirectsBridges: this.#redirectsBridges,
     };
   }
 

@@ -68,6 +68,8 @@ export type Question =
       list: BackendList;
       client: string;
     }
+  /** Whether the interface of that name is a bridge. */
+  | { kind: "bridge"; name: string }
   /** Whether kube-proxy's rules are there too, in nftables. */
   | { kind: "kube-proxy"; family: IPFamily }
   /** Whether another program's rules say not to track what goes there. */
@@ -79,6 +81,7 @@ export interface Answers {
   record: ListedRecord | null;
   listener: ListenerAnswer | null;
   session: RememberedBackend | null;
+  bridge: boolean;
   "kube-proxy": boolean;
   untracked: boolean;
 }
@@ -135,6 +138,12 @@ export class Evidence {
     client: string,
   ): RememberedBackend | undefined {
     return this.#ask({ kind: "session", frontend, list, client }) ?? undefined;
+  }
+
+  /** Not "", which is none, nor lo. */
+  isBridge(name: string): boolean {
+    if (name === "" || name === "lo") return false;
+    return this.#ask({ kind: "bridge", name }) ?? false;
   }
 
   hasKubeProxy(family: IPFamily): boolean {

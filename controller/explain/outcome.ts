@@ -90,7 +90,7 @@ function whyRefused({ asked, way, knownDoor }: Found): string {
 function whyDropped(found: Found): string {
   const { asked, way } = found;
   const { chain = "", rule = "" } = way.steps.at(-1) ?? {};
-  if (/^(to|udp)_/.test(chain)) {
+  if (/^(to|redirect|udp)_/.test(chain)) {
     return "the kernel hands it to Envoy, and Envoy does not listen (it starts, or is down)";
   }
   if (rule.includes("@allowed_sources")) {

@@ -53,8 +53,7 @@ const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Va
   iifname: ({ iif }) => iif || undefined,
   oif: ({ oif }) => oif || undefined,
   oifname: ({ oif }) => oif || undefined,
-  // Asked of packets that were captured already, and of answers.
-  "meta iifkind": () => undefined,
+  "meta iifkind": ({ iif }, evidence) => (evidence.isBridge(iif) ? "bridge" : undefined),
   "fib saddr type": ({ source }, evidence) => evidence.route(source).type,
   "fib daddr type": ({ destination }, evidence) => evidence.route(destination).type,
   "socket transparent": (packet, evidence) => (hasListener(packet, evidence) ? 1 : undefined),

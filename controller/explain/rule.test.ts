@@ -120,6 +120,21 @@ test("TPROXY takes what Envoy listens for, and nothing else", () => {
   expect(run("tproxy ip6 to [::1]:15401 accept").matches).toBe(false);
 });
 
+test("NAT translates the port, and ends the way through the chain", () => {
+  const { packet, verdict } = run("meta l4proto tcp dnat to :15405");
+  expect([packet.destinationPort, verdict]).toEqual([15405, { kind: "accept" }]);
+});
+
+test("a bridge is known as such", () => {
+  const rule = 'meta iifkind "bridge" accept';
+  const run = (iif: string) => {
+    const known = new Evidence();
+    known.answer({ kind: "bridge", name: "cni0" }, true);
+    return applyRule(rule, { ...SYN, iif }, known).matches;
+  };
+  expect([run("cni0"), run("eth0"), run("lo"), run("")]).toEqual([true, false, false, false]);
+});
+
 test("a mark is set and cleared", () => {
   expect(run("meta mark set meta mark | 0x00001000 accept").packet.mark).toBe(0x1000);
   const cleared = run("meta mark set meta mark & 0xffffefbf", { mark: 0x1041 });
@@ -143,8 +158,9 @@ test.each<LocalDetector>([
   { kind: "bridge", name: "cni0" },
   { kind: "prefix", prefix: "veth" },
 ])("every rule that Portico writes is understood: %j", (localDetector) => {
-  for (const masqueradeAll of [true, false]) {
-    const options = { ...DEFAULT_CAPTURE_OPTIONS, localDetector, masqueradeAll };
+  const redirectPorts = { keep: 15405, masquerade: 15406, local: 15407 };
+  for (const own of [{ masqueradeAll: true }, { masqueradeAll: false }, { redirectPorts }]) {
+    const options = { ...DEFAULT_CAPTURE_OPTIONS, localDetector, ...own };
     const table = kernelTableFrom(rulesetFrom(EMPTY_CAPTURE_SET, options));
     expect(table.size).toBeGreaterThan(20);
     // Every condition is looked at only where those before it hold, so with several packets.

@@ -48,6 +48,7 @@ const STATEMENTS: readonly (readonly [RegExp, Statement])[] = [
   [/^masquerade\b.*/, (run) => run.masquerades()],
   // That is where it goes anyway, unless another proxy translates it.
   [/^dnat (ip6?) to ct original \1 daddr/, (run, [, header]) => run.isOf(header)],
+  [/^dnat to :(\d+)/, (run, [, port = ""]) => run.translatesPort(port)],
   [/^counter(?: packets \d+ bytes \d+)?/, () => true],
   [/^comment "[^"]*"/, () => true],
   [/^tproxy (?:ip|ip6) to \S*:(\d+)/, (run, [text, port]) => run.hasListener(text, Number(port))],
@@ -128,6 +129,11 @@ class RuleRun {
   /** Ends with accept for packets of the family. */
   isOf(header: string | undefined): boolean {
     return (header === "ip6") === this.packet.source.includes(":") && this.ends({ kind: "accept" });
+  }
+
+  translatesPort(port: string): boolean {
+    this.packet.destinationPort = Number(port);
+    return this.ends({ kind: "accept" });
   }
 
   /** Whether Envoy listens there, for packets of the family. */

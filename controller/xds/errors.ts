@@ -4,7 +4,8 @@ import { discoveryName } from "./type-urls.ts";
 
 const PORT_HINT =
   "`ss -ltnp` tells who has the port; --capture-ports, and --second-capture-ports for an Envoy " +
-  "that takes the place of another, name others";
+  "that takes the place of another, name others, and --redirect-ports those of its listeners " +
+  "for what NAT redirects";
 
 /** Envoy refused resources and keeps what it had. */
 export class XdsRejectedError extends Error {

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
 import { loadProtos, type Resource } from "./protos.ts";
-import { backendsCluster, captureListeners, connectionFilters, tableFilter } from "./resources.ts";
+import {
+  backendsCluster,
+  captureListeners,
+  connectionFilters,
+  redirectListeners,
+  tableFilter,
+} from "./resources.ts";
 import { DEFAULT_TCP_OPTIONS } from "./tcp-options.ts";
 
 const code = { build: "0123456789ab", wasm: new TextEncoder().encode("\0asm") };
@@ -9,6 +15,7 @@ const tcp = { ...DEFAULT_TCP_OPTIONS, connectTimeoutMs: 2_500 };
 const backends = { tcp };
 const all: Resource[] = [
   ...captureListeners({ keep: 15401, masquerade: 15402, local: 15403 }, ["IPv4", "IPv6"], tcp),
+  ...redirectListeners({ keep: 15405, masquerade: 15406, local: 15407 }, ["IPv6"], tcp),
   backendsCluster(backends),
   tableFilter(code),
   ...connectionFilters(code),

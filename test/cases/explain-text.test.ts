@@ -67,7 +67,7 @@ test("dropped: policy Local without an endpoint here, for clients from outside a
 });
 
 test("a Pod here that the local detector cannot tell from clients from outside", () => {
-  cluster = new ExplainedCluster({ kind: "none" });
+  cluster = new ExplainedCluster({ localDetector: { kind: "none" } });
   const ports = [{ port: 80, nodePort: 30080 }];
   apply(
     service({ type: "NodePort", ports, externalTrafficPolicy: "Local" }),

@@ -1,7 +1,6 @@
 // The connection cases explained: the questions of explanations are answered from the very texts
 // and bytes that the controller would program, so that an explanation that lies about a case fails.
 
-import type { LocalDetector } from "../../controller/capture/local-detector.ts";
 import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
 import { rulesetFrom } from "../../controller/capture/ruleset.ts";
 import {
@@ -44,10 +43,15 @@ const OPTIONS = {
   ...DEFAULT_CAPTURE_OPTIONS,
   localDetector: { kind: "cidrs" as const, cidrs: ["10.1.1.0/24", "fd00:1:1::/64"] },
 };
+/** Of Pods on bridges that NAT leads to Envoy. */
+const REDIRECT_PORTS = { keep: 15405, masquerade: 15406, local: 15407 };
 const TCP_LISTENERS: Readonly<Record<number, string>> = {
   [OPTIONS.keepPort]: "capture-keep",
   [OPTIONS.masqueradePort]: "capture-masquerade",
   [OPTIONS.localPort]: "capture-local",
+  [REDIRECT_PORTS.keep]: "redirect-keep",
+  [REDIRECT_PORTS.masquerade]: "redirect-masquerade",
+  [REDIRECT_PORTS.local]: "redirect-local",
 };
 const FAMILIES = ["IPv4", "IPv6"] as const;
 
@@ -65,13 +69,15 @@ export class ExplainedCluster {
   hasKubeProxy = false;
   /** Keys of what another program has the kernel not track. */
   untracked = new Set<string>();
+  /** Whether Pods' interfaces are bridges. */
+  hasBridges = false;
   /** Whether Envoy listens. */
   listens = true;
   /** What Envoy has in every list, in place of what it should have. */
   backends: readonly Backend[] | undefined;
 
-  constructor(localDetector: LocalDetector = OPTIONS.localDetector) {
-    this.#options = { ...OPTIONS, localDetector };
+  constructor(own: Partial<CaptureOptions> = {}) {
+    this.#options = { ...OPTIONS, ...own };
   }
 
   apply(objects: readonly KubernetesObject[]): void {
@@ -122,6 +128,8 @@ export class ExplainedCluster {
         return this.untracked.has(`${question.address}:${question.port}/${question.protocol}`);
       case "kube-proxy":
         return this.hasKubeProxy;
+      case "bridge":
+        return this.hasBridges && question.name.startsWith("veth");
       case "route":
         return routeTo(question.address);
       case "record": {
@@ -166,7 +174,15 @@ function routeTo(address: string): Route {
 }
 
 export class ExplainRunner implements CaseRunner {
-  readonly #cluster = new ExplainedCluster();
+  readonly #cluster: ExplainedCluster;
+  readonly #redirects: boolean;
+
+  /** `redirects`: NAT leads TCP connections of this node's Pods to Envoy. */
+  constructor(redirects = false) {
+    this.#redirects = redirects;
+    this.#cluster = new ExplainedCluster(redirects ? { redirectPorts: REDIRECT_PORTS } : {});
+    this.#cluster.hasBridges = redirects;
+  }
 
   apply(objects: readonly KubernetesObject[]): void {
     this.#cluster.apply(objects);
@@ -180,6 +196,11 @@ export class ExplainRunner implements CaseRunner {
     if (isBoth) throw new Error("an endpoint is a backend and left out");
     if (outcome === "ended" || outcome === "unreachable") throw new Error(explanation.summary);
     if (outcome !== "served") return outcome;
+    const isRedirected = explanation.listener?.startsWith("redirect") ?? false;
+    const isPod = PODS_OF_NODE[THIS_NODE].some((pod) => pod === from);
+    if (isRedirected !== (this.#redirects && isPod && protocol === "TCP")) {
+      throw new Error(`${from} → ${to} comes to ${explanation.listener}`);
+    }
     const isAffine = decisions.some(({ name }) => name === "sessionAffinity");
     const picked = isAffine ? backends.slice(0, 1) : backends;
     return new Map(picked.map(({ place, source }) => [place, source]));

@@ -85,7 +85,7 @@ export class BridgeLab {
       for (const pod of servers) lab.pods.set(pod.label, pod);
       lab.pods.set("node", lab.node).set("outside", cluster.outside);
       await Promise.all(servers.map((pod) => pod.serve({ tcp: 8080, udp: 8080 })));
-      lab.portico.write(lab.#objects());
+      lab.portico.write(lab.objects());
       return lab;
     } catch (error) {
       await lab.close();
@@ -141,7 +141,7 @@ export class BridgeLab {
     await this.cluster.close();
   }
 
-  #objects(): KubernetesObject[] {
+  objects(): KubernetesObject[] {
     const services = FAMILIES.flatMap((family) =>
       PROTOCOLS.flatMap((protocol) =>
         BACKENDS.flatMap((backend) => serviceObjects(this.#sketch(backend, family, protocol))),

@@ -87,13 +87,14 @@ describe("a chain of br_netfilter's priority", () => {
 it("is found by trying, which leaves nothing behind", async () => {
   const program = `
     import { hookOrder } from "${CAPTURE}/hook-order.ts";
-    import { bridgeProblems } from "${CAPTURE}/kernel-settings.ts";
+    import { bridgePlan } from "${CAPTURE}/bridge-plan.ts";
     import { runProgram } from "${CAPTURE}/program.ts";
-    const problems = await bridgeProblems({ IPv4: true, IPv6: true });
-    console.log(JSON.stringify([await hookOrder(runProgram), problems]));`;
+    const plan = await bridgePlan("auto", { IPv4: true, IPv6: true });
+    console.log(JSON.stringify([await hookOrder(runProgram), plan]));`;
   const args = ["--input-type=module-typescript", "-e", program];
   const { stdout } = await node.exec(process.execPath, args);
-  expect(JSON.parse(stdout)).toEqual(["latest-first", []]);
+  const plan = { redirects: false, problems: [] };
+  expect(JSON.parse(stdout)).toEqual(["latest-first", plan]);
   expect(await sh(node, "nft list ruleset")).toBe("");
 });
 

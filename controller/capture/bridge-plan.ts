@@ -1,0 +1,43 @@
+// In which way TCP connections of Pods on bridges that call iptables get to Envoy: by the kernel's
+// order of hooks (bridge.ts), or by NAT (bridge-redirect.ts), which costs each of them 6 µs more.
+
+import { type BridgeCalls, CALL_SYSCTLS } from "./bridge-facts.ts";
+import { type HookOrder, hookOrder } from "./hook-order.ts";
+import { runProgram } from "./program.ts";
+
+/** What an operator wants; auto: by NAT where the order of hooks is not what bridge.ts needs. */
+export const BRIDGE_CAPTURES = ["auto", "order", "redirect"] as const;
+export type BridgeCapture = (typeof BRIDGE_CAPTURES)[number];
+
+export interface BridgePlan {
+  /** Whether by NAT. */
+  redirects: boolean;
+  /** What keeps such Pods from Services, in sentences. */
+  problems: string[];
+}
+
+/**
+ * Asks for the order of hooks only where a bridge may call iptables, and it matters. An order that
+ * cannot be tried is taken for the usual one.
+ */
+export async function bridgePlan(
+  wanted: BridgeCapture,
+  calls: BridgeCalls,
+  order: () => Promise<HookOrder | undefined> = () => hookOrder(runProgram),
+): Promise<BridgePlan> {
+  if (wanted === "redirect") return { redirects: true, problems: [] };
+  const isUsual = calls === undefined || (await order()) !== "oldest-first";
+  if (isUsual) return { redirects: false, problems: [] };
+  if (wanted === "auto") return { redirects: true, problems: [] };
+  const names = (["IPv4", "IPv6"] as const).filter((family) => calls[family]);
+  return { redirects: false, problems: names.length === 0 ? [] : [orderProblem(names)] };
+}
+
+function orderProblem(families: readonly (keyof typeof CALL_SYSCTLS)[]): string {
+  const settings = families.map((family) => CALL_SYSCTLS[family]).join(" and ");
+  return (
+    `${settings} is 1, and this kernel calls hooks of one priority in another order than ` +
+    "--bridge-capture order needs for that: Services over TCP do not answer to Pods on a bridge; " +
+    "leave that flag out, or set it to 0"
+  );
+}
