@@ -46,6 +46,8 @@ export interface KernelLook {
   changes: string[];
   /** What is not as full() left it; nothing before the first full(). */
   changedParts: KernelPart[];
+  /** Nothing differs any more: rules or routes did, and have been put back. */
+  isMended: boolean;
 }
 
 export class KernelCapture {
@@ -112,15 +114,20 @@ export class KernelCapture {
     return (await this.look()).changes.length === 0;
   }
 
-  /** What is there now, without elements, and what is not as full() left it. */
-  async look(): Promise<KernelLook> {
+  /**
+   * What is there now, without elements, and what is not as full() left it. `mends` has rules and
+   * routes put back at once, for without them nothing is served: to write the whole takes 14 more
+   * programs.
+   */
+  async look({ mends = false } = {}): Promise<KernelLook> {
     const listing = this.#listing;
     if (listing === undefined) {
       const changes = ["Portico has not programmed the kernel yet"];
-      return { table: await this.#list(), changes, changedParts: [] };
+      return { table: await this.#list(), changes, changedParts: [], isMended: false };
     }
-    const changes = await this.#routingDifferences();
-    const changedParts: KernelPart[] = changes.length > 0 ? ["routing"] : [];
+    const changes = await this.#routingDifferences(mends);
+    const routingCount = changes.length;
+    const changedParts: KernelPart[] = routingCount > 0 ? ["routing"] : [];
     const table = await this.#list();
     if (table !== listing) {
       changes.push(`chains or sets of table ${TABLE} are not as Portico wrote them`);
@@ -129,12 +136,14 @@ export class KernelCapture {
     if (!sameData(this.#bridges, (await this.#lookAtBridges()).facts)) {
       changes.push("the node's bridges, or whether they call iptables, changed");
     }
-    return { table, changes, changedParts };
+    const isMended = mends && routingCount > 0 && changes.length === routingCount;
+    return { table, changes, changedParts, isMended };
   }
 
-  async #routingDifferences(): Promise<string[]> {
+  async #routingDifferences(mends: boolean): Promise<string[]> {
     const differences = this.#families.map(async (family) => {
       const lines = routingChanges(await this.#routing(family), wantedRouting(this.#options));
+      if (mends) await this.#applyRouting(family, lines);
       return lines.map((line) => `routing differs: \`ip ${family.ipOption} ${line}\``);
     });
     return (await Promise.all(differences)).flat();
@@ -230,14 +239,18 @@ export class KernelCapture {
   }
 
   async #route(): Promise<void> {
-    for (const family of this.#families) {
-      const wanted = wantedRouting(this.#options);
+    const wanted = wantedRouting(this.#options);
+    const changes = this.#families.map(async (family) => {
       await this.#changeRouting(family, await this.#routing(family), wanted);
-    }
+    });
+    await Promise.all(changes);
   }
 
   async #changeRouting(family: Family, present: Routing, wanted: Routing): Promise<void> {
-    const lines = routingChanges(present, wanted);
+    await this.#applyRouting(family, routingChanges(present, wanted));
+  }
+
+  async #applyRouting(family: Family, lines: readonly string[]): Promise<void> {
     if (lines.length === 0) return;
     await this.#ip([family.ipOption, "-batch", "-"], `${lines.join("\n")}\n`);
   }

@@ -14,6 +14,8 @@ import { spaced } from "./spaced.ts";
 /** Some networks have rules for each Pod. */
 const INTERVAL_MS = 1_000;
 const RETRY_MS = 5_000;
+/** A repair that the same change asks for goes first. */
+const AFTER_REPAIRS_MS = 100;
 
 /** Of Portico's own rule: which packets it is for, and where it stands. */
 export type OwnRule = Pick<CaptureOptions, "markBit" | "rulePriority">;
@@ -84,7 +86,10 @@ export class RoutingRuleWatch {
 
   constructor(parts: RoutingRuleWatchParts) {
     this.#parts = parts;
-    onRoutingRules(parts.watch, parts.clock, () => void this.look());
+    const { watch, clock } = parts;
+    onRoutingRules(watch, clock, () => {
+      clock.after(AFTER_REPAIRS_MS, () => void this.look());
+    });
   }
 
   /** Resolves when it has reported. One look follows the other, so the last to report is newest. */

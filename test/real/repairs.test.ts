@@ -153,12 +153,13 @@ describe.each(["a quiet", "a busy"])(
         const [before, log] = [await repairs(part), portico.log.length];
         await sh(script);
         const ms = await eventually(`${name} again`, DEADLINE_MS, async () => {
-          return (await repairs(part)) > before && (await kernel()) === whole;
+          return (await kernel()) === whole;
         }).catch(async (error: Error) => {
           expect(await kernel(), error.message).toBe(whole);
           throw error;
         });
         took.push(`${name} ${ms} ms`);
+        await eventually("its count", DEADLINE_MS, async () => (await repairs(part)) > before);
         expect(portico.log.slice(log)).toContain(
           part === "sysctl" ? "early_demux" : `repaired ${part}`,
         );
