@@ -1,13 +1,14 @@
 // The flow log on real Envoy: a line of JSON for each connection and UDP flow, the refused ones
 // too; only those that are wanted; and none where nobody wants any.
 
-import { existsSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { TableClient } from "../../controller/table/client.ts";
 import type { DecodedRecord } from "../../controller/wire/decode.ts";
 import { recordFromFrontend } from "../../controller/wire/encode.ts";
 import { askAdmin } from "../../envoy/admin.ts";
+import { findEnvoy } from "../../envoy/find.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import type { Dialer } from "../namespaces/dialer.ts";
@@ -58,8 +59,17 @@ afterAll(async () => {
 
 async function restart(...args: string[]): Promise<void> {
   await portico.end("SIGKILL");
-  await portico.start([...ARGS, ...args]);
+  await portico.start([...ARGS, ...args], { ENVOY: await impatientEnvoy() });
   await portico.synced(30_000);
+}
+
+/** Writes its logs at once, and not every ten seconds. */
+async function impatientEnvoy(): Promise<string> {
+  const path = join(portico.manifests, "../envoy");
+  const envoy = await findEnvoy(process.env, console.log);
+  const script = `#!/bin/sh\nexec '${envoy}' --file-flush-interval-msec 100 "$@"\n`;
+  writeFileSync(path, script, { mode: 0o755 });
+  return path;
 }
 
 function lines(): Line[] {
@@ -86,7 +96,6 @@ function withPortName(object: KubernetesObject): KubernetesObject {
   return { ...object, ports: ports.map(named) };
 }
 
-/** Envoy writes every ten seconds. */
 async function untilLines(service: string, count: number): Promise<Line[]> {
   await eventually(`${count} lines of ${service}`, 40_000, async () => {
     return linesOf(service).length >= count;
