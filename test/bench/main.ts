@@ -7,6 +7,7 @@ import { connectionsCommand } from "./connections/command.ts";
 import { idleCommand } from "./idle/command.ts";
 import { tableCommand } from "./table/command.ts";
 import { udpCommand } from "./udp/command.ts";
+import { udpListenersCommand } from "./udp-listeners/command.ts";
 
 await reexecInUserNamespace();
 await new Command("bench")
@@ -14,5 +15,6 @@ await new Command("bench")
   .addCommand(tableCommand())
   .addCommand(connectionsCommand())
   .addCommand(udpCommand())
+  .addCommand(udpListenersCommand())
   .addCommand(idleCommand())
   .parseAsync();
