@@ -83,11 +83,14 @@ function connectionLimit(maxConnections: number): object {
 /** No fetch timeout: an Envoy that goes on without its configuration could serve nothing. */
 const FROM_ADS = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
 
-/** A controller that comes back is found within a second; Envoy's own backoff goes up to 30 s. */
+/**
+ * Incremental: an update holds what changed, and not all listeners and clusters. A controller that
+ * comes back is found within a second; Envoy's own backoff goes up to 30 s.
+ */
 function adsConfig(): object {
   const backOff = { base_interval: "0.1s", max_interval: "1s" };
   return {
-    api_type: "GRPC",
+    api_type: "DELTA_GRPC",
     transport_api_version: "V3",
     set_node_on_first_message_only: true,
     grpc_services: [

@@ -17,7 +17,7 @@ import {
 } from "../xds/resources.ts";
 import type { XdsServer } from "../xds/server.ts";
 import type { TcpOptions } from "../xds/tcp-options.ts";
-import { CLUSTER_TYPE } from "../xds/type-urls.ts";
+import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
 import { UdpPublisher } from "../xds/udp-publisher.ts";
 import { roleOfListener } from "../xds/udp-target.ts";
 import { familiesOfThisHost } from "./families.ts";
@@ -110,6 +110,10 @@ export class EnvoyListeners {
       inherited: this.#publisher.hasSetListeners ? undefined : this.#inherited,
       add: async (udp) => {
         await this.#serve();
+        // What Envoy took of an answer that it refused, it does not say to the next controller.
+        if (!this.#publisher.hasSetListeners) {
+          for (const each of connections) each.suspect(LISTENER_TYPE, this.#inherited);
+        }
         this.#publisher.keepListeners(await this.#given.listeners(areEmpty));
         await this.#publisher.add(udp, waiting, areEmpty);
         return this.#publisher.refused();

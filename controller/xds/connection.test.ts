@@ -1,14 +1,24 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Answer, XdsConnection } from "./connection.ts";
+import { XdsConnection } from "./connection.ts";
+import type { DeltaRequest } from "./delta-subscription.ts";
 import { EMPTY_SELECTION, type EncodedResource, selectResources } from "./snapshot.ts";
-import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
+import type { DiscoveryRequest } from "./subscription.ts";
+import type { Answer } from "./type-subscription.ts";
+import {
+  CLUSTER_TYPE,
+  discoveryName,
+  ENDPOINTS_TYPE,
+  FILTER_TYPE,
+  LISTENER_TYPE,
+} from "./type-urls.ts";
+import { INCREMENTAL, STATE_OF_THE_WORLD } from "./wire.ts";
 
 let stored: Map<string, Map<string, EncodedResource>>;
-let connection: XdsConnection;
+let connection: XdsConnection<DiscoveryRequest>;
 
 beforeEach(() => {
   stored = new Map();
-  connection = new XdsConnection(1, (typeUrl) => stored.get(typeUrl));
+  connection = new XdsConnection(1, (typeUrl) => stored.get(typeUrl), STATE_OF_THE_WORLD.open);
 });
 
 function store(typeUrl: string, contents: Record<string, string>): void {
@@ -109,10 +119,14 @@ describe("other types", () => {
 
   test("are looked up knowing whether Envoy has some already", () => {
     const asked: boolean[] = [];
-    connection = new XdsConnection(1, (_, isFirst) => {
-      asked.push(isFirst);
-      return new Map();
-    });
+    connection = new XdsConnection(
+      1,
+      (_, isFirst) => {
+        asked.push(isFirst);
+        return new Map();
+      },
+      STATE_OF_THE_WORLD.open,
+    );
     ask(CLUSTER_TYPE, []);
     reply(onlyAnswer());
     connection.isSettled(CLUSTER_TYPE);
@@ -148,5 +162,66 @@ describe("other types", () => {
     expect(connection.refusal(FILTER_TYPE)).toBeUndefined();
     reply(onlyAnswer());
     expect(connection.isSettled(FILTER_TYPE)).toBe(true);
+  });
+});
+
+describe("in the incremental protocol", () => {
+  let incremental: XdsConnection<DeltaRequest>;
+  const nothing = { subscribed: [], unsubscribed: [], present: new Map(), nonce: "" };
+
+  beforeEach(() => {
+    incremental = new XdsConnection(1, (typeUrl) => stored.get(typeUrl), INCREMENTAL.open);
+  });
+
+  function receive(typeUrl: string, request: Partial<DeltaRequest> = {}): boolean {
+    return incremental.receive({ typeUrl, ...nothing, refusal: undefined, ...request }, "node-a");
+  }
+
+  /** "LDS +capture -old": answers that are due, each acknowledged at once. */
+  function due(): string[] {
+    return incremental.takeAnswers().map(({ typeUrl, nonce, resources, removed = [] }) => {
+      receive(typeUrl, { nonce });
+      const names = [...resources.map(({ name }) => `+${name}`), ...removed.map((n) => `-${n}`)];
+      return [discoveryName(typeUrl), ...names].join(" ");
+    });
+  }
+
+  test("a fresh Envoy has no listeners at once, and all of them when it is admitted", () => {
+    store(LISTENER_TYPE, { capture: "c" });
+    expect(receive(LISTENER_TYPE)).toBe(true);
+    expect(incremental).toMatchObject({ nodeId: "node-a", fresh: true, isEmpty: true });
+    expect(due()).toEqual(["LDS"]);
+    expect(due()).toEqual([]);
+    incremental.admit();
+    expect(incremental).toMatchObject({ admitted: false, isEmpty: false });
+    expect(due()).toEqual(["LDS +capture"]);
+    expect(incremental.admitted).toBe(true);
+  });
+
+  test("an Envoy that reconnects keeps its listeners until they are set", () => {
+    receive(LISTENER_TYPE, { present: new Map([["old", "1"]]) });
+    expect(incremental).toMatchObject({ fresh: false, admitted: true, isEmpty: false });
+    expect(due()).toEqual([]);
+    store(LISTENER_TYPE, { capture: "c" });
+    expect(due()).toEqual(["LDS +capture -old"]);
+  });
+
+  test("a listener that Envoy may have, though it did not say so, goes", () => {
+    store(LISTENER_TYPE, { capture: "c" });
+    receive(LISTENER_TYPE, { present: new Map([["old", "1"]]) });
+    incremental.suspect(LISTENER_TYPE, ["capture", "half-taken"]);
+    expect(due()).toEqual(["LDS +capture -old -half-taken"]);
+  });
+
+  test("a cluster that changes gets its endpoints again", () => {
+    store(CLUSTER_TYPE, { dns: "1", other: "1" });
+    store(ENDPOINTS_TYPE, { dns: "e", other: "e" });
+    receive(CLUSTER_TYPE);
+    expect(due()).toEqual(["CDS +dns +other"]);
+    receive(ENDPOINTS_TYPE, { subscribed: ["dns", "other"] });
+    expect(due()).toEqual(["EDS +dns +other"]);
+    store(CLUSTER_TYPE, { dns: "2", other: "1" });
+    expect(due()).toEqual(["CDS +dns", "EDS +dns"]);
+    expect(incremental.isSettled(ENDPOINTS_TYPE)).toBe(true);
   });
 });

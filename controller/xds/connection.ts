@@ -5,68 +5,36 @@
 // can be filled only by its workers; but it must not accept before its table is filled. So a fresh
 // Envoy is told at once that it has no listeners, and gets them when it is admitted.
 
-import {
-  EMPTY_SELECTION,
-  type EncodedResource,
-  type Selection,
-  selectResources,
-} from "./snapshot.ts";
-import {
-  answered,
-  type DiscoveryRequest,
-  isSettled,
-  needsAnswer,
-  openSubscription,
-  partToSend,
-  receive,
-  retried,
-  type Subscription,
-} from "./subscription.ts";
-import { LISTENER_TYPE } from "./type-urls.ts";
+import type { EncodedResource } from "./snapshot.ts";
+import type { Answer, Refusal, Resources, TypeSubscription } from "./type-subscription.ts";
+import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 
 /**
  * Resources by name; undefined for a type that is not set: it is not answered. `isFirst`: the Envoy
  * that asks has none of the type yet.
  */
-export type ResourceLookup = (
-  typeUrl: string,
-  isFirst: boolean,
-) => ReadonlyMap<string, EncodedResource> | undefined;
+export type ResourceLookup = (typeUrl: string, isFirst: boolean) => Resources | undefined;
 
-interface Selected {
-  all: ReadonlyMap<string, EncodedResource>;
-  names: readonly string[];
-  selection: Selection;
-}
+/** What the first request of a type on a stream opens, in the stream's protocol. */
+export type Opener<Request> = (first: Request) => TypeSubscription<Request>;
 
-export interface Answer {
-  typeUrl: string;
-  version: string;
-  nonce: string;
-  resources: readonly EncodedResource[];
-}
+const NOTHING: Resources = new Map<string, EncodedResource>();
 
-export interface Refusal {
-  typeUrl: string;
-  names: string[];
-  detail: string;
-}
-
-export class XdsConnection {
+export class XdsConnection<Request extends { typeUrl: string } = never> {
   /** Unique in this process: a restarted Envoy has another. */
   readonly id: number;
   readonly #resources: ResourceLookup;
-  readonly #subscriptions = new Map<string, Subscription>();
-  /** What was last selected of each type, and from what: it is asked for with every request. */
-  readonly #selected = new Map<string, Selected>();
+  readonly #open: Opener<Request>;
+  readonly #subscriptions = new Map<string, TypeSubscription<Request>>();
   #nodeId = "";
   #admitted = false;
   #fresh = true;
   #nextNonce = 1;
 
-  constructor(id: number, resources: ResourceLookup) {
+  constructor(id: number, resources: ResourceLookup, open: Opener<Request>) {
     this.id = id;
     this.#resources = resources;
+    this.#open = open;
   }
 
   get nodeId(): string {
@@ -102,18 +70,27 @@ export class XdsConnection {
 
   /** Has Envoy asked once more for what it refused of this type. */
   retry(typeUrl: string): void {
-    const subscription = this.#subscriptions.get(typeUrl);
-    if (subscription) this.#subscriptions.set(typeUrl, retried(subscription));
+    this.#subscriptions.get(typeUrl)?.retry();
+  }
+
+  /** What Envoy has of these, though it did not say so, goes if it is not to have it. */
+  suspect(typeUrl: string, names: Iterable<string>): void {
+    this.#subscriptions.get(typeUrl)?.suspect(names);
   }
 
   /** Returns whether it was the first request for listeners: from then on `fresh` is known. */
-  receive(request: DiscoveryRequest, nodeId: string): boolean {
+  receive(request: Request, nodeId: string): boolean {
     if (nodeId !== "") this.#nodeId = nodeId;
     const { typeUrl } = request;
     const known = this.#subscriptions.get(typeUrl);
-    this.#subscriptions.set(typeUrl, known ? receive(known, request) : openSubscription(request));
-    if (known || typeUrl !== LISTENER_TYPE) return false;
-    this.#fresh = request.version === "" || request.version === EMPTY_SELECTION.version;
+    if (known) {
+      known.receive(request);
+      return false;
+    }
+    const opened = this.#open(request);
+    this.#subscriptions.set(typeUrl, opened);
+    if (typeUrl !== LISTENER_TYPE) return false;
+    this.#fresh = opened.wasEmpty;
     this.#admitted = !this.#fresh;
     return true;
   }
@@ -121,13 +98,13 @@ export class XdsConnection {
   /** Answers that are due now; each counts as sent. */
   takeAnswers(): Answer[] {
     const answers: Answer[] = [];
-    for (const [typeUrl, subscription] of this.#subscriptions) {
+    for (const subscription of this.#subscriptions.values()) {
       const wanted = this.#wanted(subscription);
-      if (!wanted || !needsAnswer(subscription, wanted)) continue;
-      const nonce = String(this.#nextNonce++);
-      const resources = partToSend(subscription, wanted);
-      answers.push({ typeUrl, nonce, version: wanted.version, resources });
-      this.#subscriptions.set(typeUrl, answered(subscription, wanted, nonce));
+      const answer = wanted && subscription.takeAnswer(wanted, String(this.#nextNonce));
+      if (!answer) continue;
+      this.#nextNonce++;
+      answers.push(answer);
+      if (answer.typeUrl === CLUSTER_TYPE) this.#sendEndpointsOf(answer);
     }
     return answers;
   }
@@ -136,32 +113,33 @@ export class XdsConnection {
   isSettled(typeUrl: string): boolean {
     const subscription = this.#subscriptions.get(typeUrl);
     const wanted = subscription && this.#wanted(subscription);
-    return !wanted || isSettled(subscription, wanted);
+    return !wanted || subscription.isSettled(wanted);
   }
 
   /** Whether Envoy asks for all of these by name. */
   asksFor(typeUrl: string, names: Iterable<string>): boolean {
-    const asked = new Set(this.#subscriptions.get(typeUrl)?.names);
-    return [...names].every((name) => asked.has(name));
+    const subscription = this.#subscriptions.get(typeUrl);
+    if (subscription) return subscription.asksFor(names);
+    return [...names].length === 0;
   }
 
   /** Envoy's refusal of what it should have; undefined when it did not refuse that. */
   refusal(typeUrl: string): Refusal | undefined {
     const subscription = this.#subscriptions.get(typeUrl);
     const wanted = subscription && this.#wanted(subscription);
-    if (!wanted || subscription.refused?.version !== wanted.version) return undefined;
-    const names = wanted.resources.map(({ name }) => name);
-    return { typeUrl, names, detail: subscription.refused.detail };
+    return wanted && subscription.refusal(wanted);
   }
 
-  #wanted({ typeUrl, names, accepted }: Subscription): Selection | undefined {
-    if (typeUrl === LISTENER_TYPE && !this.#admitted) return EMPTY_SELECTION;
-    const all = this.#resources(typeUrl, accepted === "");
-    if (!all) return undefined;
-    const last = this.#selected.get(typeUrl);
-    if (last?.all === all && last.names === names) return last.selection;
-    const selection = selectResources(typeUrl, all, names);
-    this.#selected.set(typeUrl, { all, names, selection });
-    return selection;
+  /**
+   * A cluster that changes waits for its endpoints. In the incremental protocol Envoy does not ask
+   * for those that it has asked for already.
+   */
+  #sendEndpointsOf({ resources }: Answer): void {
+    this.#subscriptions.get(ENDPOINTS_TYPE)?.forget(resources.map(({ name }) => name));
+  }
+
+  #wanted({ typeUrl, isFirst }: TypeSubscription<Request>): Resources | undefined {
+    if (typeUrl === LISTENER_TYPE && !this.#admitted) return NOTHING;
+    return this.#resources(typeUrl, isFirst);
   }
 }

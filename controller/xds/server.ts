@@ -1,15 +1,16 @@
-// Resources in, Envoys configured: ADS (gRPC, state of the world) on a Unix socket. The only
-// network I/O of xDS; which answer is due when is connection.ts's and subscription.ts's.
+// Resources in, Envoys configured: ADS (gRPC) on a Unix socket, incremental or state of the world,
+// as Envoy asks. The only network I/O of xDS; which answer is due when is connection.ts's and the
+// subscriptions'.
 
 import { unlink } from "node:fs/promises";
 import type { Server as Listener } from "node:net";
 import { Server, type ServerDuplexStream } from "@grpc/grpc-js";
-import { type Answer, XdsConnection } from "./connection.ts";
+import { XdsConnection } from "./connection.ts";
 import { XdsRejectedError, XdsTimeoutError } from "./errors.ts";
 import { loadProtos, type Protos, type Resource } from "./protos.ts";
 import type { EncodedResource } from "./snapshot.ts";
 import { serveUnixSocket } from "./socket.ts";
-import type { DiscoveryRequest } from "./subscription.ts";
+import type { Answer } from "./type-subscription.ts";
 import {
   CLUSTER_TYPE,
   dependentType,
@@ -18,6 +19,13 @@ import {
   isServed,
   LISTENER_TYPE,
 } from "./type-urls.ts";
+import {
+  type AnyRequest,
+  type AnyWireRequest,
+  INCREMENTAL,
+  type Protocol,
+  STATE_OF_THE_WORLD,
+} from "./wire.ts";
 
 export interface XdsLog {
   info(fields: object, message: string): void;
@@ -45,16 +53,9 @@ export interface Acknowledged {
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-interface WireRequest {
-  type_url: string;
-  resource_names: string[];
-  version_info: string;
-  response_nonce: string;
-  node: { id: string } | null;
-  error_detail: { message: string } | null;
-}
-
-type Stream = ServerDuplexStream<WireRequest, object>;
+/** Sends an Envoy an answer. */
+type Send = (answer: Answer) => void;
+type Stream<P> = P extends Protocol<infer Wire, infer _> ? ServerDuplexStream<Wire, object> : never;
 
 export class XdsServer {
   readonly #options: XdsServerOptions;
@@ -66,7 +67,7 @@ export class XdsServer {
   readonly #first = new Map<string, ReadonlyMap<string, EncodedResource>>();
   /** Thousands are set again and again, and few of them are other objects than the last time. */
   readonly #encoded = new WeakMap<Resource, EncodedResource>();
-  readonly #streams = new Map<XdsConnection, Stream>();
+  readonly #streams = new Map<XdsConnection, Send>();
   readonly #waiting = new Set<() => void>();
   #lastId = 0;
 
@@ -78,7 +79,10 @@ export class XdsServer {
   /** Listens; a socket file that nobody answers on is replaced, a living one is an error. */
   async start(): Promise<void> {
     this.#server.addService(this.#protos.discoveryService, {
-      StreamAggregatedResources: (stream: Stream) => this.#open(stream),
+      StreamAggregatedResources: (stream: Stream<typeof STATE_OF_THE_WORLD>) =>
+        this.#open(stream, STATE_OF_THE_WORLD),
+      DeltaAggregatedResources: (stream: Stream<typeof INCREMENTAL>) =>
+        this.#open(stream, INCREMENTAL),
     });
     this.#listener = await serveUnixSocket(this.#server, this.#options.socketPath);
   }
@@ -145,12 +149,20 @@ export class XdsServer {
     return byName;
   }
 
-  #open(stream: Stream): void {
+  #open<Wire extends AnyWireRequest, Request extends AnyRequest>(
+    stream: ServerDuplexStream<Wire, object>,
+    { requestFrom, wireFrom, open }: Protocol<Wire, Request>,
+  ): void {
     const lookup = (typeUrl: string, isFirst: boolean) =>
       this.#resources.get(typeUrl) ?? (isFirst ? this.#first.get(typeUrl) : undefined);
-    const connection = new XdsConnection(++this.#lastId, lookup);
-    this.#streams.set(connection, stream);
-    stream.on("data", (request: WireRequest) => this.#receive(connection, request));
+    const connection = new XdsConnection<Request>(++this.#lastId, lookup, open);
+    this.#streams.set(connection, (answer) => stream.write(wireFrom(answer)));
+    stream.on("data", (wire: Wire) => {
+      const request = requestFrom(wire);
+      if (!this.#note(request)) return;
+      const asksForListeners = connection.receive(request, wire.node?.id ?? "");
+      this.#received(connection, asksForListeners);
+    });
     stream.on("error", () => this.#close(connection));
     stream.on("cancelled", () => this.#close(connection));
     stream.on("end", () => {
@@ -166,19 +178,21 @@ export class XdsServer {
     this.#options.onDisconnect?.(connection);
   }
 
-  #receive(connection: XdsConnection, wire: WireRequest): void {
-    const request = requestFromWire(wire);
-    const { typeUrl, refusal, names } = request;
+  /** Logs and reports what the request says; returns whether its type is served. */
+  #note({ typeUrl, refusal, nonce }: AnyRequest): boolean {
     const type = discoveryName(typeUrl);
     if (!isServed(typeUrl)) {
-      this.#options.log.warn({ type, names }, "Envoy asked for a type that Portico does not serve");
-      return;
+      this.#options.log.warn({ type }, "Envoy asked for a type that Portico does not serve");
+      return false;
     }
     if (refusal !== undefined) {
-      this.#options.log.warn({ type, names, detail: refusal }, "Envoy refused its configuration");
+      this.#options.log.warn({ type, detail: refusal }, "Envoy refused its configuration");
     }
-    if (request.nonce !== "") this.#options.onReply?.(type, refusal);
-    const asksForListeners = connection.receive(request, wire.node?.id ?? "");
+    if (nonce !== "") this.#options.onReply?.(type, refusal);
+    return true;
+  }
+
+  #received(connection: XdsConnection, asksForListeners: boolean): void {
     this.#answer(connection);
     this.#wake();
     if (!asksForListeners) return;
@@ -187,8 +201,8 @@ export class XdsServer {
   }
 
   #answer(connection: XdsConnection): void {
-    const stream = this.#streams.get(connection);
-    for (const answer of connection.takeAnswers()) stream?.write(wireFromAnswer(answer));
+    const send = this.#streams.get(connection);
+    for (const answer of connection.takeAnswers()) send?.(answer);
   }
 
   #wake(): void {
@@ -244,23 +258,4 @@ export class XdsServer {
       check();
     });
   }
-}
-
-function requestFromWire(wire: WireRequest): DiscoveryRequest {
-  return {
-    typeUrl: wire.type_url,
-    names: wire.resource_names,
-    version: wire.version_info,
-    nonce: wire.response_nonce,
-    refusal: wire.error_detail?.message,
-  };
-}
-
-function wireFromAnswer(answer: Answer): object {
-  return {
-    type_url: answer.typeUrl,
-    version_info: answer.version,
-    nonce: answer.nonce,
-    resources: answer.resources.map(({ typeUrl, value }) => ({ type_url: typeUrl, value })),
-  };
 }

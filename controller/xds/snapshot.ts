@@ -14,6 +14,17 @@ export interface EncodedResource {
   value: Buffer;
 }
 
+const versions = new WeakMap<EncodedResource, string>();
+
+/** Of one resource alone: 16 hex digits, the same for the same content. */
+export function resourceVersion(resource: EncodedResource): string {
+  const known = versions.get(resource);
+  if (known !== undefined) return known;
+  const version = createHash("sha256").update(resource.value).digest("hex").slice(0, 16);
+  versions.set(resource, version);
+  return version;
+}
+
 /** What an Envoy is to have of one type. */
 export interface Selection {
   /** Sorted by name. */

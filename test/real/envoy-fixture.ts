@@ -56,12 +56,15 @@ export class EnvoyFixture {
   supervisor: EnvoySupervisor;
   /** Of supervisors that are made from now on. */
   hungAfterMs = 0;
+  /** Words before the command of Envoys that are started from now on. */
+  launcher: readonly string[];
   readonly #binary: string;
 
   private constructor(node: ClusterNode, runDirectory: string, binary: string) {
     this.node = node;
     this.runDirectory = runDirectory;
     this.#binary = binary;
+    this.launcher = ["nsenter", `--net=/run/netns/${node.name}`, "--"];
     this.supervisor = this.makeSupervisor();
   }
 
@@ -81,8 +84,15 @@ export class EnvoyFixture {
       nodeId: "node-a",
       binary: this.#binary,
       concurrency: 2,
-      launcher: ["nsenter", `--net=/run/netns/${this.node.name}`, "--"],
+      launcher: this.launcher,
     };
+  }
+
+  /** Envoys that are started from now on ask for the state of the world, as they once did. */
+  askAsBefore(): void {
+    const edit = `sed -i s/DELTA_GRPC/GRPC/ ${this.path("envoy.json")}; exec "$@"`;
+    this.launcher = ["sh", "-c", edit, "sh", ...this.launcher];
+    this.supervisor = this.makeSupervisor();
   }
 
   path(name: string): string {
@@ -165,8 +175,17 @@ export class EnvoyFixture {
 /** For vi.waitFor. */
 export const WITHIN = { timeout: 10_000, interval: 20 };
 
-export async function setAll(xds: XdsServer, code: PluginCode): Promise<void> {
+/** `setOthers`: clusters and listeners, instead of those for TCP alone. */
+export async function setAll(
+  xds: XdsServer,
+  code: PluginCode,
+  setOthers = () => setTcp(xds),
+): Promise<void> {
   await xds.set(FILTER_TYPE, [tableFilter(code), ...connectionFilters(code)]);
+  await setOthers();
+}
+
+async function setTcp(xds: XdsServer): Promise<void> {
   await xds.set(CLUSTER_TYPE, [backendsCluster(BACKENDS)]);
   await xds.set(LISTENER_TYPE, captureListeners(PORTS, ["IPv4", "IPv6"], TCP));
 }

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { callController } from "../../controller/cli/control-client.ts";
 import { ENVOY_PATH, type EnvoyReplacement } from "../../controller/daemon/control-api.ts";
 import { askAdmin } from "../../envoy/admin.ts";
+import { findEnvoy } from "../../envoy/find.ts";
 import { eventually } from "../eventually.ts";
 import { serviceObjects } from "./portico-fixture.ts";
 import { ALL, expectNoFailure, UDP_VIP, UpgradeLab, VIP } from "./upgrade-lab.ts";
@@ -145,6 +146,42 @@ it("an Envoy that would be started otherwise now is named, and can be replaced",
   await lab.start();
   expect(await lab.replace()).toMatchObject({ code: 0, stderr: "" });
   expect((await lab.portico.status()).problems).toEqual([]);
+});
+
+it("an Envoy that asks for the state of the world goes on, and can be replaced", async () => {
+  const file = join(lab.portico.manifests, "..", "envoy-as-before");
+  const edit = `sed -i s/DELTA_GRPC/GRPC/ ${lab.portico.runDirectory}/*/envoy.json`;
+  const real = await findEnvoy(process.env, console.log);
+  writeFileSync(file, `#!/bin/sh\n${edit} 2>/dev/null\nexec ${real} "$@"\n`);
+  chmodSync(file, 0o755);
+  await lab.start({ ENVOY: file });
+  const pid = await lab.pid();
+  const connections = await lab.longLived();
+  const load = await lab.load();
+  await lab.portico.end("SIGKILL");
+  await lab.start();
+  expect(await lab.pid()).toBe(pid);
+  expect((await lab.envoys()).active?.outdated).toEqual([
+    expect.stringMatching(/^its bootstrap, .*envoy.json, is not what this version/),
+  ]);
+  const sketch = { clusterIP: "10.96.0.55", port: 53, protocol: "UDP" } as const;
+  const more = serviceObjects({ name: "more", endpoints: ["10.1.1.11"], ...sketch });
+  lab.portico.write(lab.objects(more));
+  const dialer = await lab.node.pod("client").dialer();
+  const query = { protocol: "UDP", timeoutMs: 500 } as const;
+  await eventually("an answer of the new Service", 20_000, async () => {
+    return (await dialer.dialOnce(sketch.clusterIP, 53, query)).outcome === "answered";
+  });
+  lab.portico.write(lab.objects());
+  await eventually("the end of its listener", 20_000, async () => {
+    const { body } = await askAdmin(join(lab.portico.runDirectory, "admin.sock"), "/listeners");
+    return body.includes(`/${UDP_VIP}:53/UDP`) && !body.includes(`/${sketch.clusterIP}:53/UDP`);
+  });
+  expect(await lab.replace()).toMatchObject({ code: 0, stderr: "" });
+  expect((await lab.envoys()).active?.outdated).toEqual([]);
+  expect(await connections.living(true)).toEqual(ALL);
+  connections.close();
+  expectNoFailure("an Envoy of an earlier version", await load.stop());
 });
 
 it("a UDP Service made while no controller was there: its listener comes first", async () => {
