@@ -8,7 +8,7 @@ import { type Family, familiesOf } from "./families.ts";
 import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
 import type { CaptureOptions } from "./options.ts";
 import { AFTER_FILTERS, IS_TRANSLATED, translated, untranslated } from "./other-proxies.ts";
-import { captured, isOfOthers, OTHERS, toOthers } from "./others.ts";
+import { captured, isNotCaptured, isOfOthers, isOfPortico, OTHERS, toOthers } from "./others.ts";
 import { errorsAboutAnswers, learntPathMTU } from "./path-mtu.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
 import { UPSTREAM_ZONE } from "./upstream-zone.ts";
@@ -30,8 +30,6 @@ export function chains(options: CaptureOptions): string[] {
 function handOvers(options: CaptureOptions): string[] {
   return [
     ...chain("deliver", [`meta mark set meta mark or ${bit(options)} accept`]),
-    // Two rules: what connection tracking takes for invalid has no mark to set, and ends the first.
-    ...chain("deliver_captured", [captured(options), "goto deliver"]),
     ...udpChains(options).flatMap(([name, rules]) => chain(name, rules)),
     ...handOver("keep", options.keepPort, options),
     ...handOver("masquerade", options.masqueradePort, options),
@@ -49,7 +47,7 @@ function handOver(kind: UdpListenerKind, port: number, options: CaptureOptions):
     // nft 1.0.6 wants the protocol in the same rule when the chain is reached through a map.
     return `meta l4proto tcp tproxy ${header} to ${loopback}:${port} ${mark} accept`;
   });
-  const rest = [captured(options), ...tproxies, toUdpListener(kind), "drop"];
+  const rest = [...tproxies, toUdpListener(kind), "drop"];
   return chain(`to_${kind}`, [...toRedirect(kind, options), ...rest]);
 }
 
@@ -113,7 +111,7 @@ function hooks(options: CaptureOptions): string[] {
       "ct direction reply accept",
       `${IS_TRANSLATED} goto translated`,
       `${IS_SYN} goto from_frontend`,
-      "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver_captured",
+      "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver",
       // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
       // Not "meta l4proto tcp", as in the kernel's documentation: ICMP errors would not match, and
       // TCP would not learn its path MTU (test/real/path-mtu.test.ts).
@@ -147,7 +145,9 @@ function fromFrontend(options: CaptureOptions): string[] {
   const families = familiesOf(options.families);
   const inFamilies = (rule: (family: Family) => string) => families.map(rule);
   return [
-    `${isFromEnvoy(options)} accept`,
+    // What connection tracking takes for invalid has no mark to ask for.
+    `ct state invalid ${isFromEnvoy(options)} accept`,
+    `${isFromEnvoy(options)} ${isNotCaptured(options)} accept`,
     ...inFamilies((family) => `ct state new ${isKeptOut(family)} drop`),
     ...inFamilies(({ header, suffix }) => `${frontendOf(header)} vmap @frontends_${suffix}`),
     // How neighbours find each other is nobody's Service.
@@ -225,7 +225,7 @@ function host(options: CaptureOptions): string[] {
     `${isFromEnvoy(options)} accept`,
     `${leaves} ${isOfOthers(options)} accept`,
     `${leaves} meta l4proto udp goto from_host`,
-    `${leaves} ${isOurs(options)} fib saddr type local goto deliver`,
+    `${leaves} ${isOfPortico(options)} fib saddr type local goto deliver`,
     `${leaves} ct state new goto from_host`,
   ];
 }
@@ -248,6 +248,7 @@ function delivered(options: CaptureOptions): string[] {
     UNTRACKED,
     strangersAnswers(options),
     ...learntPathMTU(options, isOurs(options)),
+    `${isMarked} == ${bit(options)} ct direction original ${captured(options)}`,
     // A routed packet needs its marks no longer. Left on it, the sysctl tcp_fwmark_accept would
     // give them to sockets, whose own packets would then be taken for captured ones, or Envoy's.
     `${isMarked} == ${bit(options)} meta mark set meta mark and ${others}`,

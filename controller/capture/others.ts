@@ -16,15 +16,34 @@ import type { CaptureOptions } from "./options.ts";
 
 /**
  * Notes on the connection, and not on the packet, that it was captured: when it begins, and later
- * where connection tracking has forgotten it, or an older Portico captured it.
+ * where connection tracking has forgotten it, or an older Portico captured it. For the end of the
+ * input hook, after programs that give new connections a mark of their own and leave no bit of it.
  */
 export function captured({ envoyMarkBit }: CaptureOptions): string {
   return `ct mark set ct mark or 0x${envoyMarkBit.toString(16)}`;
 }
 
+/**
+ * Envoy's own connections are not captured. Another program may give packets their connection's
+ * mark (CONNMARK --restore-mark, as wg-quick does with UDP): those of a captured connection then
+ * look as if they came from Envoy.
+ */
+export function isNotCaptured({ envoyMarkBit }: CaptureOptions): string {
+  return `ct mark and 0x${envoyMarkBit.toString(16)} == 0`;
+}
+
 /** Whether a connection has begun elsewhere and was answered there. */
-export function isOfOthers({ markBit, envoyMarkBit }: CaptureOptions): string {
-  return `ct state established ct mark and 0x${(markBit | envoyMarkBit).toString(16)} == 0`;
+export function isOfOthers(options: CaptureOptions): string {
+  return `ct state established ${marksOf(options)} == 0`;
+}
+
+/** Whether a connection was captured, or began by turning round: another program left one mark. */
+export function isOfPortico(options: CaptureOptions): string {
+  return `${marksOf(options)} != 0`;
+}
+
+function marksOf({ markBit, envoyMarkBit }: CaptureOptions): string {
+  return `ct mark and 0x${(markBit | envoyMarkBit).toString(16)}`;
 }
 
 /**

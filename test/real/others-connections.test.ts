@@ -1,7 +1,7 @@
 // Connections and flows that are not Portico's, when a Service gets the address and port of their
 // server: conntrack knows them, so they go on, as with NAT, which is decided by the first packet.
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { preparePrograms } from "../demo/prerequisites.ts";
 import { eventually } from "../eventually.ts";
 import type { Dialer, HeldConnection } from "../namespaces/dialer.ts";
@@ -27,6 +27,15 @@ afterAll(() => lab?.close());
 afterEach(async (context) => {
   if (context.task.result?.state === "fail") console.log(lab?.portico.log.slice(-3_000));
 });
+
+/** What programs do to marks that choose among several providers, or are tunnels. */
+const MARKINGS = {
+  // Of UDP, wg-quick does it so: CONNMARK --restore-mark.
+  "packets get their connection's mark":
+    "type filter hook prerouting priority mangle - 1; meta mark set ct mark",
+  "connections get marks of others":
+    "type filter hook prerouting priority mangle + 1; ct state new ct mark set 0x1",
+};
 
 let lastPort = 20_000;
 
@@ -194,6 +203,23 @@ describe.each(FAMILIES)("in %s", (family) => {
     const { stdout } = await lab.node.exec("nft", ["list", "table", header, "seen"]);
     await lab.node.exec("nft", ["delete", "table", header, "seen"]);
     expect(stdout).toContain("packets 1 ");
+  });
+
+  it.each(Object.entries(MARKINGS))("are told from Portico's own where %s", async (_, chain) => {
+    const sketch: Sketch = { family, kind: "external IP" };
+    await lab.apply(sketch);
+    const input = `table inet marking {\nchain c {\n${chain}\n}\n}\n`;
+    await lab.node.exec("nft", ["-f", "-"], { input });
+    const to = lab.taken(sketch);
+    onTestFinished(async () => {
+      await lab.node.exec("nft", ["delete", "table", "inet", "marking"]);
+    });
+    for (const client of ["a Pod", "a host process"] as const) {
+      const own = await Held.open(client, to);
+      const answers = [await own.lives(), await own.ask(), await own.ask()];
+      expect([client, ...answers]).toEqual([client, true, "web", "web"]);
+      await own.connection.close();
+    }
   });
 
   it("are told from Portico's own that have lost Envoy, whose clients hear a reset", async () => {
