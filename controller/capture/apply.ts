@@ -4,8 +4,13 @@
 
 import { sameData } from "../model/same-data.ts";
 import type { CaptureSet } from "../node/types.ts";
-import type { BridgeFacts } from "./bridge.ts";
-import { type BridgeCalls, type Bridges, readBridgeCalls, readBridges } from "./bridge-facts.ts";
+import {
+  type BridgeCalls,
+  type BridgeFacts,
+  type Bridges,
+  readBridgeCalls,
+  readBridges,
+} from "./bridge-facts.ts";
 import { elementChanges, TABLE } from "./elements.ts";
 import { codeFrom, NftError, RoutingError } from "./errors.ts";
 import { type Family, familiesOf } from "./families.ts";

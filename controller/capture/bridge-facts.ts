@@ -4,7 +4,23 @@ import { readFile } from "node:fs/promises";
 import { familyOf, parseCIDR } from "../model/ip.ts";
 import type { IPFamily } from "../model/types.ts";
 import { unlessShort } from "../shortage.ts";
-import type { BridgedNetwork, BridgeFacts } from "./bridge.ts";
+
+/** What the chains depend on of the node's bridges. */
+export interface BridgeFacts {
+  /** Whether br_netfilter is there, so that any bridge may call iptables. */
+  hasNetfilter: boolean;
+  /** Families whose packets some bridge may show to iptables. */
+  calling: readonly IPFamily[];
+  /** Networks whose hosts reach each other past the IP hooks. */
+  unseen: readonly BridgedNetwork[];
+}
+
+export interface BridgedNetwork {
+  /** The interface's name. */
+  bridge: string;
+  /** Canonical. */
+  cidr: string;
+}
 
 /** Whether bridges of a network namespace call iptables; undefined without br_netfilter. */
 export type BridgeCalls = Readonly<Record<IPFamily, boolean>> | undefined;

@@ -22,28 +22,10 @@
 // Where a bridge does not call iptables, no IP hook sees that answer. Envoy then asks from the
 // node's address what stays on one bridge.
 
-import type { IPFamily } from "../model/types.ts";
 import { redirectChains } from "./bridge-redirect.ts";
 import { type Family, familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 import type { Chains } from "./udp.ts";
-
-/** What the chains depend on of the node's bridges. */
-export interface BridgeFacts {
-  /** Whether br_netfilter is there, so that any bridge may call iptables. */
-  hasNetfilter: boolean;
-  /** Families whose packets some bridge may show to iptables. */
-  calling: readonly IPFamily[];
-  /** Networks whose hosts reach each other past the IP hooks. */
-  unseen: readonly BridgedNetwork[];
-}
-
-export interface BridgedNetwork {
-  /** The interface's name. */
-  bridge: string;
-  /** Canonical. */
-  cidr: string;
-}
 
 /** br_netfilter's, NF_IP_PRI_FIRST. */
 const FIRST = -(2 ** 31);

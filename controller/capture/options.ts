@@ -3,7 +3,7 @@
 
 import type { IPFamily } from "../model/types.ts";
 import type { UdpListenerKind } from "../node/types.ts";
-import type { BridgeFacts } from "./bridge.ts";
+import type { BridgeFacts } from "./bridge-facts.ts";
 import type { LocalDetector } from "./local-detector.ts";
 
 export interface CaptureOptions {

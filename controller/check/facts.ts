@@ -1,7 +1,7 @@
 // All that `portico check` reads of a node, and what it is to be compared with. Read by
 // read-node.ts; judged by the other files of this room, which are pure.
 
-import type { BridgedNetwork } from "../capture/bridge.ts";
+import type { BridgedNetwork } from "../capture/bridge-facts.ts";
 import type { BridgeCapture } from "../capture/bridge-plan.ts";
 import type { HookOrder } from "../capture/hook-order.ts";
 import type { IPFamily } from "../model/types.ts";
