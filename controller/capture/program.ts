@@ -1,6 +1,7 @@
 // Runs a program such as nft or ip → what it printed, or an error that says what is wrong with it.
 
 import { spawn } from "node:child_process";
+import { shortageForProgram } from "../shortage.ts";
 
 export interface Printed {
   code: number;
@@ -20,6 +21,13 @@ const TIMEOUT_MS = 30_000;
 
 export const runProgram: RunProgram = (program, args, input) =>
   new Promise((resolve, reject) => {
+    const shortage = shortageForProgram();
+    if (shortage) {
+      reject(
+        Object.assign(new Error(`spawn ${program} ${shortage.code}`), { code: shortage.code }),
+      );
+      return;
+    }
     const child = spawn(program, [...args]);
     // Not spawn's own timeout: that goes on for a program that could not be started.
     const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);

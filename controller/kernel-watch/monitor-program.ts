@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../clock.ts";
+import { shortageForProgram } from "../shortage.ts";
 import { MONITOR_MARK } from "./former-monitors.ts";
 
 const LISTENING_CHECK_MS = 25;
@@ -127,7 +128,8 @@ class Run {
   listeningSince: number | undefined;
   readonly #options: MonitorProgramOptions;
   #events: RunEvents;
-  readonly #child: ChildProcess;
+  /** Undefined: no descriptors were left to start it. */
+  readonly #child: ChildProcess | undefined;
   readonly #onLine: (line: string) => void;
   #isOver = false;
   #partial = "";
@@ -139,15 +141,21 @@ class Run {
     this.#events = events;
     const { program, args, clock, onComplaint } = options;
     this.#onLine = options.reader();
+    const shortage = shortageForProgram();
+    if (shortage) {
+      process.nextTick(() => this.#over(`spawn ${program} ${shortage.code}`));
+      return;
+    }
     const env = { ...process.env, [MONITOR_MARK]: String(process.pid) };
-    this.#child = spawn(program, [...args], { env, stdio: ["ignore", "pipe", "pipe"] });
-    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#printed(text));
-    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    const child = spawn(program, [...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#printed(text));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-500);
       if (!this.#isOver) onComplaint?.(text.trim());
     });
-    this.#child.on("error", (error) => this.#over(error.message));
-    this.#child.on("close", (code, signal) => {
+    child.on("error", (error) => this.#over(error.message));
+    child.on("close", (code, signal) => {
       const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
       this.#over([how, this.#stderr.trim()].filter((text) => text !== "").join(": "));
     });
@@ -162,7 +170,7 @@ class Run {
   end(): void {
     this.#isOver = true;
     this.#cancelCheck();
-    this.#child.kill("SIGKILL");
+    this.#child?.kill("SIGKILL");
   }
 
   #over(reason: string): void {
@@ -181,7 +189,7 @@ class Run {
   #checkListening(deadline: number): void {
     const { clock, program, netlinkProtocol } = this.#options;
     this.#cancelCheck = clock.after(LISTENING_CHECK_MS, async () => {
-      const isListening = await listens(this.#child.pid, netlinkProtocol);
+      const isListening = await listens(this.#child?.pid, netlinkProtocol);
       if (this.#isOver) return;
       if (isListening) {
         this.listeningSince = clock.now();

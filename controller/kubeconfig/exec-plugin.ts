@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { isatty } from "node:tty";
 import { recordOf, shown, textOf } from "../model/json.ts";
+import { shortageForProgram } from "../shortage.ts";
 import type { ExecPlugin } from "./access.ts";
 
 const PATIENCE_MS = 20_000;
@@ -41,6 +42,9 @@ export async function runExecPlugin(
 
 async function outputOf(plugin: ExecPlugin, info: string, interactive: boolean): Promise<string> {
   const { command, args, installHint } = plugin;
+  const shortage = shortageForProgram();
+  if (shortage)
+    throw new Error(`the exec plugin ${command} cannot be started: ${shortage.message}`);
   const child = spawn(command, args, {
     env: { ...process.env, ...plugin.env, KUBERNETES_EXEC_INFO: info },
     stdio: [interactive ? "inherit" : "ignore", "pipe", interactive ? "inherit" : "pipe"],

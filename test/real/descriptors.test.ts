@@ -92,6 +92,8 @@ it.each([0, 6])(
     const envoy = await livingEnvoy(`${portico.runDirectory}/a`);
     expect([typeof pid, typeof envoy]).toEqual(["number", "number"]);
     const held = await client.open(VIP, 80);
+    const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
+    const before = descriptors();
     const heal = await shortOfDescriptors(pid, left);
     await askMuch();
     const since = () => portico.log.slice(logged);
@@ -107,6 +109,7 @@ it.each([0, 6])(
     await eventually("no problem", DEADLINE_MS, async () => {
       return (await portico.status()).problems.length === 0;
     });
+    await eventually("no descriptor more", DEADLINE_MS, async () => descriptors() <= before);
     expect(await held.echo("still here")).toBe("still here");
     expect([portico.pid, await livingEnvoy(`${portico.runDirectory}/a`)]).toEqual([pid, envoy]);
   },
