@@ -61,7 +61,7 @@ const BASICS: readonly Entry[] = [
   {
     name: "should work after restarting apiserver [Disruptive]",
     covered: portico(
-      "lets the API server be gone for a minute under traffic, and applies what changed",
+      "lets the API server be gone under traffic, and applies what changed",
     ),
   },
 ];
