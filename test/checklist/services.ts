@@ -60,9 +60,7 @@ const BASICS: readonly Entry[] = [
   },
   {
     name: "should work after restarting apiserver [Disruptive]",
-    covered: portico(
-      "lets the API server be gone under traffic, and applies what changed",
-    ),
+    covered: portico("lets the API server be gone under traffic, and applies what changed"),
   },
 ];
 
