@@ -10,6 +10,8 @@ const retry = process.env.CI ? 1 : 0;
 
 export default defineConfig({
   test: {
+    // By default one core is left alone: one of two.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
