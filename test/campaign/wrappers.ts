@@ -1,6 +1,6 @@
 // Programs of the node that fail or are slow when they are asked to: a folder that comes first on
-// the controller's PATH, with a script for each of them that does as a file next to it says. What it
-// then executes has the name by which the script was called: the kernel says with each change of
+// the controller's PATH, with a script for each of them that does as a file next to it says. What
+// it then executes has the name by which the script was called: the kernel says with each change of
 // nftables which program made it, and Portico tells its own by that.
 
 import { execFileSync } from "node:child_process";
