@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
+import type { IPFamily } from "../model/types.ts";
 import { checkNode } from "./check-node.ts";
 import type { Chain, CheckSettings, Link, NodeFacts, Rule } from "./facts.ts";
 import { ETH, FACTS, NFT, SETTINGS } from "./sound-node.ts";
@@ -359,5 +360,20 @@ describe("packet filters", () => {
     const comment = '-m comment --comment "Configured DefaultEndpointToHostAction"';
     expect(only({ xtables: [`-A cali-wl-to-host ${comment} -j DROP`] })).toMatch(/^blocker Calico/);
     expect(found({ xtables: [`-A cali-wl-to-host ${comment} -j ACCEPT`] })).toEqual([]);
+  });
+
+  it("that ask for the way back by the mark are blockers where Services have the family", () => {
+    const filter = (...families: IPFamily[]) => ({
+      nft: { ...NFT, reversePathFilters: [{ families, chain: "inet firewalld pre" }] },
+    });
+    expect(only(filter("IPv4", "IPv6"))).toBe(
+      "blocker a reverse path filter drops what is captured over IPv4 and IPv6: " +
+        "fib saddr . mark, and drop, in chain inet firewalld pre",
+    );
+    expect(only(filter("IPv6"))).toMatch(/^note .* over IPv6:/);
+    const [unknown] = found(filter("IPv6"), { serviceCIDRs: [] }).filter((each) =>
+      /over IPv6/.test(each),
+    );
+    expect(unknown).toMatch(/^warning /);
   });
 });

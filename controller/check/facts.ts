@@ -58,6 +58,8 @@ export interface NftFacts {
   marks: readonly { value: number; where: string }[];
   /** The same for conntrack zones. */
   zones: readonly { value: number; where: string }[];
+  /** Rules of others that drop what no route leads back to, and ask that with the packet's mark. */
+  reversePathFilters: readonly { families: readonly IPFamily[]; chain: string }[];
 }
 
 export interface Chain {

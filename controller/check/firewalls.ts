@@ -13,6 +13,7 @@ export function firewallFindings(facts: NodeFacts, settings: CheckSettings): Fin
     ...policyFindings(facts, settings),
     ...calicoFindings(facts),
     ...forwardFindings(facts),
+    ...reversePathFindings(facts, settings),
   ];
   if (findings.some(({ level }) => level !== "note")) return findings;
   const what = "no packet filter drops what Pods send to Envoy by default";
@@ -73,6 +74,29 @@ function calicoFindings({ nft, xtables }: NodeFacts): Finding[] {
       show: "iptables-save | grep cali-wl-to-host; nft list ruleset | grep -A9 cali-wl-to-host",
     },
   ];
+}
+
+/**
+ * The mark has what is captured delivered on the node. Asked with it for the way back to the
+ * sender, the kernel finds the route that does that, which counts as none.
+ */
+function reversePathFindings({ nft }: NodeFacts, { serviceCIDRs }: CheckSettings): Finding[] {
+  const served = serviceCIDRs.map((cidr) => (cidr.includes(":") ? "IPv6" : "IPv4"));
+  return (nft?.reversePathFilters ?? []).map(({ families, chain }) => {
+    const isHit = families.some((family) => served.includes(family));
+    const level = isHit ? "blocker" : served.length === 0 ? "warning" : "note";
+    return {
+      level,
+      what: `a reverse path filter drops what is captured over ${families.join(" and ")}`,
+      seen: `fib saddr . mark, and drop, in chain ${chain}`,
+      todo:
+        level === "note"
+          ? "nothing while no Service has such addresses"
+          : "have it not ask for the mark; firewalld's: IPv6_rpfilter=strict-forward in " +
+            "/etc/firewalld/firewalld.conf (before firewalld 2: no), firewall-cmd --reload",
+      show: `nft list chain ${chain}`,
+    };
+  });
 }
 
 function where({ table, name }: Chain): string {

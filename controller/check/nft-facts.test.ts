@@ -73,3 +73,22 @@ it("finds the Service CIDR in kube-proxy's rules", () => {
   expect(serviceCIDRsFromKubeProxy(json)).toEqual(["10.96.0.0/16"]);
   expect(serviceCIDRsFromKubeProxy(ruleset(rule([match, { drop: null }])))).toEqual([]);
 });
+
+it("knows rules that drop what no route with the mark leads back to", () => {
+  const fib = (flags: string[], right: unknown, op = "==") => {
+    return { match: { op, left: { fib: { result: "oif", flags } }, right } };
+  };
+  const ofIPv6 = { match: { op: "==", left: { meta: { key: "nfproto" } }, right: "ipv6" } };
+  const familiesOf = (expr: object[], hook = "prerouting") => {
+    const chain = { chain: { ...FILTER, name: "input", hook, policy: "accept" } };
+    const facts = nftFactsFrom(ruleset(chain, rule(expr)));
+    return facts.reversePathFilters.map(({ families }) => families.join());
+  };
+  const strict = fib(["saddr", "mark", "iif"], false);
+  expect(familiesOf([ofIPv6, strict, { drop: null }])).toEqual(["IPv6"]);
+  expect(familiesOf([fib(["saddr", "mark"], "0"), { drop: null }])).toEqual(["IPv4,IPv6"]);
+  expect(familiesOf([fib(["saddr", "mark"], true, "!="), { drop: null }])).toHaveLength(1);
+  expect(familiesOf([fib(["saddr", "iif"], false), { drop: null }])).toEqual([]);
+  expect(familiesOf([fib(["saddr", "mark"], true), { accept: null }])).toEqual([]);
+  expect(familiesOf([strict, { drop: null }], "forward")).toEqual([]);
+});

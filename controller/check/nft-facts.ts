@@ -1,6 +1,7 @@
 // What `nft --json list ruleset` prints → what the findings ask of it. Pure. Portico's own table is
 // a table among others here, but its rules are not read. The JSON is libnftables-json(5)'s.
 
+import type { IPFamily } from "../model/types.ts";
 import type { NftFacts } from "./facts.ts";
 
 interface PrintedChain {
@@ -42,6 +43,11 @@ export function nftFactsFrom(json: string): NftFacts {
     }),
     marks: rules.flatMap((rule) => valuesOf(rule, isMark)),
     zones: rules.flatMap((rule) => valuesOf(rule, isZone)),
+    reversePathFilters: rules.flatMap((rule) => {
+      const hook = chains.find((chain) => isIn(rule, chain))?.hook ?? "prerouting";
+      if (hook !== "prerouting" || !dropsWithoutWayBack(rule)) return [];
+      return { families: familiesOf(rule), chain: `${rule.family} ${rule.table} ${rule.chain}` };
+    }),
   };
 }
 
@@ -68,6 +74,26 @@ function dropsAll({ expr = [] }: PrintedRule): boolean {
   const kinds = expr.flatMap((statement) => Object.keys(statement));
   const last = kinds.at(-1) ?? "";
   return ["drop", "reject"].includes(last) && !kinds.includes("match");
+}
+
+/** Asks for a route to the sender by the packet's mark, and drops where there is none. */
+function dropsWithoutWayBack({ expr = [] }: PrintedRule): boolean {
+  const drops = ["drop", "reject"].some((verdict) => verdict in (expr.at(-1) ?? {}));
+  const asks = expr.some(({ match }) => {
+    const { op, left, right } = (match ?? {}) as { op?: string; left?: unknown; right?: unknown };
+    const { flags = [] } = (left as { fib?: { flags?: string[] } } | undefined)?.fib ?? {};
+    const isMissing = op === "==" ? [false, 0, "0"].includes(right as never) : right === true;
+    return isMissing && flags.includes("saddr") && flags.includes("mark");
+  });
+  return drops && asks;
+}
+
+/** Of the packets that it may be about. */
+function familiesOf({ family, expr = [] }: PrintedRule): readonly IPFamily[] {
+  const said = JSON.stringify(expr);
+  if (family === "ip" || said.includes('"ipv4"')) return ["IPv4"];
+  if (family === "ip6" || said.includes('"ipv6"')) return ["IPv6"];
+  return ["IPv4", "IPv6"];
 }
 
 /** The numbers in the statements of a rule that are about what `isAbout` knows. */

@@ -1,7 +1,7 @@
 // For tests: what `portico check` reads of a node on which nothing is in the way, and Portico's
 // default settings.
 
-import type { CheckSettings, Link, NodeFacts } from "./facts.ts";
+import type { CheckSettings, Link, NftFacts, NodeFacts } from "./facts.ts";
 
 export const SETTINGS: CheckSettings = {
   markBit: 0x1000,
@@ -19,7 +19,10 @@ export const SETTINGS: CheckSettings = {
   clusterCIDRs: ["10.1.0.0/16"],
   masqueradeAll: false,
 };
-export const NFT = { version: "1.0.6", tables: [], chains: [], marks: [], zones: [] };
+export const NFT: NftFacts = {
+  ...{ version: "1.0.6", tables: [], chains: [], marks: [], zones: [] },
+  reversePathFilters: [],
+};
 export const ETH: Link = { name: "eth0", kind: "", master: undefined, addresses: ["192.0.2.1"] };
 export const FACTS: NodeFacts = {
   nft: NFT,

@@ -134,6 +134,14 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
     level: "blocker",
     finds: /Calico drops/,
   },
+  "firewalld's reverse path filter": {
+    make:
+      "nft 'table inet firewalld { chain filter_PREROUTING { " +
+      "type filter hook prerouting priority filter + 10; " +
+      "fib saddr . mark . iif oif missing drop; }; }'",
+    level: "blocker",
+    finds: /a reverse path filter drops what is captured over IPv4 and IPv6/,
+  },
   "packets looked up by their mark": {
     make: SYSCTL("ipv4/conf/eth0/src_valid_mark", "1"),
     level: "blocker",
