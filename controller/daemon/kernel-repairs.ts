@@ -3,7 +3,8 @@
 //
 // A full sync compares chains, sets, rules and routes with what was written, and repairs what
 // differs. Of elements it knows only what it wrote, so after a change by others in Portico's table,
-// or when such a change may have been missed, the next sync writes the whole table.
+// or when such a change may have been missed, the next sync writes the whole table. What changes
+// while the first sync is under way may come after its write, so another one follows.
 
 import type { KernelLook, KernelPart } from "../capture/apply.ts";
 import type { Clock } from "../clock.ts";
@@ -18,7 +19,7 @@ const REPAIR_INTERVAL_MS = 1_000;
 const MAX_NAMED = 5;
 
 export interface KernelRepairsParts {
-  watch: KernelWatch;
+  watch: Pick<KernelWatch, "listen" | "isWatching">;
   clock: Clock;
   log: Log;
   /** Portico's routing table. */
@@ -40,6 +41,9 @@ export class KernelRepairs {
   #noticed = new Notices();
   /** What the one under way repairs, or the last that failed. */
   #underRepair = new Notices();
+  #isUnderWay = false;
+  /** Something may have changed during the first sync. */
+  #isFirstInDoubt = false;
 
   constructor(parts: KernelRepairsParts) {
     this.#parts = parts;
@@ -62,6 +66,7 @@ export class KernelRepairs {
 
   /** A sync begins. */
   began(full: boolean): void {
+    this.#isUnderWay = true;
     if (!full) return;
     this.#underRepair.add(this.#noticed);
     this.#noticed = new Notices();
@@ -77,7 +82,16 @@ export class KernelRepairs {
 
   /** A sync has succeeded. */
   succeeded(full: boolean): void {
-    if (!full) return;
+    this.#isUnderWay = false;
+    if (full) this.#tellOfRepairs();
+    if (!this.#isFirstInDoubt) return;
+    this.#isFirstInDoubt = false;
+    if (!this.#parts.isProgrammed()) return;
+    this.#parts.rewriteKernel();
+    this.#requestFull();
+  }
+
+  #tellOfRepairs(): void {
     const { parts, texts } = this.#underRepair;
     this.#underRepair = new Notices();
     if (parts.size === 0) return;
@@ -87,27 +101,33 @@ export class KernelRepairs {
     for (const part of parts) repaired(part);
   }
 
+  /** Before that, nothing is to be repaired; what the first sync has written may be. */
+  #isProgrammed(): boolean {
+    const isProgrammed = this.#parts.isProgrammed();
+    if (!isProgrammed && this.#isUnderWay) this.#isFirstInDoubt = true;
+    return isProgrammed;
+  }
+
   /** Perhaps by ourselves, and perhaps it is there again: the sync looks. */
   #routingRemoved(text: string): void {
-    if (!this.#parts.isProgrammed()) return;
+    if (!this.#isProgrammed()) return;
     this.#noticed.name(text);
     this.#requestFull();
   }
 
   #tableChanged(change: NftChange): void {
-    const { isProgrammed, rewriteKernel } = this.#parts;
-    if (!isProgrammed()) return;
+    if (!this.#isProgrammed()) return;
     if (change.isCertain) {
       this.#noticed.parts.add("nftables");
       this.#noticed.name(textOf(change));
-      rewriteKernel();
+      this.#parts.rewriteKernel();
     }
     this.#requestFull();
   }
 
   #missed({ of, why }: Missed): void {
-    const { isProgrammed, rewriteKernel, log } = this.#parts;
-    if (!isProgrammed()) return;
+    if (!this.#isProgrammed()) return;
+    const { rewriteKernel, log } = this.#parts;
     log.info({ why }, `changes of others in ${of} may have been missed: looking`);
     if (of === "nftables") rewriteKernel();
     this.#requestFull();
