@@ -16,6 +16,11 @@ export interface BridgePlan {
   problems: string[];
 }
 
+/** Undefined: the order is not known. */
+export function redirectsBridges(wanted: BridgeCapture, order: HookOrder | undefined): boolean {
+  return wanted === "redirect" || (wanted === "auto" && order === "oldest-first");
+}
+
 /**
  * Asks for the order of hooks only where a bridge may call iptables, and it matters. An order that
  * cannot be tried is taken for the usual one.
@@ -28,7 +33,7 @@ export async function bridgePlan(
   if (wanted === "redirect") return { redirects: true, problems: [] };
   const isUsual = calls === undefined || (await order()) !== "oldest-first";
   if (isUsual) return { redirects: false, problems: [] };
-  if (wanted === "auto") return { redirects: true, problems: [] };
+  if (redirectsBridges(wanted, "oldest-first")) return { redirects: true, problems: [] };
   const names = (["IPv4", "IPv6"] as const).filter((family) => calls[family]);
   return { redirects: false, problems: names.length === 0 ? [] : [orderProblem(names)] };
 }

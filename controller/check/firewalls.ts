@@ -2,6 +2,7 @@
 // delivered on the node, so it passes the input hook with the Service's address, where kube-proxy's
 // is forwarded; what Envoy sends passes output.
 
+import { familyOf } from "../model/ip.ts";
 import type { Chain, CheckSettings, NodeFacts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
 
@@ -81,7 +82,7 @@ function calicoFindings({ nft, xtables }: NodeFacts): Finding[] {
  * sender, the kernel finds the route that does that, which counts as none.
  */
 function reversePathFindings({ nft }: NodeFacts, { serviceCIDRs }: CheckSettings): Finding[] {
-  const served = serviceCIDRs.map((cidr) => (cidr.includes(":") ? "IPv6" : "IPv4"));
+  const served = serviceCIDRs.map(familyOf);
   return (nft?.reversePathFilters ?? []).map(({ families, chain }) => {
     const isHit = families.some((family) => served.includes(family));
     const level = isHit ? "blocker" : served.length === 0 ? "warning" : "note";

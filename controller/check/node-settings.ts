@@ -2,6 +2,7 @@
 // with which sysctl was tried (capture/kernel-settings.ts).
 
 import { CALL_SYSCTLS } from "../capture/bridge-facts.ts";
+import { redirectsBridges } from "../capture/bridge-plan.ts";
 import { cidrContains } from "../model/ip.ts";
 import type { CheckSettings, Link, NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
@@ -60,7 +61,7 @@ function bridgeFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
         "order than --bridge-capture order needs for that: TCP to Services would not work";
       return { level: "blocker", what, seen, todo: `leave that flag out, or ${set(0)}`, show };
     }
-    if (redirectsBridges(facts, settings) && calls) {
+    if (redirectsBridges(settings.bridgeCapture, hookOrder) && calls) {
       const what =
         "TCP connections of Pods on a bridge that calls iptables come to Envoy by NAT, which " +
         "costs each 6 µs more";
@@ -78,15 +79,6 @@ function bridgeFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
     const what = "Portico works with Pods on a bridge that calls iptables";
     return { level: "ok", what, seen, todo: "", show };
   });
-}
-
-/** As capture/bridge-plan.ts decides. */
-export function redirectsBridges(
-  { hookOrder }: NodeFacts,
-  { bridgeCapture }: CheckSettings,
-): boolean {
-  if (bridgeCapture === "redirect") return true;
-  return bridgeCapture === "auto" && hookOrder === "oldest-first";
 }
 
 function isLinkLocal(address: string): boolean {

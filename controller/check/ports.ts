@@ -1,11 +1,11 @@
 // Facts → who listens where Portico would. Pure. Whether it is Portico itself is told from whether
 // one runs.
 
+import { redirectsBridges } from "../capture/bridge-plan.ts";
 import { cidrContains } from "../model/ip.ts";
 import { UDP_LISTENER_CIDRS } from "../xds/udp-address-book.ts";
 import type { CheckSettings, Listener, NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
-import { redirectsBridges } from "./node-settings.ts";
 
 const WILDCARDS = ["0.0.0.0", "::"];
 
@@ -25,9 +25,10 @@ export function portFindings(facts: NodeFacts, settings: CheckSettings): Finding
 }
 
 /** Of TCP. */
-function envoyPorts(facts: NodeFacts, settings: CheckSettings): readonly number[] {
-  const { capturePorts, redirectPorts } = settings;
-  return redirectsBridges(facts, settings) ? [...capturePorts, ...redirectPorts] : capturePorts;
+function envoyPorts({ hookOrder }: NodeFacts, settings: CheckSettings): readonly number[] {
+  const { capturePorts, redirectPorts, bridgeCapture } = settings;
+  const redirects = redirectsBridges(bridgeCapture, hookOrder);
+  return redirects ? [...capturePorts, ...redirectPorts] : capturePorts;
 }
 
 function captureFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {

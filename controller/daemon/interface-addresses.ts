@@ -3,8 +3,10 @@
 import { networkInterfaces } from "node:os";
 import { parseAddress } from "../model/ip.ts";
 
-/** Canonical, sorted, each once; loopback and link-local ones too. */
-/** Throws when no descriptor is left to ask with. */
+/**
+ * Canonical, sorted, each once; loopback and link-local ones too. Throws when no descriptor is left
+ * to ask with.
+ */
 export function interfaceAddresses(): string[] {
   const all = Object.values(listed()).flatMap((addresses = []) => addresses);
   const canonical = all.map(({ address }) => parseAddress(address.replace(/%.*/, "")));
