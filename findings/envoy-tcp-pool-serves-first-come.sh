@@ -6,7 +6,8 @@
 #
 # A guess from memory: tcp_proxy pairs one downstream with one upstream connection, so that one bad
 # SYN harms one client. They come from a pool for the host, with a queue of who waits. What looks
-# like "every other connection hangs" after a short fault is this.
+# like "every other connection hangs" after a short fault is this. A cluster's
+# `connection_pool_per_downstream_connection` ends it: then client 1 waits, and no other client does.
 #
 # Runs Envoy without anything else: the SYNs of the first source port are dropped for good.
 set -eu
@@ -90,9 +91,21 @@ nft("flush chain ip t in; add rule ip t in tcp dport 9000 tcp sport @lost drop")
 second = client(b"2")
 print(outcome(first), outcome(second))
 PY
-ip netns exec "$ns" "$envoy" -c "$dir/envoy.yaml" --disable-hot-restart --concurrency 1 \
-  --log-level error >"$dir/log" 2>&1 &
-pid=$!
-seen=$(ip netns exec "$ns" timeout 60 python3 "$dir/clients.py")
-echo "client 1, whose SYN upstream is lost, and client 2, whose is not: $seen"
-[ "$seen" = "answered waits" ] || { echo CHANGED >&2; exit 1; }
+serve() {
+  ip netns exec "$ns" nft "destroy table ip t" 2>/dev/null || ip netns exec "$ns" nft flush ruleset
+  ip netns exec "$ns" "$envoy" -c "$dir/envoy.yaml" --disable-hot-restart --concurrency 1 \
+    --log-level error >"$dir/log" 2>&1 &
+  pid=$!
+  ip netns exec "$ns" timeout 60 python3 "$dir/clients.py"
+  kill -9 $pid
+}
+
+serve >"$dir/shared"
+echo "client 1, whose SYN upstream is lost, and client 2, whose is not: $(cat "$dir/shared")"
+sed -i 's/^    type: STATIC/&\n    connection_pool_per_downstream_connection: true/' "$dir/envoy.yaml"
+serve >"$dir/own"
+echo "the same with connection_pool_per_downstream_connection: $(cat "$dir/own")"
+[ "$(cat "$dir/shared"), $(cat "$dir/own")" = "answered waits, waits answered" ] || {
+  echo CHANGED >&2
+  exit 1
+}
