@@ -24,13 +24,14 @@ export default defineConfig({
             "test/*.test.ts",
             "test/{cases,demo,bench,shapes}/*.test.ts",
             "test/campaign/plan.test.ts",
+            "test/policy/{pod-chains,resolved}.test.ts",
           ],
         },
       },
       {
         test: {
           name: "wasm",
-          include: ["test/wasm/*.test.ts"],
+          include: ["test/{wasm,plugin}/*.test.ts"],
           expect: { requireAssertions: true },
           testTimeout: 180_000,
         },
@@ -66,6 +67,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 900_000,
+        },
+      },
+      {
+        test: {
+          name: "policy",
+          include: ["test/policy/{policy,swaps,kube-proxy-swap}.test.ts"],
+          globalSetup: "test/policy/setup.ts",
+          retry,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -1,22 +1,22 @@
-// Run directory and node id → Envoy's bootstrap, as the object of its JSON. Pure. It holds what
+// Run directory and node id → Envoy's bootstrap, as the object of its JSON. Pure. It contains what
 // never changes while Envoy runs; everything else comes by xDS (controller/xds/resources.ts).
 //
-// Every socket of it is a Unix socket in the run directory: Envoy has no TCP port but the ones it
-// captures connections on.
+// All its sockets are Unix sockets in the run directory: Envoy's only TCP ports are those on which
+// it captures connections.
 
 import { join } from "node:path";
 import { HTTP_WASM_TYPE, TABLE_FILTER } from "../controller/xds/resources.ts";
 import { MAX_FRAME_BYTES } from "../plugin/wire/layout.ts";
 
-export interface BootstrapOptions {
+interface BootstrapOptions {
   runDirectory: string;
-  /** Name of the node, as Envoy tells it the controller. */
+  /** Name of the node, as Envoy reports it to the controller. */
   nodeId: string;
-  /** Most connections at a time; one more is closed as soon as it is accepted. */
+  /** The most connections at a time; Envoy closes further ones as soon as it accepts them. */
   maxConnections: number;
-  /** Of Envoy's own sockets (socketModeIn of controller/unix-socket.ts). */
+  /** Mode of Envoy's own sockets (socketModeIn in controller/system/unix-socket.ts). */
   socketMode: number;
-  /** Envoy ends itself when one of its threads stands still for so long; absent or 0: never. */
+  /** Envoy ends itself when one of its threads hangs for this long; absent or 0: never. */
   hungAfterMs?: number;
 }
 
@@ -28,6 +28,10 @@ const XDS_CLUSTER = "xds";
 const RESOURCE_MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors";
 const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 
+/**
+ * Returns the bootstrap, to be written as JSON. `runDirectory` is this Envoy's: a slot's, where
+ * there are slots.
+ */
 export function bootstrap(options: BootstrapOptions): object {
   const { runDirectory, nodeId, maxConnections, socketMode, hungAfterMs = 0 } = options;
   const pipe = (name: string) => ({ pipe: { path: join(runDirectory, name), mode: socketMode } });
@@ -47,22 +51,22 @@ export function bootstrap(options: BootstrapOptions): object {
       listeners: [tableListener(pipe(TABLE_SOCKET))],
     },
     overload_manager: { resource_monitors: [connectionLimit(maxConnections)] },
-    // Statistics are made ready when somebody asks, not every five seconds.
+    // Prepares statistics on request, not every five seconds.
     stats_flush_on_admin: true,
     memory_allocator_manager: RETURN_MEMORY,
     ...(hungAfterMs > 0 && { watchdogs: watchdogs(hungAfterMs) }),
   };
 }
 
-/** Of the main thread, and of workers: a plugin may loop. */
+/** Returns the watchdogs of the main thread and of workers: a plugin may loop. */
 function watchdogs(hungAfterMs: number): object {
   const watchdog = { kill_timeout: `${hungAfterMs / 1_000}s` };
   return { main_thread_watchdog: watchdog, worker_watchdog: watchdog };
 }
 
 /**
- * Envoy keeps freed memory by default. Meeting many backends anew at once takes much for a moment:
- * 5,000 within a second peaked at 350 MB, of which 20 MB were in use afterwards.
+ * Envoy keeps freed memory by default. Many new backends at once need much for a moment: 5,000
+ * within a second peaked at 350 MB, of which 20 MB were in use afterwards.
  */
 const RETURN_MEMORY = {
   bytes_to_release: 32 * 1024 * 1024,
@@ -80,12 +84,12 @@ function connectionLimit(maxConnections: number): object {
   };
 }
 
-/** No fetch timeout: an Envoy that goes on without its configuration could serve nothing. */
+/** No fetch timeout: an Envoy that starts without its configuration could serve nothing. */
 const FROM_ADS = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
 
 /**
- * Incremental: an update holds what changed, and not all listeners and clusters. A controller that
- * comes back is found within a second; Envoy's own backoff goes up to 30 s.
+ * Incremental: an update contains what changed, and not all listeners and clusters. Envoy finds a
+ * controller that comes back within a second; its own backoff goes up to 30 s.
  */
 function adsConfig(): object {
   const backOff = { base_interval: "0.1s", max_interval: "1s" };
@@ -118,13 +122,13 @@ function xdsCluster(socket: string): object {
   };
 }
 
-/** The table's protocol: every request is answered by the plugin, none by the router behind it. */
+/** The table's protocol: the plugin answers every request, the router behind it none. */
 function tableListener(address: object): object {
   return {
     name: "table",
     address,
     ignore_global_conn_limit: true,
-    // A frame is buffered whole before the plugin reads it.
+    // Envoy buffers a whole frame before the plugin reads it.
     per_connection_buffer_limit_bytes: MAX_FRAME_BYTES * 2,
     filter_chains: [{ filters: [{ name: "http", typed_config: tableHttp() }] }],
   };

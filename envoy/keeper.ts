@@ -1,5 +1,5 @@
-// What the controller needs of whoever keeps an Envoy running: our supervisor (supervise.ts), or
-// somebody else, such as a container's runtime, who starts it again whenever it ends.
+// What the controller needs from what keeps an Envoy running: Portico's supervisor (supervise.ts),
+// or another program, such as a container runtime, which restarts it whenever it ends.
 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,17 +7,17 @@ import { askAdmin, serverInfo } from "./admin.ts";
 import { ADMIN_SOCKET } from "./bootstrap.ts";
 
 export interface EnvoyKeeper {
-  /** Resolves when an Envoy runs, as far as that is this one's to say. */
+  /** Resolves when an Envoy runs, if this keeper starts it. */
   start(): Promise<void>;
-  /** Stops keeping it; Envoy goes on. */
+  /** Stops keeping it; Envoy keeps running. */
   release(): Promise<void>;
   /** Ends Envoy and its connections. */
   stop(): Promise<void>;
-  /** Of the binary that it starts; undefined when that is not known. */
+  /** Version of the binary that it starts; undefined when unknown. */
   readonly version: string | undefined;
-  /** How the last Envoy that died ended; undefined while none has. */
+  /** How the last Envoy died; undefined while none has. */
   readonly lastDeath: string | undefined;
-  /** In what a living Envoy is not the one that it would start; for people. */
+  /** How a running Envoy differs from the one that it would start; for operators. */
   readonly outdated: readonly string[];
 }
 
@@ -38,7 +38,7 @@ export class SomebodyElse implements EnvoyKeeper {
 
   async release(): Promise<void> {}
 
-  /** Resolves when it is gone or another is in its place, or has not obeyed for a while. */
+  /** Resolves when it is gone or replaced, or has not obeyed for a while. */
   async stop(): Promise<void> {
     const before = await this.#uptime();
     await askAdmin(this.#adminSocket, "/quitquitquit", undefined, "POST").catch(() => {});

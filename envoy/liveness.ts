@@ -1,20 +1,20 @@
-// Whether a living Envoy still answers: its admin interface is asked now and then, and one that
-// leaves two questions in a row without an answer hangs. Its main thread answers, which is also
-// what takes configuration. A socket that is not there says nothing, since somebody may have
-// removed the file of an Envoy that serves.
+// Whether a running Envoy still answers: asks its admin interface periodically; one that leaves two
+// requests in a row without an answer hangs. Its main thread answers, which also takes
+// configuration. A missing socket says nothing, since another process may have removed the file of
+// an Envoy that serves.
 
-import { isShortage } from "../controller/shortage.ts";
+import { isShortage } from "../controller/system/shortage.ts";
 import { askAdmin } from "./admin.ts";
 
-/** Silent errors of a socket: nobody was asked. So it is when no descriptor is left to ask with. */
+/** Errors of a socket that mean: not asked. The same holds when no descriptor is left. */
 const NOT_ASKED = ["ENOENT", "ECONNREFUSED", "ECONNRESET", "EAGAIN"];
 const SILENCES = 2;
 
-export interface LivenessOptions {
+interface LivenessOptions {
   adminSocket: string;
-  /** Until it counts as hung; 0: never. */
+  /** Time until it counts as hung; 0: never. */
   patienceMs: number;
-  /** Between an answer and the next question. */
+  /** Time between an answer and the next request. */
   intervalMs: number;
 }
 
@@ -33,7 +33,7 @@ export class Liveness {
     return this.#silences >= SILENCES;
   }
 
-  /** Another process is in its place. */
+  /** Starts again: another process has replaced it. */
   beginAnew(): void {
     this.#silences = 0;
   }

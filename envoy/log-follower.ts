@@ -1,18 +1,18 @@
-// Envoy's log file → its lines, as they are written. Keeps the file short; Envoy appends to it, so
-// it may be emptied under it.
+// Envoy's log file → its lines, as they are written. Keeps the file short: Envoy appends to it, so
+// truncating it is safe.
 
 import { open, stat } from "node:fs/promises";
 
-export type EnvoyLogLevel = "info" | "warn" | "error";
+type EnvoyLogLevel = "info" | "warn" | "error";
 
-export interface EnvoyLogLine {
+interface EnvoyLogLine {
   level: EnvoyLogLevel;
   text: string;
 }
 
-/** A read file that is longer is emptied. */
+/** Empties a file that it has read if it is longer. */
 const LONGEST_FILE_BYTES = 1024 * 1024;
-/** At once, however much Envoy has written since. */
+/** The most to read at once, however much Envoy has written. */
 const MOST_READ_BYTES = 16 * LONGEST_FILE_BYTES;
 
 const LEVELS: Readonly<Record<string, EnvoyLogLevel>> = {
@@ -33,7 +33,7 @@ export class LogFollower {
     this.#path = path;
   }
 
-  /** Passes over what is there: lines that an earlier controller has told, or nobody asked for. */
+  /** Skips what is there: lines that an earlier controller logged, or that are too old. */
   async skip(): Promise<void> {
     this.#offset = await stat(this.#path).then(
       ({ size }) => size,
@@ -41,19 +41,19 @@ export class LogFollower {
     );
   }
 
-  /** Lines that were completed since the last call. None when there is no file yet. */
+  /** Returns lines completed since the last call. None when there is no file yet. */
   async read(): Promise<EnvoyLogLine[]> {
     const file = await open(this.#path, "r+").catch(() => undefined);
     if (!file) return [];
     try {
       const { size } = await file.stat();
       if (size < this.#offset) this.#offset = 0;
-      // Of what came in a rush, the end.
+      // Of a burst, only the end.
       this.#offset = Math.max(this.#offset, size - MOST_READ_BYTES);
       const buffer = Buffer.alloc(size - this.#offset);
       const { bytesRead } = await file.read(buffer, 0, buffer.length, this.#offset);
       this.#offset += bytesRead;
-      // What Envoy writes between these two lines is lost.
+      // What Envoy writes between these two statements is lost.
       if (this.#offset > LONGEST_FILE_BYTES && (await file.stat()).size === this.#offset) {
         await file.truncate(0);
         this.#offset = 0;
@@ -71,7 +71,7 @@ export class LogFollower {
   }
 }
 
-/** "[level][logger] message"; anything else is what a library or a crash wrote. */
+/** "[level][logger] message"; a library or a crash wrote anything else. */
 function parseLine(line: string): EnvoyLogLine {
   const match = /^\[(\w+)\]\[(\w+)\] (.*)$/.exec(line);
   const level = match && LEVELS[match[1] as string];

@@ -1,25 +1,25 @@
-// An Envoy that gets nothing new any more: it goes on with the connections that it has until none
-// is left or its time is over, and is ended then. The controller may come and go meanwhile.
+// An Envoy that gets nothing new any more: it keeps its connections until none is left or its time
+// is over, and is then ended. The controller may restart meanwhile.
 
 import { join } from "node:path";
 import { type OpenConnections, openConnections } from "./admin.ts";
 import { ADMIN_SOCKET } from "./bootstrap.ts";
 
-export interface RetirementOptions {
+interface RetirementOptions {
   directory: string;
   /** Milliseconds since 1970. */
   until: number;
-  /** The same, now. */
+  /** The present time, in the same unit. */
   now: () => number;
   isAlive: () => Promise<boolean>;
-  /** Ends it, with what it has. */
+  /** Ends it, with its connections. */
   end: () => Promise<void>;
-  /** It has ended, and why. */
+  /** Called when it has ended, with the reason. */
   onEnd: (why: string) => Promise<void>;
 }
 
 const LOOK_INTERVAL_MS = 500;
-/** A connection that the kernel handed over just before may not be counted yet. */
+/** Looks without connections before it ends: the kernel may have just handed one over. */
 const EMPTY_LOOKS = 3;
 
 export class Retirement {
@@ -39,19 +39,19 @@ export class Retirement {
     return this.#options.until;
   }
 
-  /** As last seen; undefined before the first look, or when Envoy does not say. */
+  /** The last count; undefined before the first look, or when Envoy does not answer. */
   get open(): OpenConnections | undefined {
     return this.#open;
   }
 
-  /** Stops looking; Envoy goes on. */
+  /** Stops looking; Envoy keeps running. */
   async release(): Promise<void> {
     this.#isReleased = true;
     clearTimeout(this.#timer);
     await this.#looking;
   }
 
-  /** Ends Envoy at once, with what it has. */
+  /** Ends Envoy immediately, with its connections. */
   async endNow(why: string): Promise<void> {
     await this.release();
     await this.#end(why);
@@ -73,14 +73,17 @@ export class Retirement {
 
   async #reasonToEnd(): Promise<string | undefined> {
     const { directory, until, now, isAlive } = this.#options;
-    if (!(await isAlive())) return "it died";
+    if (!(await isAlive())) return "it exited by itself";
     this.#open = await openConnections(join(directory, ADMIN_SOCKET)).catch(() => undefined);
     const isEmpty = this.#open?.tcp === 0 && this.#open.udpFlows === 0;
     this.#emptyLooks = isEmpty ? this.#emptyLooks + 1 : 0;
-    if (this.#emptyLooks >= EMPTY_LOOKS) return "no connection was left";
+    if (this.#emptyLooks >= EMPTY_LOOKS) return "no connections were left";
     if (now() < until) return undefined;
     const { tcp = "an unknown number of", udpFlows = 0 } = this.#open ?? {};
-    return `its drain time was over; ${tcp} connections and ${udpFlows} UDP flows ended with it`;
+    return (
+      `its drain time was over; ${tcp} connections and ${udpFlows} UDP flows were closed ` +
+      "with it"
+    );
   }
 
   async #end(why: string): Promise<void> {

@@ -1,13 +1,13 @@
-// A run directory has room for two Envoys that Portico supervises, so that a new one can take the
-// place of one that goes on with its connections:
+// A run directory has room for two Envoys that Portico supervises, so that a new one can replace
+// one that keeps its connections:
 //
 //    a/  b/                       the sockets, configuration, pid file and log of one each
 //    table.sock → a/table.sock    and so for admin.sock, envoy.pid, envoy.log: which one gets what
 //                                 is new; it is active
 //    b/draining.json              b gets nothing new any more, and is ended at the time in it
 //
-// What is here outlives the controller. The links are changed before the kernel's rules are: a
-// controller that starts in between hands over to the Envoy that was to be active.
+// These files outlive the controller. The links change before the kernel's rules: a controller that
+// starts in between hands over to the Envoy that should be active.
 
 import {
   chmod,
@@ -32,21 +32,23 @@ export const SLOTS: readonly Slot[] = ["a", "b"];
 const LINKED = [TABLE_SOCKET, ADMIN_SOCKET, PID_FILE, LOG_FILE];
 const DRAINING_FILE = "draining.json";
 
+/** Returns "b" for "a", and "a" for "b". */
 export function otherSlot(slot: Slot): Slot {
   return slot === "a" ? "b" : "a";
 }
 
+/** Returns the path of a slot's directory, whether that exists or not. */
 export function slotDirectory(runDirectory: string, slot: Slot): string {
   return join(runDirectory, slot);
 }
 
-/** "a" where there has been none yet. */
+/** Returns the active slot; "a" where there has been none yet. */
 export async function activeSlot(runDirectory: string): Promise<Slot> {
   const target = await readlink(join(runDirectory, TABLE_SOCKET)).catch(() => "");
   return target === `b/${TABLE_SOCKET}` ? "b" : "a";
 }
 
-/** Makes a slot the active one; the same again mends links that are missing. */
+/** Makes a slot the active one; repeated, it repairs missing links. */
 export async function activateSlot(runDirectory: string, slot: Slot): Promise<void> {
   await forgetDraining(runDirectory, slot);
   for (const name of LINKED) {
@@ -57,24 +59,24 @@ export async function activateSlot(runDirectory: string, slot: Slot): Promise<vo
   }
 }
 
-/** For the same users as the run directory. */
+/** Makes the slot's directory, for the same users as the run directory. */
 export async function makeSlot(runDirectory: string, slot: Slot): Promise<string> {
   const directory = slotDirectory(runDirectory, slot);
   const { mode } = await stat(runDirectory);
   await mkdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
-  // With the bit that has the group of what is made in it be the directory's.
+  // With the setgid bit: what is made in it gets the directory's group.
   await chmod(directory, mode & 0o7777);
   return directory;
 }
 
-/** For an Envoy that has ended. */
+/** Empties the slot of an Envoy that has ended. */
 export async function emptySlot(runDirectory: string, slot: Slot): Promise<void> {
   await rm(slotDirectory(runDirectory, slot), { recursive: true, force: true });
 }
 
-/** Milliseconds since 1970 at which the Envoy of this slot is ended; undefined: it is not to be. */
+/** Returns when to end the Envoy of this slot, in milliseconds since 1970; undefined: never. */
 export async function drainingUntil(runDirectory: string, slot: Slot): Promise<number | undefined> {
   const file = join(slotDirectory(runDirectory, slot), DRAINING_FILE);
   try {
@@ -84,10 +86,12 @@ export async function drainingUntil(runDirectory: string, slot: Slot): Promise<n
   }
 }
 
+/** Removes the time at which the slot's Envoy will be ended; does nothing where there is none. */
 export async function forgetDraining(runDirectory: string, slot: Slot): Promise<void> {
   await rm(join(slotDirectory(runDirectory, slot), DRAINING_FILE), { force: true });
 }
 
+/** Records when to end the slot's Envoy, in milliseconds since 1970; replaces an earlier time. */
 export async function noteDraining(runDirectory: string, slot: Slot, until: number): Promise<void> {
   const file = join(slotDirectory(runDirectory, slot), DRAINING_FILE);
   await writeFile(`${file}.new`, JSON.stringify({ until }), { mode: 0o600 });

@@ -1,6 +1,5 @@
-// Keeps one Envoy running: adopts the one that lives already, starts one when there is none, or it
-// died or hangs, and passes its log on. It is not the parent of an Envoy it adopted, so it looks
-// instead of being told.
+// Keeps one Envoy running: adopts a running one, starts one when there is none or it died or hangs,
+// and passes its log on. It is not the parent of an adopted Envoy, so it polls.
 
 import { join } from "node:path";
 import { serverInfo } from "./admin.ts";
@@ -20,33 +19,33 @@ import {
 } from "./process.ts";
 import { envoyVersion, refuseOldEnvoy, tooOld } from "./version.ts";
 
-export interface EnvoyLog {
+interface EnvoyLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-export interface SupervisorOptions extends EnvoyOptions {
+interface SupervisorOptions extends EnvoyOptions {
   log: EnvoyLog;
-  /** An Envoy that does not answer for so long is killed; 0: it is left alone. */
+  /** An Envoy that does not answer for this long is killed; 0: never. */
   hungAfterMs: number;
-  /** Envoy died and is started again. */
+  /** Called when Envoy died and will be restarted. */
   onDeath?: () => void;
-  /** Envoy hangs, and is about to be killed. */
+  /** Called when Envoy hangs, and is about to be killed. */
   onHung?: () => void;
 }
 
-/** How often we look: a dead Envoy is noticed, and its log passed on, within this time. */
+/** How often it looks: it notices a dead Envoy, and passes its log on, within this time. */
 const LOOK_INTERVAL_MS = 100;
 
-/** How often an Envoy that answers is asked whether it does. */
+/** How often it checks whether Envoy still answers. */
 const ASK_INTERVAL_MS = 5_000;
 
-/** Between two starts of an Envoy that dies young; the first start after a good run is at once. */
+/** Delay between starts of an Envoy that dies early; after a good run it restarts immediately. */
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
 const SAME_COMPLAINT_MS = 10_000;
-/** One that lived this long was good: its death begins the delays anew. */
+/** A run of this length was good: its end resets the delays. */
 const GOOD_RUN_MS = 10_000;
 
 export class EnvoySupervisor implements EnvoyKeeper {
@@ -58,7 +57,7 @@ export class EnvoySupervisor implements EnvoyKeeper {
   #outdated: readonly string[] = [];
   #pid: number | undefined;
   #lastDeath: string | undefined;
-  /** How the one that we started ended; an adopted one's end is not told us. */
+  /** How an Envoy started here ended; unknown for an adopted one. */
   #ended = "unknown";
   #startedAt = 0;
   #delayMs = 0;
@@ -82,24 +81,24 @@ export class EnvoySupervisor implements EnvoyKeeper {
     return this.#pid;
   }
 
-  /** Of the binary; undefined when it does not say. */
+  /** The binary's version; undefined when it does not report it. */
   get version(): string | undefined {
     return this.#version;
   }
 
-  /** How the last Envoy that died ended; undefined while none has. */
+  /** How the last Envoy died; undefined while none has. */
   get lastDeath(): string | undefined {
     return this.#lastDeath;
   }
 
-  /** In what the Envoy that was adopted is not the one that would be started; for people. */
+  /** How the adopted Envoy differs from the one that it would start; for operators. */
   get outdated(): readonly string[] {
     return this.#outdated;
   }
 
   /**
-   * Resolves when an Envoy runs, which does not mean that it is configured. Throws
-   * EnvoyTooOldError when it would have to start one that is; one that lives is told of.
+   * Resolves when an Envoy runs, which does not mean that it is configured. Throws EnvoyTooOldError
+   * instead of starting one that is too old; reports a running one.
    */
   async start(): Promise<void> {
     const { runDirectory, binary } = this.#options;
@@ -122,10 +121,10 @@ export class EnvoySupervisor implements EnvoyKeeper {
     }
     this.#outdated = outdated;
     const fields = { pid, version: info?.version };
-    log.info(fields, "took over the Envoy that runs already");
+    log.info(fields, "adopted the running Envoy");
   }
 
-  /** Stops supervising; Envoy goes on. */
+  /** Stops supervising; Envoy keeps running. */
   async release(): Promise<void> {
     this.#released = true;
     this.#liveness.stop();
@@ -163,13 +162,13 @@ export class EnvoySupervisor implements EnvoyKeeper {
     }, LOOK_INTERVAL_MS);
   }
 
-  /** The same message, which each look may bring, is logged now and then. */
+  /** Logs the same message, which each look may produce, only now and then. */
   #complain(message: string): void {
     const at = performance.now();
     const last = this.#complaint;
     if (message === last.message && at - last.at < SAME_COMPLAINT_MS) return;
     this.#complaint = { message, at };
-    const what = this.#pid === undefined ? "no Envoy" : "cannot look after Envoy";
+    const what = this.#pid === undefined ? "no Envoy" : "cannot supervise Envoy";
     this.#options.log.error({ error: message }, what);
   }
 
@@ -185,10 +184,13 @@ export class EnvoySupervisor implements EnvoyKeeper {
     });
   }
 
-  /** Its connections are lost, as they were: nobody reads them. */
+  /** Its connections are lost, but they were lost already: nothing reads them. */
   #killHung(pid: number): void {
     const { log, hungAfterMs, onHung } = this.#options;
-    log.error({ pid, silentForMs: hungAfterMs }, "Envoy hangs: it does not answer; killing it");
+    log.error(
+      { pid, silentForMs: hungAfterMs },
+      "Envoy is hung: its admin interface does not answer; killing it",
+    );
     onHung?.();
     this.#liveness.beginAnew();
     signal(pid, "SIGKILL");
@@ -202,7 +204,7 @@ export class EnvoySupervisor implements EnvoyKeeper {
     const wasGood = performance.now() - this.#startedAt >= GOOD_RUN_MS;
     this.#delayMs = wasGood ? 0 : longerDelay(this.#delayMs);
     const fields = { pid, ended: this.#ended, againInMs: this.#delayMs };
-    this.#options.log.error(fields, "Envoy died; starting another");
+    this.#options.log.error(fields, "Envoy exited; restarting it");
   }
 
   async #passOnLog(): Promise<void> {

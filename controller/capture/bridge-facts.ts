@@ -1,13 +1,13 @@
-// A node → what its bridges are like, as bridge.ts wants to know it. Looks, and changes nothing.
+// A node → the facts of its bridges that bridge.ts needs. Reads, and changes nothing.
 
 import { readFile } from "node:fs/promises";
 import { familyOf, parseCIDR } from "../model/ip.ts";
 import type { IPFamily } from "../model/types.ts";
-import { unlessShort } from "../shortage.ts";
+import { unlessShort } from "../system/shortage.ts";
 
-/** What the chains depend on of the node's bridges. */
+/** The facts of the node's bridges that the chains depend on. */
 export interface BridgeFacts {
-  /** Whether br_netfilter is there, so that any bridge may call iptables. */
+  /** Whether br_netfilter is loaded, so that any bridge may call iptables. */
   hasNetfilter: boolean;
   /** Families whose packets some bridge may show to iptables. */
   calling: readonly IPFamily[];
@@ -25,7 +25,7 @@ export interface BridgedNetwork {
 /** Whether bridges of a network namespace call iptables; undefined without br_netfilter. */
 export type BridgeCalls = Readonly<Record<IPFamily, boolean>> | undefined;
 
-/** br_netfilter makes it in each network namespace (Linux 5.3). */
+/** br_netfilter creates this folder in each network namespace (Linux 5.3). */
 const SETTINGS = "/proc/sys/net/bridge";
 const CALLS = {
   IPv4: { setting: "bridge-nf-call-iptables", own: "nf_call_iptables" },
@@ -64,14 +64,14 @@ export async function readBridges(
   return { names: bridgesIn(printed), calls, facts: bridgeFactsFrom(calls, printed) };
 }
 
-/** Rejects when it cannot be known. */
+/** Rejects when the sysctls cannot be read. */
 export async function readBridgeCalls(folder = SETTINGS): Promise<BridgeCalls> {
   const read = (family: IPFamily) =>
     readFile(`${folder}/${CALLS[family].setting}`, "utf8").catch(unlessShort(undefined));
   return bridgeCallsFrom({ IPv4: await read("IPv4"), IPv6: await read("IPv6") });
 }
 
-/** From what the two sysctls have; undefined where there is none. */
+/** From the values of the two sysctls; undefined where there is none. */
 export function bridgeCallsFrom({ IPv4, IPv6 }: Record<IPFamily, string | undefined>): BridgeCalls {
   const isOn = (text: string | undefined) => text !== undefined && text.trim() !== "0";
   return IPv4 === undefined ? undefined : { IPv4: isOn(IPv4), IPv6: isOn(IPv6) };
@@ -89,6 +89,10 @@ export function bridgesIn(printed: string): string[] {
   return parsed(printed).map(({ ifname = "" }) => ifname);
 }
 
+/**
+ * Returns what the chains depend on, from the two sysctls and the JSON that SHOW_BRIDGES printed.
+ * Networks are those of addresses of global scope, each once and sorted.
+ */
 export function bridgeFactsFrom(calls: BridgeCalls, printed: string): BridgeFacts {
   const bridges = parsed(printed);
   const isCalling = (family: IPFamily) =>
@@ -100,7 +104,7 @@ export function bridgeFactsFrom(calls: BridgeCalls, printed: string): BridgeFact
   };
 }
 
-/** Whatever the sysctl says. */
+/** Reports whether the bridge itself is set to call iptables, whatever the sysctl says. */
 function callsItself({ linkinfo }: PrintedBridge, family: IPFamily): boolean {
   return linkinfo?.info_data?.[CALLS[family].own] === 1;
 }
@@ -120,7 +124,7 @@ function unseenOf(bridge: PrintedBridge, calls: BridgeCalls): BridgedNetwork[] {
   });
 }
 
-/** Of all links; an empty object, or nothing, stands for those that were not asked for. */
+/** Returns all links; ip prints an empty object, or nothing, for those that were not asked for. */
 function parsed(printed: string): PrintedBridge[] {
   const all = printed.trim() === "" ? [] : (JSON.parse(printed) as PrintedBridge[]);
   return all.filter(({ linkinfo }) => linkinfo?.info_kind === "bridge");

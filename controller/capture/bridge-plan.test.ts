@@ -35,7 +35,7 @@ it("names the sysctls that do not go with another order, where that is relied on
   const { redirects, problems } = await planned("order", "oldest-first");
   expect({ redirects, problems }).toEqual({ ...GOOD, problems: [expect.stringContaining(both)] });
   const one =
-    /^net\.bridge\.bridge-nf-call-ip6tables is 1, .*; leave that flag out, or set it to 0$/;
+    /^net\.bridge\.bridge-nf-call-ip6tables is 1, .*; omit that flag, or set the sysctl to 0$/;
   const ofOne = await planned("order", "oldest-first", { IPv4: false, IPv6: true });
   expect(ofOne.problems).toEqual([expect.stringMatching(one)]);
 });

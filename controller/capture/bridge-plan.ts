@@ -1,11 +1,11 @@
-// In which way TCP connections of Pods on bridges that call iptables get to Envoy: by the kernel's
+// Decides how TCP connections of Pods on bridges that call iptables get to Envoy: by the kernel's
 // order of hooks (bridge.ts), or by NAT (bridge-redirect.ts), which costs each of them 6 µs more.
 
 import { type BridgeCalls, CALL_SYSCTLS } from "./bridge-facts.ts";
 import { type HookOrder, hookOrder } from "./hook-order.ts";
 import { runProgram } from "./program.ts";
 
-/** What an operator wants; auto: by NAT where the order of hooks is not what bridge.ts needs. */
+/** The operator's choice; auto: by NAT where the order of hooks is not what bridge.ts needs. */
 export const BRIDGE_CAPTURES = ["auto", "order", "redirect"] as const;
 export type BridgeCapture = (typeof BRIDGE_CAPTURES)[number];
 
@@ -22,8 +22,8 @@ export function redirectsBridges(wanted: BridgeCapture, order: HookOrder | undef
 }
 
 /**
- * Asks for the order of hooks only where a bridge may call iptables, and it matters. An order that
- * cannot be tried is taken for the usual one.
+ * Asks for the order of hooks only where it matters: where a bridge may call iptables. Assumes the
+ * usual order where it cannot be tried.
  */
 export async function bridgePlan(
   wanted: BridgeCapture,
@@ -41,8 +41,8 @@ export async function bridgePlan(
 function orderProblem(families: readonly (keyof typeof CALL_SYSCTLS)[]): string {
   const settings = families.map((family) => CALL_SYSCTLS[family]).join(" and ");
   return (
-    `${settings} is 1, and this kernel calls hooks of one priority in another order than ` +
-    "--bridge-capture order needs for that: Services over TCP do not answer to Pods on a bridge; " +
-    "leave that flag out, or set it to 0"
+    `${settings} is 1, and this kernel calls hooks of equal priority in another order than ` +
+    "--bridge-capture order needs: TCP to Services fails for Pods on a bridge; omit that flag, " +
+    "or set the sysctl to 0"
   );
 }

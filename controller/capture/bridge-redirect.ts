@@ -1,5 +1,5 @@
 // Pods on a bridge that calls iptables, where the kernel calls its hooks in another order than
-// bridge.ts relies on: so that TCP finds Envoy by NAT. Pure text, for chains.ts. UDP, and what
+// bridge.ts relies on: NAT leads their TCP to Envoy. Pure text, for chains.ts. UDP, and what
 // backends answer, need no order.
 //
 //    Pod ─SYN→ 10.96.0.10:80    pass 1, capture: verdict as for all; the mark says which listener
@@ -11,21 +11,19 @@
 // Only the port is translated: with the address too (`redirect`), a client's connections to all
 // Services would share the ports that one can have to one address. Envoy asks connection tracking
 // for the port that was dialled (SO_ORIGINAL_DST, its filter original_dst), which is why these are
-// listeners of their own. NAT is decided by a connection's first packet and goes on for its life,
-// whatever becomes of its frontend; the next connection is decided anew.
+// listeners of their own. A connection's first packet decides NAT for its whole life, whatever
+// becomes of its frontend; the next connection is decided again.
 
 import type { IPFamily } from "../model/types.ts";
-import type { UdpListenerKind } from "../node/types.ts";
+import { LISTENER_KINDS, type ListenerKind } from "../node/hand-over.ts";
 import { familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
 import { captured } from "./others.ts";
+import { hasBits, hex, IS_SYN } from "./rule-text.ts";
 import type { Chains } from "./udp.ts";
 
-const KINDS: readonly UdpListenerKind[] = ["keep", "masquerade", "local"];
-const IS_SYN = "tcp flags & (fin | syn | rst | ack) == syn";
-
-/** For the head of the chain to_KIND: the first packets that NAT is to lead to Envoy. */
-export function toRedirect(kind: UdpListenerKind, options: CaptureOptions): string[] {
+/** Returns rules for the head of chain to_KIND: for the first packets that NAT leads to Envoy. */
+export function toRedirect(kind: ListenerKind, options: CaptureOptions): string[] {
   return isRedirected(options).map((condition) => `${condition} goto redirect_${kind}`);
 }
 
@@ -38,17 +36,13 @@ export function redirected(options: CaptureOptions): string[] {
 export function redirectChains(options: CaptureOptions): Chains {
   const { redirectPorts, envoyMarkBit } = options;
   if (redirectPorts === undefined || redirectedFamilies(options).length === 0) return [];
-  const envoyBit = hex(envoyMarkBit);
   return [
-    // A connection that has begun elsewhere: NAT is decided. After the reset it begins again.
-    [
-      "begun_before",
-      [`ct mark and ${envoyBit} == ${envoyBit} goto deliver`, "reject with tcp reset"],
-    ],
-    ...KINDS.map((kind) => [`redirect_${kind}`, redirect(kind, options)] as const),
+    // A connection that started elsewhere: its NAT is decided. After the reset it starts again.
+    ["begun_before", [`${hasBits("ct", envoyMarkBit)} goto deliver`, "reject with tcp reset"]],
+    ...LISTENER_KINDS.map((kind) => [`redirect_${kind}`, redirect(kind, options)] as const),
     [
       "redirected",
-      KINDS.map((kind) => {
+      LISTENER_KINDS.map((kind) => {
         const { isMarked, restored } = markOf(kind, options);
         return `${isMarked} ${restored}meta l4proto tcp dnat to :${redirectPorts[kind]}`;
       }),
@@ -56,8 +50,8 @@ export function redirectChains(options: CaptureOptions): Chains {
   ];
 }
 
-/** As handOver of chains.ts: `tproxy` finds out whether Envoy listens; its socket is lost. */
-function redirect(kind: UdpListenerKind, options: CaptureOptions): string[] {
+/** As handOver in chains.ts: `tproxy` finds out whether Envoy listens; its socket is lost. */
+function redirect(kind: ListenerKind, options: CaptureOptions): string[] {
   const port = options.redirectPorts?.[kind];
   const { bits } = markOf(kind, options);
   return [
@@ -74,11 +68,11 @@ function redirect(kind: UdpListenerKind, options: CaptureOptions): string[] {
 }
 
 /**
- * No chain can both ask the map of frontends, whose elements lead to `tproxy`, and translate: NAT's
- * rules may be in chains of NAT only. So the two bits of the packet's mark say which listener it is
+ * No chain can both look up the map of frontends, whose elements lead to `tproxy`, and translate:
+ * NAT's rules may be in chains of NAT only. So two bits of the packet's mark name the listener
  * until NAT, in the same hook; afterwards the mark is that of all captured packets.
  */
-function markOf(kind: UdpListenerKind, { markBit, envoyMarkBit }: CaptureOptions) {
+function markOf(kind: ListenerKind, { markBit, envoyMarkBit }: CaptureOptions) {
   const both = markBit | envoyMarkBit;
   const bits = { keep: markBit, masquerade: both, local: envoyMarkBit }[kind];
   const isMarked = `meta mark and ${hex(both)} == ${hex(bits)}`;
@@ -97,8 +91,4 @@ function isRedirected(options: CaptureOptions): string[] {
 
 function redirectedFamilies({ bridges, families }: CaptureOptions): IPFamily[] {
   return families.filter((family) => bridges.calling.includes(family));
-}
-
-function hex(bits: number): string {
-  return `0x${(bits >>> 0).toString(16)}`;
 }

@@ -1,32 +1,38 @@
-// Options → the chains of Portico's table, which are constant: what changes are the elements of the
-// sets that they ask (elements.ts). Pure.
+// Options → the chains of Portico's table. They are constant: only the elements of the sets that
+// they look up change (elements.ts). Pure.
 
-import type { UdpListenerKind, Verdict } from "../node/types.ts";
+import { type ListenerKind, VERDICTS } from "../node/hand-over.ts";
 import { bridgeChains, masqueradeUnseen } from "./bridge.ts";
 import { toRedirect } from "./bridge-redirect.ts";
 import { type Family, familiesOf } from "./families.ts";
-import { detectedFamilies, type LocalDetector } from "./local-detector.ts";
+import { masqueraded, masqueradedReplies } from "./masquerade.ts";
 import type { CaptureOptions } from "./options.ts";
 import { AFTER_FILTERS, IS_TRANSLATED, translated, untranslated } from "./other-proxies.ts";
 import { captured, isNotCaptured, isOfOthers, isOfPortico, OTHERS, toOthers } from "./others.ts";
 import { errorsAboutAnswers, learntPathMTU } from "./path-mtu.ts";
+import { answered, fromForward, policyChains, toForward } from "./policy-hook.ts";
+import { hasBits, hex, IS_SYN } from "./rule-text.ts";
 import { lateReplies, strangersAnswers, toUdpListener, udpChains } from "./udp.ts";
-import { UPSTREAM_ZONE } from "./upstream-zone.ts";
+import { shownFrontends, toListenersAgain } from "./udp-shown.ts";
+import { AFTER_NOTRACK, UPSTREAM_ZONE } from "./upstream-zone.ts";
+import { verdictRules } from "./verdict-rules.ts";
 
 /**
- * What another program does not want tracked is none of Portico's: NodeLocal DNSCache has the
+ * Portico leaves alone what another program excludes from tracking: NodeLocal DNSCache has the
  * address of the cluster's DNS on the node, and answers there.
  */
 const UNTRACKED = "ct state untracked accept";
-const IS_SYN = "tcp flags & (fin | syn | rst | ack) == syn";
 /** After firewalls, which may want to see the mark. */
 const LAST_IN_INPUT = 300;
 
+/**
+ * Returns the lines of all chains, for the body of the table. The same options give the same lines.
+ */
 export function chains(options: CaptureOptions): string[] {
   return [...handOvers(options), ...verdicts(options), ...hooks(options)];
 }
 
-/** To one of Envoy's listeners, by what it does with the source address and which list it uses. */
+/** A chain for each of Envoy's listeners, by its source address and the list that it uses. */
 function handOvers(options: CaptureOptions): string[] {
   return [
     ...chain("deliver", [`meta mark set meta mark or ${bit(options)} accept`]),
@@ -34,69 +40,37 @@ function handOvers(options: CaptureOptions): string[] {
     ...handOver("keep", options.keepPort, options),
     ...handOver("masquerade", options.masqueradePort, options),
     ...handOver("local", options.localPort, options),
+    ...chain("to_host", [...tproxies(options.hostPort, options), "drop"]),
   ];
 }
 
 /**
- * When Envoy listens nowhere `tproxy` does not match, and the next rule drops: clients repeat a SYN
+ * `tproxy` does not match when Envoy does not listen, and the next rule drops: clients repeat a SYN
  * that was dropped, but give up when it is reset. UDP frontends have their own listeners (udp.ts).
  */
-function handOver(kind: UdpListenerKind, port: number, options: CaptureOptions): string[] {
-  const tproxies = familiesOf(options.families).map(({ header, loopback }) => {
+function handOver(kind: ListenerKind, port: number, options: CaptureOptions): string[] {
+  // A process of the host may have 127.0.0.1, from which the kernel connects to no Pod.
+  const fromHost = "meta l4proto tcp fib saddr type local goto to_host";
+  return chain(`to_${kind}`, [
+    ...toRedirect(kind, options),
+    ...(kind === "masquerade" ? [fromHost] : []),
+    ...tproxies(port, options),
+    toUdpListener(kind),
+    "drop",
+  ]);
+}
+
+function tproxies(port: number, options: CaptureOptions): string[] {
+  return familiesOf(options.families).map(({ header, loopback }) => {
     const mark = `meta mark set meta mark or ${bit(options)}`;
     // nft 1.0.6 wants the protocol in the same rule when the chain is reached through a map.
     return `meta l4proto tcp tproxy ${header} to ${loopback}:${port} ${mark} accept`;
   });
-  const rest = [...tproxies, toUdpListener(kind), "drop"];
-  return chain(`to_${kind}`, [...toRedirect(kind, options), ...rest]);
 }
 
-/** Where the elements of the map of frontends lead, by their verdict. */
+/** Where the elements of the map of frontends lead. */
 function verdicts(options: CaptureOptions): string[] {
-  const fromHost = "fib saddr type local goto to_masquerade";
-  const localPods = ifLocalPod(options).map((condition) => `${condition} goto to_keep`);
-  const rules: Record<Verdict, readonly string[]> = {
-    keep: keepRules(options),
-    masquerade: ["goto to_masquerade"],
-    local: [...localPods, fromHost, "goto to_local"],
-    "short-circuit": [...localPods, fromHost, "drop"],
-    // A reset and not an ICMP error where TCP allows: the kernel sends at most one ICMP error a
-    // second to one client, and a refused connect would then take seconds to be refused.
-    refuse: ["meta l4proto tcp reject with tcp reset", "reject"],
-    drop: ["drop"],
-  };
-  return Object.entries(rules).flatMap(([verdict, each]) => chain(`verdict_${verdict}`, each));
-}
-
-/**
- * As kube-proxy does for cluster IPs: clients that are no Pods of this node are masqueraded, since
- * replies might not come back through it; but only where such Pods can be told from others.
- */
-function keepRules(options: CaptureOptions): string[] {
-  if (options.masqueradeAll) return ["goto to_masquerade"];
-  const detected = detectedFamilies(options.localDetector, options.families);
-  if (detected.length === 0) return ["goto to_keep"];
-  const undetected = familiesOf(options.families.filter((each) => !detected.includes(each)));
-  return [
-    ...ifLocalPod(options).map((condition) => `${condition} goto to_keep`),
-    ...undetected.map(({ nfproto }) => `meta nfproto ${nfproto} goto to_keep`),
-    "goto to_masquerade",
-  ];
-}
-
-/** Conditions, any of which says that a packet comes from a Pod of this node; none: no telling. */
-function ifLocalPod(options: CaptureOptions): string[] {
-  const detector = options.localDetector;
-  if (detector.kind === "none") return [];
-  if (detector.kind === "bridge") return [`iifname "${detector.name}"`];
-  if (detector.kind === "prefix") return [`iifname "${detector.prefix}*"`];
-  return familiesOf(detectedFamilies(detector, options.families)).map((family) => {
-    return `${family.header} saddr { ${cidrsOf(detector, family).join(", ")} }`;
-  });
-}
-
-function cidrsOf(detector: LocalDetector & { kind: "cidrs" }, { family }: Family): string[] {
-  return detector.cidrs.filter((cidr) => cidr.includes(":") === (family === "IPv6"));
+  return VERDICTS.flatMap((verdict) => chain(`verdict_${verdict}`, verdictRules(verdict, options)));
 }
 
 function hooks(options: CaptureOptions): string[] {
@@ -106,15 +80,16 @@ function hooks(options: CaptureOptions): string[] {
     ...chain("translated", translated(options)),
     ...chain("capture", [
       "type filter hook prerouting priority mangle; policy accept;",
+      ...fromForward(options),
       UNTRACKED,
       `ct direction reply ${isOurs(options)} goto deliver`,
       "ct direction reply accept",
       `${IS_TRANSLATED} goto translated`,
       `${IS_SYN} goto from_frontend`,
       "meta l4proto tcp socket transparent 1 socket wildcard 0 goto deliver",
-      // ICMP errors about what Envoy sent to a client: the kernel looks into them for the socket.
-      // Not "meta l4proto tcp", as in the kernel's documentation: ICMP errors would not match, and
-      // TCP would not learn its path MTU (test/real/path-mtu.test.ts).
+      // ICMP errors about what Envoy sent to a client: the kernel finds the socket by the packet
+      // that they quote. Not "meta l4proto tcp", as in the kernel's documentation: ICMP errors
+      // would not match, and TCP would not learn its path MTU (test/real/path-mtu.test.ts).
       "ct state related socket transparent 1 socket wildcard 0 goto deliver",
       ...errorsAboutAnswers(options),
       ...toOthers(options),
@@ -125,32 +100,43 @@ function hooks(options: CaptureOptions): string[] {
     ...chain("from_envoy", fromEnvoy(options)),
     ...chain("from_host", fromHost(options)),
     ...chain("turn_round", [`ct mark set ct mark or ${bit(options)} goto deliver`]),
-    ...chain("own_zone", UPSTREAM_ZONE),
+    // A route chain: policy-hook.ts has packets routed again.
+    ...chain("to_backends", [
+      `type route hook output ${AFTER_NOTRACK}; policy accept;`,
+      UNTRACKED,
+      ...toForward(options),
+      UPSTREAM_ZONE,
+    ]),
+    ...policyChains(options).flatMap(([name, rules]) => chain(name, rules)),
     ...chain("replies", replies(options)),
     ...chain("host", host(options)),
+    ...chain("shown", shownFrontends(options)),
     ...chain("delivered", delivered(options)),
+    ...chain("delivered_tcp", deliveredTcp(options)),
+    ...chain("taken_in", takenIn(options)),
     ...chain("hairpin", [
       "type nat hook postrouting priority srcnat; policy accept;",
       ...familiesOf(options.families).map(
         ({ header, suffix }) =>
           `${isOurs(options)} ${header} saddr . ${header} daddr @own_backends_${suffix} masquerade`,
       ),
+      masqueraded(options),
       ...masqueradeUnseen(options),
     ]),
   ];
 }
 
-/** Packets that belong to no connection yet, and those that Portico has nothing to do with. */
+/** Packets that belong to no connection yet, and those that are not Portico's. */
 function fromFrontend(options: CaptureOptions): string[] {
   const families = familiesOf(options.families);
   const inFamilies = (rule: (family: Family) => string) => families.map(rule);
   return [
-    // What connection tracking takes for invalid has no mark to ask for.
+    // Packets that connection tracking calls invalid have no connection mark.
     `ct state invalid ${isFromEnvoy(options)} accept`,
     `${isFromEnvoy(options)} ${isNotCaptured(options)} accept`,
     ...inFamilies((family) => `ct state new ${isKeptOut(family)} drop`),
     ...inFamilies(({ header, suffix }) => `${frontendOf(header)} vmap @frontends_${suffix}`),
-    // How neighbours find each other is nobody's Service.
+    // Neighbour discovery belongs to no Service.
     ...families
       .filter(({ family }) => family === "IPv6")
       .map(
@@ -162,14 +148,14 @@ function fromFrontend(options: CaptureOptions): string[] {
       ({ header, suffix }) => `${header} daddr @cluster_ips_${suffix} goto verdict_refuse`,
     ),
     ...inFamilies(({ header, suffix }) => `${header} daddr @service_cidrs_${suffix} drop`),
-    // Envoy's own ports, bound to every address: they are for TPROXY, nobody dials them.
+    // Envoy's own ports, bound to every address, are for TPROXY; no client may dial them.
     `tcp dport ${capturePorts(options)} fib daddr type local goto verdict_refuse`,
   ];
 }
 
 /**
- * A backend that is a cluster IP is refused, as kube-proxy does after it has translated; one that
- * is another front door is whoever has that address.
+ * Refuses a backend that is a cluster IP, as kube-proxy does after translation. A backend that is
+ * another frontend's address is dialled directly: no rule here sends it to that frontend.
  */
 function fromEnvoy({ families }: CaptureOptions): string[] {
   return [
@@ -182,9 +168,10 @@ function fromEnvoy({ families }: CaptureOptions): string[] {
 }
 
 /**
- * What host processes begin to send to others. To a Service's address it turns round on lo, to come
- * by as everybody's. What is no TCP is refused here where it will be: there the kernel would tell
- * the sender from the Service's address, which the host does not have, and so not at all.
+ * What host processes start to send to others. To a Service's address it turns round on lo, and
+ * comes back like any client's packet. What is not TCP and will be refused is refused here already:
+ * after the turn, the kernel would send the error from the Service's address, which the host does
+ * not have, so the sender would get none.
  */
 function fromHost({ families }: CaptureOptions): string[] {
   return familiesOf(families).flatMap((family) => {
@@ -207,15 +194,18 @@ function replies(options: CaptureOptions): string[] {
     UNTRACKED,
     ...lateReplies(options),
     `ct direction reply ${isOurs(options)} goto deliver`,
+    // The rest is about first packets.
+    "ct state != new accept",
     "ct direction original ct state new meta l4proto { tcp, udp } fib saddr type != local " +
       `ct mark set ct mark or ${bit(options)}`,
+    ...masqueradedReplies(options),
     `ct direction original ct state new ${isFromEnvoy(options)} goto from_envoy`,
   ];
 }
 
 /**
- * What leaves the sockets of others. A connection of the host's that began by turning round goes
- * on so, whatever becomes of its frontend; datagrams have no connections to go on.
+ * What leaves the sockets of others. A connection of the host's that started by turning round
+ * continues so, whatever becomes of its frontend; datagrams have no connection that would continue.
  */
 function host(options: CaptureOptions): string[] {
   const leaves = 'oif != "lo" ct direction original';
@@ -223,6 +213,7 @@ function host(options: CaptureOptions): string[] {
     `type route hook output priority ${AFTER_FILTERS}; policy accept;`,
     UNTRACKED,
     `${isFromEnvoy(options)} accept`,
+    "ct direction reply accept",
     `${leaves} ${isOfOthers(options)} accept`,
     `${leaves} meta l4proto udp goto from_host`,
     `${leaves} ${isOfPortico(options)} fib saddr type local goto deliver`,
@@ -230,28 +221,47 @@ function host(options: CaptureOptions): string[] {
   ];
 }
 
-/** Whether it is for a frontend that is open to others only. */
+/** Condition: the packet is for a frontend that is open to other sources only. */
 function isKeptOut({ header, suffix }: Family): string {
   const source = `${frontendOf(header)} . ${header} saddr`;
   return `${frontendOf(header)} @restricted_${suffix} ${source} != @allowed_sources_${suffix}`;
 }
 
+/** TCP first, on its own: it passes none of the rules for other protocols. */
 function delivered(options: CaptureOptions): string[] {
-  const others = `0x${(~(options.markBit | options.envoyMarkBit) >>> 0).toString(16)}`;
-  const isMarked = `meta mark and ${bit(options)}`;
   return [
     `type filter hook input priority ${LAST_IN_INPUT}; policy accept;`,
-    // Envoy's capture ports are for captured connections only.
-    `tcp dport ${capturePorts(options)} ct direction original ` +
-      `${isMarked} != ${bit(options)} reject with tcp reset`,
-    `tcp dport ${capturePorts(options)} ct state untracked ${IS_SYN} reject with tcp reset`,
+    "meta l4proto tcp goto delivered_tcp",
     UNTRACKED,
+    ...toListenersAgain(options),
     strangersAnswers(options),
+    ...answered(options, isOurs(options)),
     ...learntPathMTU(options, isOurs(options)),
-    `${isMarked} == ${bit(options)} ct direction original ${captured(options)}`,
-    // A routed packet needs its marks no longer. Left on it, the sysctl tcp_fwmark_accept would
-    // give them to sockets, whose own packets would then be taken for captured ones, or Envoy's.
-    `${isMarked} == ${bit(options)} meta mark set meta mark and ${others}`,
+    "goto taken_in",
+  ];
+}
+
+/** Envoy's capture ports are for captured connections only. */
+function deliveredTcp(options: CaptureOptions): string[] {
+  const toCapturePorts = `tcp dport ${capturePorts(options)}`;
+  return [
+    `${toCapturePorts} ct direction original ` +
+      `meta mark and ${bit(options)} != ${bit(options)} reject with tcp reset`,
+    `${toCapturePorts} ct state untracked ${IS_SYN} reject with tcp reset`,
+    UNTRACKED,
+    "goto taken_in",
+  ];
+}
+
+function takenIn(options: CaptureOptions): string[] {
+  const { markBit, envoyMarkBit, masqueradeMarkBit } = options;
+  const others = hex(~(markBit | envoyMarkBit | masqueradeMarkBit));
+  const isMarked = hasBits("meta", markBit);
+  return [
+    `${isMarked} ct direction original ${captured(options)}`,
+    // A routed packet no longer needs its marks. With the sysctl tcp_fwmark_accept, sockets would
+    // take them over, and their own packets would look like captured ones, or Envoy's.
+    `${isMarked} meta mark set meta mark and ${others}`,
     `${isFromEnvoy(options)} meta mark set meta mark and ${others}`,
   ];
 }
@@ -262,21 +272,21 @@ function frontendOf(header: Family["header"]): string {
 }
 
 function capturePorts(options: CaptureOptions): string {
-  const { keepPort, masqueradePort, localPort, redirectPorts, otherCapturePorts } = options;
+  const { keepPort, hostPort, masqueradePort, localPort } = options;
+  const { redirectPorts, otherCapturePorts } = options;
   const redirected = redirectPorts ? Object.values(redirectPorts) : [];
-  const own = [keepPort, masqueradePort, localPort, ...redirected];
+  const own = [keepPort, hostPort, localPort, masqueradePort, ...redirected];
   return `{ ${[...own, ...otherCapturePorts].join(", ")} }`;
 }
 
-/** A connection of Envoy's with somebody else's address as its source, or one that it answers. */
+/** Condition: a connection of Envoy's in another's name, or one that it answers. */
 function isOurs(options: CaptureOptions): string {
-  return `ct mark and ${bit(options)} == ${bit(options)}`;
+  return hasBits("ct", options.markBit);
 }
 
-/** Of a connection to a backend. */
+/** Condition: of a connection to a backend. */
 function isFromEnvoy({ envoyMarkBit }: CaptureOptions): string {
-  const text = `0x${envoyMarkBit.toString(16)}`;
-  return `meta mark and ${text} == ${text}`;
+  return hasBits("meta", envoyMarkBit);
 }
 
 function chain(name: string, rules: readonly string[]): string[] {
@@ -284,5 +294,5 @@ function chain(name: string, rules: readonly string[]): string[] {
 }
 
 function bit(options: CaptureOptions): string {
-  return `0x${options.markBit.toString(16)}`;
+  return hex(options.markBit);
 }

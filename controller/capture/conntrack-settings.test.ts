@@ -16,8 +16,10 @@ const NONE: ConntrackSettings = {
 /** kube-proxy's. */
 const DEFAULTS = {
   ...NONE,
-  ...{ maxPerCore: 32_768, min: 131_072 },
-  ...{ tcpEstablishedTimeoutMs: 86_400_000, tcpCloseWaitTimeoutMs: 3_600_000 },
+  maxPerCore: 32_768,
+  min: 131_072,
+  tcpEstablishedTimeoutMs: 86_400_000,
+  tcpCloseWaitTimeoutMs: 3_600_000,
 };
 
 let directory: string;
@@ -26,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-/** As a kernel has them: files that are there already. */
+/** Makes the files, which exist already in a kernel. */
 async function present(values: Record<string, number>): Promise<void> {
   for (const [name, value] of Object.entries(values)) {
     await writeFile(join(directory, name), `${value}\n`);
@@ -98,5 +100,5 @@ it("says what cannot be set and what to do, and sets the rest", async () => {
   expect(set).toEqual(["net.netfilter.nf_conntrack_tcp_timeout_close_wait = 3600"]);
   expect(problems).toHaveLength(3);
   for (const problem of problems) expect(problem).toContain("load the kernel module nf_conntrack");
-  expect(problems[0]).toMatch(/^net.netfilter.nf_conntrack_max cannot be set to 262144 \(ENOENT/);
+  expect(problems[0]).toMatch(/^cannot set net.netfilter.nf_conntrack_max to 262144 \(ENOENT/);
 });

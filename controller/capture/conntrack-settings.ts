@@ -1,15 +1,15 @@
 // The sysctls of connection tracking that kube-proxy sets on its node → the same for Portico, as
 // kube-proxy 1.37 does it (pkg/proxy/conntrack/sysctls.go). Like kube-proxy, `portico cleanup`
-// leaves them: what they were before may be too little for whatever has come since.
+// leaves them: the former values may be too small for what runs on the node by now.
 
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Periods in milliseconds, of which the kernel takes whole seconds; 0: as the node has it. */
+/** Periods in milliseconds (the kernel takes whole seconds); 0: as the node has it. */
 export interface ConntrackSettings {
-  /** Connections for each CPU of the node; 0: the limit stays as it is, whatever `min` says. */
+  /** Connections per CPU of the node; 0: the limit stays as it is, whatever `min` says. */
   maxPerCore: number;
-  /** Connections at least. */
+  /** The least number of connections. */
   min: number;
   tcpEstablishedTimeoutMs: number;
   tcpCloseWaitTimeoutMs: number;
@@ -21,18 +21,18 @@ export interface ConntrackSettings {
 
 export const NETFILTER_DIRECTORY = "/proc/sys/net/netfilter";
 
-/** The client's and Envoy's to the backend, where kube-proxy's connections have one. */
+/** The client's and Envoy's to the backend; kube-proxy's connections have one entry. */
 const ENTRIES_PER_CONNECTION = 2;
-/** As kube-proxy, which spares the memory of machines with many CPUs. */
+/** As in kube-proxy, which saves memory on machines with many CPUs. */
 const MOST_CONNECTIONS = 1_048_576;
-/** Entries for each bucket of the hash table, as kube-proxy has it. */
+/** Entries per bucket of the hash table, as in kube-proxy. */
 const ENTRIES_PER_BUCKET = 4;
 
 const MAX = "nf_conntrack_max";
 /** The module's parameter hashsize, as a sysctl. */
 const BUCKETS = "nf_conntrack_buckets";
 
-/** Returns the entries that the node's limit is raised to, if it is lower; 0: it stays. */
+/** Returns the number of entries to which a lower limit of the node is raised; 0: it stays. */
 export function conntrackMax(settings: ConntrackSettings, cpus: number): number {
   const { maxPerCore, min } = settings;
   if (maxPerCore === 0) return 0;
@@ -42,15 +42,15 @@ export function conntrackMax(settings: ConntrackSettings, cpus: number): number 
 }
 
 /** What was done: "net.netfilter.nf_conntrack_max = 262144", and what could not be. */
-export interface ConntrackReport {
+interface ConntrackReport {
   set: string[];
   /** A sentence for each, which names the sysctl and what to do. */
   problems: string[];
 }
 
 /**
- * Sets what differs. In a network namespace of its own the limit is the machine's and cannot be
- * set, in a container /proc/sys is read-only: then the rest is set, and the report says so.
+ * Sets what differs. In a separate network namespace the limit is the machine's and cannot be set,
+ * and in a container /proc/sys is read-only: it then sets the rest, and the report says so.
  */
 export async function setConntrack(
   settings: ConntrackSettings,
@@ -103,6 +103,6 @@ async function setOne(
         ? "load the kernel module nf_conntrack before Portico starts"
         : `set it on the node: sysctl -w ${setting}=${value}`;
     const was = Number.isNaN(present) ? "" : ` from ${present}`;
-    report.problems.push(`${setting} cannot be set${was} to ${value} (${message}); ${todo}`);
+    report.problems.push(`cannot set ${setting}${was} to ${value} (${message}); ${todo}`);
   }
 }

@@ -1,5 +1,5 @@
-// Capture set → the elements of nftables sets and maps: their declarations whole, or the commands
-// that turn one capture set's elements into another's. Pure. For each family there are:
+// Kernel target → the elements of nftables sets and maps: either all declarations, sorted, or the
+// commands that turn one target's elements into another's. Pure. For each family there are:
 //
 //    frontends_v4        (address . protocol . port) → goto verdict_keep | verdict_masquerade | …
 //    host_udp_v4         (address . port) of UDP frontends → goto verdict_refuse | turn_round
@@ -7,29 +7,36 @@
 //    service_cidrs_v4    prefixes whose other addresses are dropped
 //    own_backends_v4     (address . address) of local backends that may be picked for themselves
 //    external_v4         frontends at external IPs and load balancer addresses
-//    restricted_v4       frontends that are not open to everybody
-//    allowed_sources_v4  (address . protocol . port . source) for whom those are open
+//    restricted_v4       frontends that are not open to all sources
+//    allowed_sources_v4  (address . protocol . port . source) for which those are open
+//    udp_masqueraded_…   datagrams that the kernel notes by itself, see masquerade.ts
+//    udp_answered_v4     see policy-hook.ts
 //    udp_…               see udp.ts
 
 import { familyOf } from "../model/ip.ts";
-import type { CaptureSet, FrontendKey } from "../node/types.ts";
-import { differences } from "./differences.ts";
-import type { Family } from "./families.ts";
+import type { CapturedFrontend, FrontendAddress } from "../node/types.ts";
+import { type Family, familiesOf } from "./families.ts";
+import type { KernelTarget } from "./kernel-target.ts";
+import { NOTED_SETS, notedAttributes } from "./masquerade.ts";
+import { answeredAttributes } from "./policy-hook.ts";
 import { UDP_ELEMENTS } from "./udp.ts";
 
-/** The table that is Portico's, whole; it has no other. */
+/** The table that belongs to Portico alone; it has no other. */
 export const TABLE = "inet portico";
 
-/** An element's text → what a map has for it; undefined in a set. */
+/** An element's text → its value in a map; undefined in a set. */
 type Elements = ReadonlyMap<string, string | undefined>;
 
 interface ElementSet {
   name: string;
   kind: "set" | "map";
-  /** Attributes of its declaration. */
+  /** The attributes of its declaration. */
   attributes: (family: Family) => string[];
-  /** Each entry of the capture set has elements of its own. */
-  elements: (set: CaptureSet, family: Family) => Elements;
+  /**
+   * Each entry of the target has elements of its own: so those of some entries of a target are
+   * elements of the whole.
+   */
+  elements: (target: KernelTarget, family: Family) => Elements;
 }
 
 const frontendType = ({ type }: Family) => `${type} . inet_proto . inet_service`;
@@ -39,13 +46,26 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     name: "frontends",
     kind: "map",
     attributes: (family) => [`type ${frontendType(family)} : verdict`],
-    elements: ({ verdicts }, family) => frontendElements(verdicts, family),
+    elements: (target, family) => {
+      const frontends = frontendsOf(target, family);
+      return new Map(
+        frontends.map((each) => [textOfFrontend(each), `goto verdict_${each.verdict}`]),
+      );
+    },
   },
   {
     name: "host_udp",
     kind: "map",
     attributes: ({ type }) => [`type ${type} . inet_service : verdict`],
-    elements: ({ verdicts }, family) => hostUdpElements(verdicts, family),
+    elements: (target, family) => {
+      const frontends = frontendsOf(target, family).filter(({ protocol }) => protocol === "UDP");
+      return new Map(
+        frontends.map(({ address, port, verdict }) => {
+          const chain = verdict === "refuse" ? "verdict_refuse" : "turn_round";
+          return [`${address} . ${port}`, `goto ${chain}`];
+        }),
+      );
+    },
   },
   {
     name: "cluster_ips",
@@ -63,28 +83,49 @@ const ELEMENT_SETS: readonly ElementSet[] = [
     name: "own_backends",
     kind: "set",
     attributes: ({ type }) => [`type ${type} . ${type}`],
-    elements: ({ localEndpoints }, family) =>
-      setOf(ofFamily(localEndpoints, family).map((address) => `${address} . ${address}`)),
+    elements: ({ localBackendAddresses }, family) =>
+      setOf(ofFamily(localBackendAddresses, family).map((address) => `${address} . ${address}`)),
   },
   {
     name: "external",
     kind: "set",
     attributes: (family) => [`type ${frontendType(family)}`],
-    elements: ({ externalFrontends }, family) =>
-      setOf(externalFrontends.flatMap((key) => frontendElement(key, family) ?? [])),
+    elements: (target, family) => {
+      const external = frontendsOf(target, family).filter(({ isExternal }) => isExternal);
+      return setOf(external.map(textOfFrontend));
+    },
   },
   {
     name: "restricted",
     kind: "set",
     attributes: (family) => [`type ${frontendType(family)}`],
-    elements: ({ allowedSources }, family) =>
-      setOf([...allowedSources.keys()].flatMap((key) => frontendElement(key, family) ?? [])),
+    elements: (target, family) => setOf(restrictedOf(target, family).map(textOfFrontend)),
   },
   {
     name: "allowed_sources",
     kind: "set",
     attributes: (family) => [`type ${frontendType(family)} . ${family.type}`, "flags interval"],
-    elements: ({ allowedSources }, family) => sourceElements(allowedSources, family),
+    elements: (target, family) =>
+      setOf(
+        restrictedOf(target, family).flatMap((frontend) =>
+          frontend.allowedSources.map((source) => `${textOfFrontend(frontend)} . ${source}`),
+        ),
+      ),
+  },
+  ...NOTED_SETS.map(
+    (noted): ElementSet => ({
+      name: noted.name,
+      kind: "set",
+      attributes: (family) => notedAttributes(noted, family),
+      elements: () => new Map(),
+    }),
+  ),
+  {
+    name: "udp_answered",
+    kind: "set",
+    attributes: answeredAttributes,
+    // Rules add them.
+    elements: () => new Map(),
   },
   ...UDP_ELEMENTS.map(({ name, kind, type, elements }): ElementSet => {
     const attributes = (family: Family) => [`type ${type(family)}`];
@@ -92,27 +133,41 @@ const ELEMENT_SETS: readonly ElementSet[] = [
   }),
 ];
 
-/** Every set and map with its elements, as they stand in a table's block. */
-export function declarations(set: CaptureSet, families: readonly Family[]): string[] {
-  return families.flatMap((family) => ELEMENT_SETS.flatMap((each) => declare(each, family, set)));
+/** Returns every set and map with its elements, as lines of a table's block. */
+export function declarations(target: KernelTarget, families: readonly Family[]): string[] {
+  return families.flatMap((family) =>
+    ELEMENT_SETS.flatMap((each) => declare(each, family, target)),
+  );
 }
 
-/** The script that turns the elements of `previous` into those of `next`; "" if nothing differs. */
+/** The names of sets that hold intervals, without their families. */
+const INTERVAL_SETS = ELEMENT_SETS.filter(({ attributes }) =>
+  familiesOf(["IPv4"]).some((family) => attributes(family).includes("flags interval")),
+).map(({ name }) => name);
+
+/** Reports whether a script of elementChanges() changes intervals. */
+export function changesIntervals(script: string): boolean {
+  return INTERVAL_SETS.some((name) => script.includes(` ${TABLE} ${name}_v`));
+}
+
+/**
+ * Returns the script that turns the elements of `previous` into those of `next`; "" if equal. What
+ * both have alike may be absent from both, so that a change costs what changed.
+ */
 export function elementChanges(
-  previous: CaptureSet,
-  next: CaptureSet,
+  previous: KernelTarget,
+  next: KernelTarget,
   families: readonly Family[],
 ): string {
   const deletions: string[] = [];
   const additions: string[] = [];
-  const [before, after] = differences(previous, next);
   for (const elementSet of ELEMENT_SETS) {
     for (const family of families) {
       const name = `${elementSet.name}_${family.suffix}`;
-      const present = elementSet.elements(before, family);
-      const wanted = elementSet.elements(after, family);
-      deletions.push(...command("delete", name, [...differing(present, wanted).keys()]));
-      additions.push(...command("add", name, [...differing(wanted, present)].map(textOf)));
+      const present = elementSet.elements(previous, family);
+      const wanted = elementSet.elements(next, family);
+      deletions.push(...command("delete", name, [...differing(present, wanted).keys()].sort()));
+      additions.push(...command("add", name, textsOf(differing(wanted, present))));
     }
   }
   const lines = [...deletions, ...additions];
@@ -124,15 +179,15 @@ function command(verb: "add" | "delete", name: string, elements: readonly string
   return [`${verb} element ${TABLE} ${name} {`, ...elements.map((each) => `  ${each},`), "}"];
 }
 
-/** The elements that `other` has not, or with another value. */
+/** Returns the elements that `other` lacks, or has with another value. */
 function differing(elements: Elements, other: Elements): Elements {
   return new Map(
     [...elements].filter(([key, value]) => !other.has(key) || other.get(key) !== value),
   );
 }
 
-function declare(elementSet: ElementSet, family: Family, set: CaptureSet): string[] {
-  const elements = [...elementSet.elements(set, family)].map(textOf);
+function declare(elementSet: ElementSet, family: Family, target: KernelTarget): string[] {
+  const elements = textsOf(elementSet.elements(target, family));
   const listed = ["    elements = {", ...elements.map((each) => `      ${each},`), "    }"];
   return [
     `  ${elementSet.kind} ${elementSet.name}_${family.suffix} {`,
@@ -142,8 +197,12 @@ function declare(elementSet: ElementSet, family: Family, set: CaptureSet): strin
   ];
 }
 
-function textOf([key, value]: readonly [string, string | undefined]): string {
-  return value === undefined ? key : `${key} : ${value}`;
+/** Sorted, so that the same elements give one text. */
+function textsOf(elements: Elements): string[] {
+  const texts = [...elements].map(([key, value]) =>
+    value === undefined ? key : `${key} : ${value}`,
+  );
+  return texts.sort();
 }
 
 function setOf(keys: readonly string[]): Elements {
@@ -151,45 +210,20 @@ function setOf(keys: readonly string[]): Elements {
 }
 
 /** Of addresses or CIDRs. */
-function ofFamily(addresses: readonly string[], { family }: Family): string[] {
-  return addresses.filter((address) => familyOf(address) === family);
+function ofFamily(addresses: Iterable<string>, { family }: Family): string[] {
+  return [...addresses].filter((address) => familyOf(address) === family);
 }
 
-function frontendElements(verdicts: CaptureSet["verdicts"], family: Family): Elements {
-  const elements = new Map<string, string>();
-  for (const [key, verdict] of verdicts) {
-    const element = frontendElement(key, family);
-    if (element !== undefined) elements.set(element, `goto verdict_${verdict}`);
-  }
-  return elements;
+function frontendsOf({ frontends }: KernelTarget, { family }: Family): CapturedFrontend[] {
+  return [...frontends.values()].filter((frontend) => frontend.family === family);
 }
 
-function hostUdpElements(verdicts: CaptureSet["verdicts"], family: Family): Elements {
-  const elements = new Map<string, string>();
-  for (const [key, verdict] of verdicts) {
-    if (!key.endsWith("/UDP")) continue;
-    const element = frontendElement(key, family)?.replace(" . udp", "");
-    const chain = verdict === "refuse" ? "verdict_refuse" : "turn_round";
-    if (element !== undefined) elements.set(element, `goto ${chain}`);
-  }
-  return elements;
+/** Returns the frontends that are not open to all sources. */
+function restrictedOf(target: KernelTarget, family: Family): CapturedFrontend[] {
+  return frontendsOf(target, family).filter(({ allowedSources }) => allowedSources.length > 0);
 }
 
-function sourceElements(allowedSources: CaptureSet["allowedSources"], family: Family): Elements {
-  const keys: string[] = [];
-  for (const [key, sources] of allowedSources) {
-    const element = frontendElement(key, family);
-    if (element !== undefined) keys.push(...sources.map((source) => `${element} . ${source}`));
-  }
-  return setOf(keys);
-}
-
-const FRONTEND_KEY = /^\[?(?<address>[^\]]+?)\]?:(?<port>\d+)\/(?<protocol>TCP|UDP|SCTP)$/;
-
-/** "10.96.0.10 . tcp . 80"; undefined when it is of the other family. */
-function frontendElement(key: FrontendKey, { family }: Family): string | undefined {
-  if ((key[0] === "[") !== (family === "IPv6")) return undefined;
-  const { address, port, protocol } = FRONTEND_KEY.exec(key)?.groups ?? {};
-  if (address === undefined || protocol === undefined) throw new Error(`no frontend key: ${key}`);
+/** "10.96.0.10 . tcp . 80" */
+function textOfFrontend({ address, protocol, port }: FrontendAddress): string {
   return `${address} . ${protocol.toLowerCase()} . ${port}`;
 }

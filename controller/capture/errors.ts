@@ -1,22 +1,22 @@
-// What can be wrong with nft and ip. All of it may pass: callers try again later.
+// How nft and ip fail. Every failure may be temporary: callers try again later.
 
 /**
- * missing: the program is not installed, or not on PATH; permission: it is, and the kernel does not
- * let us (no CAP_NET_ADMIN); refused: nft, ip or the kernel does not take what we say.
+ * missing: the program is not installed, or not on PATH; permission: it is, but the kernel does not
+ * allow it (no CAP_NET_ADMIN); refused: nft, ip or the kernel rejects the commands.
  */
-export type KernelErrorCode = "missing" | "permission" | "refused";
+type KernelErrorCode = "missing" | "permission" | "refused";
 
 const HINTS: Record<KernelErrorCode, string> = {
-  missing: "install it (Debian: apt install nftables iproute2), or correct PATH",
+  missing: "install it (Debian: apt install nftables iproute2), or fix PATH",
   permission: "run as root, or give the container the capability NET_ADMIN",
-  refused: "see what the program said; Portico tries again",
+  refused: "see the program's message; Portico retries",
 };
 
 // nft 1.0.6 sends a transaction as one message, and may enlarge its socket's buffer for it only
-// with rights over the whole machine; without, some 3,000 frontends fitted (Linux 6.18).
+// with rights over the whole machine; without them, some 3,000 frontends fitted (Linux 6.18).
 const TOO_LONG_HINT =
-  "the rules are too many for the socket buffer of a process in a user namespace of its own: " +
-  "run with the machine's user namespace";
+  "the rules exceed the socket buffer of a process in its own user namespace: run in the " +
+  "machine's user namespace";
 
 function hintFor(code: KernelErrorCode, stderr: string): string {
   return stderr.includes("Message too long") ? TOO_LONG_HINT : HINTS[code];
@@ -58,7 +58,7 @@ export class RoutingError extends KernelError {
   }
 }
 
-/** Of a program that ran and failed. */
+/** Returns the code for a program that ran and failed. */
 export function codeFrom(stderr: string): KernelErrorCode {
   return /not permitted|permission denied|must be root/i.test(stderr) ? "permission" : "refused";
 }

@@ -1,18 +1,18 @@
-// How nftables and ip write what differs between the IP families.
+// How nftables and ip spell what differs between the IP families.
 
 import type { IPFamily } from "../model/types.ts";
 
 export interface Family {
   family: IPFamily;
-  /** nftables' word for its header, for its addresses, and what our sets' names end with. */
+  /** nftables' words for its header and its addresses, and the suffix of our sets' names. */
   header: "ip" | "ip6";
   type: "ipv4_addr" | "ipv6_addr";
   suffix: "v4" | "v6";
-  /** What `meta nfproto` says of its packets. */
+  /** The value of `meta nfproto` for its packets. */
   nfproto: "ipv4" | "ipv6";
-  /** An address that Envoy's capture listeners, bound to every address, are found by. */
+  /** An address by which Envoy's capture listeners, bound to every address, are found. */
   loopback: string;
-  /** The option by which ip is asked for it. */
+  /** The option of `ip` for it. */
   ipOption: "-4" | "-6";
   /** Bits of an address. */
   bits: 32 | 128;
@@ -42,6 +42,7 @@ const IPV6: Family = {
 
 const FAMILIES: readonly Family[] = [IPV4, IPV6];
 
+/** Returns how nftables and ip spell these families, IPv4 first whatever the order given. */
 export function familiesOf(families: readonly IPFamily[]): readonly Family[] {
   return FAMILIES.filter(({ family }) => families.includes(family));
 }

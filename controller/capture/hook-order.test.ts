@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { hookOrder } from "./hook-order.ts";
 
-/** An nft whose kernel counted so many packets in the two chains. */
+/** A stand-in for nft whose kernel counted this many packets in the two chains. */
 function nft(older: number, latest: number, refuses = false) {
   const scripts: string[] = [];
   const chain = (name: string, count: number) =>

@@ -1,8 +1,8 @@
 // In which order the kernel calls chains of one hook and one priority. Portico's chains for bridges
-// rely on the latest being called first (bridge.ts), which is how nf_hook_entries_grow is written
-// (net/netfilter/core.c, since Linux 4.14) and documented nowhere. So it is tried: two such chains
-// in a table of their own, and one datagram on lo that both are to count and that the older drops.
-// The table is gone again when this returns.
+// rely on the newest being called first (bridge.ts). nf_hook_entries_grow does that
+// (net/netfilter/core.c, since Linux 4.14), but no documentation says so. So this tries it: two
+// such chains in a table of their own, and one datagram on lo that both should count and the older
+// drops. The table is removed again before this returns.
 
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import type { Printed } from "./program.ts";
 
 export type HookOrder = "latest-first" | "oldest-first";
 
-/** As RunProgram, and as check's Machine. */
+/** As RunProgram, and as Machine in check. */
 type Run = (
   program: string,
   args: readonly string[],
@@ -21,11 +21,11 @@ type Run = (
 export const ORDER_TABLE = "inet portico_order";
 /** Of br_netfilter's function, which is the one that matters. */
 const BASE = "{ type filter hook prerouting priority -2147483648; policy accept; }";
-/** The datagram is counted before the first look, or soon after on a busy machine. */
+/** The datagram is counted before the first look, or soon after it on a busy machine. */
 const LOOKS = 25;
 const BETWEEN_LOOKS_MS = 40;
 
-/** Undefined: it cannot be tried here, as nft or lo does not do what it should. */
+/** Returns undefined where it cannot be tried, because nft or lo does not do what it should. */
 export async function hookOrder(run: Run): Promise<HookOrder | undefined> {
   const nft = (args: readonly string[], input = "") =>
     run("nft", args, input).catch(() => undefined);
@@ -57,7 +57,7 @@ async function boundPort(socket: Socket): Promise<number> {
   return socket.address().port;
 }
 
-/** From a port to itself: only this process sends that. */
+/** The datagram goes from a port to itself: only this process sends that. */
 function scriptFor(port: number): string {
   const isOurs = `iif "lo" ip saddr 127.0.0.1 udp sport ${port} udp dport ${port}`;
   return [

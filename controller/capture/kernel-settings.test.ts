@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { capturedFamilies, kernelSettingProblems } from "./kernel-settings.ts";
+import { kernelSettingProblems } from "./kernel-settings.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -30,13 +30,4 @@ it("names the setting and the interface", async () => {
     expect.stringMatching(`^net.ipv4.conf.all.src_valid_mark is 1: .* any interface; ${end}$`),
     expect.stringMatching(`^net.ipv4.conf.eth0.src_valid_mark is 1: .* interface eth0; ${end}$`),
   ]);
-});
-
-it("captures IPv6 where the kernel has it on lo", () => {
-  const file = join(directory, "disable_ipv6");
-  expect(capturedFamilies(file)).toEqual(["IPv4"]);
-  writeFileSync(file, "1\n");
-  expect(capturedFamilies(file)).toEqual(["IPv4"]);
-  writeFileSync(file, "0\n");
-  expect(capturedFamilies(file)).toEqual(["IPv4", "IPv6"]);
 });

@@ -1,18 +1,18 @@
-// How a client is recognised as a Pod of this node: kube-proxy's detectLocalMode.
+// How to recognise a client as a Pod of this node: kube-proxy's detectLocalMode.
 
 import { familyOf } from "../model/ip.ts";
 import type { IPFamily } from "../model/types.ts";
 
 export type LocalDetector =
-  /** It is not: every client but the host itself counts as outside, and none as not local. */
+  /** Not at all: every client but the host itself counts as outside, and none as not local. */
   | { kind: "none" }
   /** By its address; canonical CIDRs. A family that has none here is detected as by "none". */
   | { kind: "cidrs"; cidrs: readonly string[] }
-  /** By the interface that its packets come in by: of this name, or of names that begin so. */
+  /** By the interface on which its packets arrive: of this name, or with this prefix. */
   | { kind: "bridge"; name: string }
   | { kind: "prefix"; prefix: string };
 
-/** Of these families, those in which Pods of this node can be told from other clients. */
+/** Returns those of the families in which the detector recognises Pods of this node. */
 export function detectedFamilies(
   detector: LocalDetector,
   families: readonly IPFamily[],

@@ -1,7 +1,7 @@
-// Runs nft under a name of its own. The kernel says with each change of nftables which process made
-// it, by the name of the file that was executed, and passes that on to those who watch
-// (`nft monitor`): so Portico's changes differ from others'. The pid next to the name is the
-// host's, which a process in a container does not know of itself.
+// Runs nft under a name of its own. With each change of nftables the kernel reports to watchers
+// (`nft monitor`) which process made it, by the name of the executed file: so Portico's changes
+// differ from others'. The pid next to the name is the host's, which a process in a container does
+// not know.
 
 import { accessSync, constants, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
@@ -11,18 +11,21 @@ import { type RunProgram, runProgram } from "./program.ts";
 export const OWN_NFT = "portico-nft";
 
 /**
- * Executes nft by a link in `directory`, which it makes when it is needed, and everything else as
- * it is. Where no link can be made, nft has its own name.
+ * Executes nft through a link in `directory`, made when needed, and other programs directly. Where
+ * no link can be made, nft keeps its own name.
  */
 export function withNamedNft(directory: string, run: RunProgram = runProgram): RunProgram {
-  return (program, args, input) => {
-    const named = program === "nft" ? namedNft(directory) : undefined;
-    return run(named ?? program, args, input);
-  };
+  return (program, args, input) =>
+    run(program === "nft" ? namedNft(directory) : program, args, input);
 }
 
-function namedNft(directory: string): string | undefined {
-  // A link to a path that begins in the current folder would lead elsewhere.
+/** Returns the path of that link, or "nft" where no link can be made. */
+export function namedNft(directory: string): string {
+  return linkToNft(directory) ?? "nft";
+}
+
+function linkToNft(directory: string): string | undefined {
+  // A link to a path relative to the current folder would lead elsewhere.
   const folders = (process.env.PATH ?? "").split(":").filter(isAbsolute);
   const nft = folders.map((each) => join(each, "nft")).find(isExecutable);
   if (nft === undefined) return undefined;
@@ -30,7 +33,7 @@ function namedNft(directory: string): string | undefined {
   const made = `${link}.${process.pid}`;
   try {
     if (targetOf(link) !== nft) {
-      // In a container, a process that was killed in between had the same pid.
+      // In a container, a process that was killed in between may have had the same pid.
       rmSync(made, { force: true });
       symlinkSync(nft, made);
       renameSync(made, link);

@@ -1,6 +1,6 @@
-// Portico on a node where kube-proxy works too, or has left its rules. Pure text, for chains.ts.
-// Both catch the same packets: Portico's rules take a Pod's before kube-proxy's translate them, but
-// the translation would follow, and Envoy would see the endpoint as the address that was dialled.
+// Portico on a node where kube-proxy runs too, or has left its rules. Pure text, for chains.ts.
+// Both catch the same packets: Portico's rules take a Pod's packets before kube-proxy's translate
+// them, but the translation would follow, and Envoy would see the endpoint as the dialled address.
 //
 //    priority   prerouting                     output
 //    -150       capture                        replies
@@ -10,34 +10,33 @@
 //                                              whatever goes to a cluster IP
 //      10                                      host
 //
-// So what Pods and others begin is Portico's from its first packet on. What host processes begin is
-// kube-proxy's as long as it is there, and Portico's from the moment its rules are gone.
-// Connections that kube-proxy has begun live on, with or without it: the kernel goes on translating
-// them as long as anybody has a chain of type nat.
+// So connections of Pods and others are Portico's from their first packet. Those of host processes
+// are kube-proxy's while it is there, and Portico's as soon as its rules are gone. Connections that
+// started through kube-proxy continue, with or without it: the kernel keeps translating them while
+// any table has a chain of type nat.
 
 import { redirected } from "./bridge-redirect.ts";
 import { familiesOf } from "./families.ts";
 import type { CaptureOptions } from "./options.ts";
+import { hasBits } from "./rule-text.ts";
 
 /** Of the host chain: after kube-proxy's filters, and the firewalls. */
 export const AFTER_FILTERS = 10;
 
-/** For the capture chain: of a connection that somebody translates. */
+/** Condition for the capture chain: another program translates the connection. */
 export const IS_TRANSLATED = "ct status dnat";
 
-/** Of these, what goes to Envoy: connections that bridge-redirect.ts has led there. */
+/** Of these, the connections that bridge-redirect.ts leads to Envoy. */
 export function translated({ envoyMarkBit }: CaptureOptions): string[] {
-  const bit = `0x${envoyMarkBit.toString(16)}`;
-  return [`ct mark and ${bit} == ${bit} goto deliver`, "accept"];
+  return [`${hasBits("ct", envoyMarkBit)} goto deliver`, "accept"];
 }
 
 /**
- * The first who translates a connection is the only one. This translates to what was dialled, as
+ * Only the first translation of a connection counts. This one translates to the dialled address, as
  * connection tracking has it: a datagram has its listener's address by now.
  */
 export function untranslated(options: CaptureOptions): string[] {
-  const bit = `0x${options.markBit.toString(16)}`;
-  const isCaptured = `meta mark and ${bit} == ${bit}`;
+  const isCaptured = hasBits("meta", options.markBit);
   return [
     "type nat hook prerouting priority dstnat - 1; policy accept;",
     ...redirected(options),

@@ -1,7 +1,7 @@
-// Runs a program such as nft or ip → what it printed, or an error that says what is wrong with it.
+// Runs a program such as nft or ip → what it printed, or an error that says how it failed.
 
 import { spawn } from "node:child_process";
-import { shortageForProgram } from "../shortage.ts";
+import { shortageForProgram } from "../system/shortage.ts";
 
 export interface Printed {
   code: number;
@@ -29,7 +29,7 @@ export const runProgram: RunProgram = (program, args, input) =>
       return;
     }
     const child = spawn(program, [...args]);
-    // Not spawn's own timeout: that goes on for a program that could not be started.
+    // Not spawn's own timeout: its timer keeps running for a program that could not be started.
     const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
+import { EMPTY_KERNEL_TARGET } from "./kernel-target.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "./options.ts";
 import { releaseFrom } from "./release.ts";
 import { rulesetFrom } from "./ruleset.ts";
 
 it("captures nothing new, and keeps how Envoy's answers and handshakes go on", () => {
-  const listing = rulesetFrom(EMPTY_CAPTURE_SET, {
+  const listing = rulesetFrom(EMPTY_KERNEL_TARGET, {
     ...DEFAULT_CAPTURE_OPTIONS,
     families: ["IPv4"],
   });
@@ -29,7 +29,7 @@ it("captures nothing new, and keeps how Envoy's answers and handshakes go on", (
 });
 
 it("does so for each family that the table has", () => {
-  const script = releaseFrom(rulesetFrom(EMPTY_CAPTURE_SET, DEFAULT_CAPTURE_OPTIONS));
+  const script = releaseFrom(rulesetFrom(EMPTY_KERNEL_TARGET, DEFAULT_CAPTURE_OPTIONS));
   expect(script).toContain("flush map inet portico host_udp_v6\n");
   expect(script).toContain("released ip6 daddr . udp dport @udp_frontends_v6 ct original zone");
 });

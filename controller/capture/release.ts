@@ -1,25 +1,25 @@
-// Portico's table as nft lists it → the script after which it captures nothing more, while all that
-// Envoy has goes on: connections are known by sockets and connection marks, not by the sets. Pure.
+// Portico's table as nft lists it → the script after which it captures nothing more, while all of
+// Envoy's connections continue: sockets and connection marks identify them, not the sets. Pure.
 //
-// Connection tracking remembers the datagrams that were captured, as flows that nobody translates.
-// A client that goes on from the same port would find its flow again and go to nobody, and so would
-// the next one that happens to use that port. So whatever comes for a UDP frontend is in a
-// conntrack zone of its own until the old flows are forgotten: there it is new, and kube-proxy's.
+// Connection tracking remembers the captured datagrams, as flows without translation. A client that
+// keeps sending from the same port would match its old flow and reach nothing, and so would the
+// next one that happens to use that port. So datagrams for a UDP frontend are in a conntrack zone
+// of their own until the old flows are forgotten: there they are new, and kube-proxy's.
 
 import { TABLE } from "./elements.ts";
 import { AFTER_NOTRACK, UPSTREAM_ZONE_NUMBER } from "./upstream-zone.ts";
 
-/** What stays: how answers find their way, who may be a backend of itself, and see HANDSHAKES. */
+/** What stays: how answers find their way, which Pods may be their own backend; see HANDSHAKES. */
 const KEPT = /^(udp|own_backends|frontends)_/;
 /**
- * The last packet of a handshake that Envoy has begun to answer has no socket yet that nftables
- * knows: `socket wildcard` wants a whole one. It finds Envoy by its frontend, as before.
+ * The last packet of a handshake that Envoy has started to answer has no socket yet that nftables
+ * knows: `socket wildcard` needs a full socket. It finds Envoy by its frontend, as before.
  */
 const HANDSHAKES = ["meta l4proto != tcp accept", "ct state new accept"];
 const UDP_FRONTENDS = /^udp_frontends_(v4|v6)$/;
 const HEADERS: Record<string, string> = { v4: "ip", v6: "ip6" };
 
-/** Running it twice is fine. */
+/** Returns the script; running it twice is fine. */
 export function releaseFrom(listing: string): string {
   const sets = [...listing.matchAll(/^\s*(set|map) (\S+) \{$/gm)].map(
     ([, kind = "", name = ""]) => ({ kind, name }),

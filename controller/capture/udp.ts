@@ -1,42 +1,51 @@
 // How datagrams get to Envoy's UDP listeners and back. Pure text, for chains.ts and elements.ts.
 //
-// Every UDP frontend has listeners of its own, bound to addresses that nobody else has, all at one
-// port (udpPort). The kernel writes such an address into a captured datagram in the place of the
-// frontend's, and the frontend's into the replies:
+// Every UDP frontend has listeners of its own, bound to addresses that belong to nothing else, all
+// at one port (udpPort). The kernel replaces the frontend's address in a captured datagram with
+// such an address, and puts the frontend's into the replies:
 //
 //    client → 10.96.0.10:53       prerouting: → 240.7.1.9:15404    delivered to Envoy
 //    client ← 10.96.0.10:53       output:     ← 240.7.1.9:15404    sent by Envoy
 //
+// udp-shown.ts says what rules of others see in the input hook.
+//
 // Not bound to the frontend's own address and port: a host process that has the port on all
 // addresses (a DNS server on the host, a Pod of the host's network behind this very Service) would
-// keep Envoy from binding, or Envoy it. Nor destination NAT: that is decided once for a flow, so a
-// client that goes on sending from one port would be stuck with a listener that is gone. Connection
-// tracking sees neither address: it looks before the datagram is rewritten, and after the reply is.
+// keep Envoy from binding, or Envoy it. Nor destination NAT: it is decided once for a flow, so a
+// client that keeps sending from one port would be stuck with a listener that is gone. Connection
+// tracking sees neither address: it looks before the datagram is rewritten, and after the reply is
+// rewritten.
 
-import type { CaptureSet, UdpAddresses, UdpListenerKind } from "../node/types.ts";
+import { LISTENER_KINDS, type ListenerKind } from "../node/hand-over.ts";
+import type { UdpBinding } from "../node/udp-binding.ts";
 import { type Family, familiesOf } from "./families.ts";
+import type { KernelTarget } from "./kernel-target.ts";
+import { datagramsNoted } from "./masquerade.ts";
 import type { CaptureOptions } from "./options.ts";
-
-const KINDS: readonly UdpListenerKind[] = ["keep", "masquerade", "local"];
+import { noteKind } from "./udp-shown.ts";
 
 /** Names of chains and their rules. */
 export type Chains = readonly (readonly [name: string, rules: readonly string[]])[];
 
-/** The rule that ends the hand-over of a datagram to listeners of this kind. */
-export function toUdpListener(kind: UdpListenerKind): string {
+/** Returns the rule that ends the hand-over of a datagram to listeners of this kind. */
+export function toUdpListener(kind: ListenerKind): string {
   return `meta l4proto udp goto udp_${kind}`;
 }
 
+/**
+ * Returns the chains that rewrite datagrams to and from Envoy's UDP listeners. A datagram of a
+ * frontend that has no listener is dropped, not refused.
+ */
 export function udpChains(options: CaptureOptions): Chains {
   const families = familiesOf(options.families);
-  const rewriting = (kind: UdpListenerKind) =>
+  const rewriting = (kind: ListenerKind) =>
     families.map(
       ({ header, suffix }) =>
         `${header} daddr set ${header} daddr . udp dport map @udp_${kind}_${suffix} ` +
-        "goto udp_deliver",
+        `${noteKind(kind, options)}goto udp_deliver`,
     );
   return [
-    // Without a listener it is dropped, and not refused: Envoy may be about to restart.
+    // Without a listener it is dropped, not refused: Envoy may be about to restart.
     [
       "udp_deliver",
       [
@@ -45,7 +54,10 @@ export function udpChains(options: CaptureOptions): Chains {
         "drop",
       ],
     ],
-    ...KINDS.map((kind) => [`udp_${kind}`, [...rewriting(kind), "drop"]] as const),
+    ...LISTENER_KINDS.map((kind) => {
+      const rules = [...datagramsNoted(kind, options), ...rewriting(kind), "drop"];
+      return [`udp_${kind}`, rules] as const;
+    }),
     [
       "udp_replies",
       [
@@ -62,8 +74,8 @@ export function udpChains(options: CaptureOptions): Chains {
 
 /**
  * For the output hook, after connection tracking. An answer that comes after its flow was forgotten
- * is dropped, as it is worthless with kube-proxy too. It would begin a flow the other way round,
- * and the client's next datagrams would be taken for replies and not be captured.
+ * is dropped; with kube-proxy it is worthless too. It would start a flow in the other direction,
+ * and the client's next datagrams would pass as replies and not be captured.
  */
 export function lateReplies(options: CaptureOptions): string[] {
   return familiesOf(options.families).map(
@@ -74,8 +86,8 @@ export function lateReplies(options: CaptureOptions): string[] {
 }
 
 /**
- * For the input hook. The socket from which Envoy asks a backend in a client's name takes answers
- * from everybody, since it cannot be connected: nobody but that backend shall reach it.
+ * For the input hook. The socket from which Envoy asks a backend in a client's name cannot be
+ * connected, so it would take answers from any host. Only that backend may reach it.
  */
 export function strangersAnswers({ localPorts }: CaptureOptions): string {
   return (
@@ -84,15 +96,13 @@ export function strangersAnswers({ localPorts }: CaptureOptions): string {
   );
 }
 
-export interface UdpElements {
+interface UdpElements {
   name: string;
   kind: "set" | "map";
   type: (family: Family) => string;
-  /** Key → what a map has for it; undefined in a set. */
-  elements: (set: UdpOfCaptureSet, family: Family) => Map<string, string | undefined>;
+  /** Key → its value in a map; undefined in a set. */
+  elements: (target: KernelTarget, family: Family) => Map<string, string | undefined>;
 }
-
-type UdpOfCaptureSet = Pick<CaptureSet, "udpAddresses" | "formerUdpAddresses">;
 
 /**
  *    udp_keep_v4 …      (address . port) of a frontend → where its listener of the kind is bound
@@ -101,13 +111,13 @@ type UdpOfCaptureSet = Pick<CaptureSet, "udpAddresses" | "formerUdpAddresses">;
  *    udp_frontends_v4   (address . port) of all of these frontends
  */
 export const UDP_ELEMENTS: readonly UdpElements[] = [
-  ...KINDS.map(
+  ...LISTENER_KINDS.map(
     (kind): UdpElements => ({
       name: `udp_${kind}`,
       kind: "map",
       type: ({ type }) => `${type} . inet_service : ${type}`,
-      elements: ({ udpAddresses }, family) =>
-        collect(udpAddresses, family, ({ address, port }, bound) => {
+      elements: ({ udpBindings }, family) =>
+        collect(udpBindings.values(), family, ({ address, port, bound }) => {
           const to = bound[kind];
           return to === undefined ? [] : [[`${address} . ${port}`, to]];
         }),
@@ -117,8 +127,8 @@ export const UDP_ELEMENTS: readonly UdpElements[] = [
     name: "udp_sources",
     kind: "map",
     type: ({ type }) => `${type} : ${type}`,
-    elements: (set, family) =>
-      collect(allIn(set), family, ({ address }, bound) =>
+    elements: (target, family) =>
+      collect(allIn(target), family, ({ address, bound }) =>
         Object.values(bound).map((from) => [from, address]),
       ),
   },
@@ -126,41 +136,32 @@ export const UDP_ELEMENTS: readonly UdpElements[] = [
     name: "udp_ports",
     kind: "map",
     type: ({ type }) => `${type} : inet_service`,
-    elements: (set, family) =>
-      collect(allIn(set), family, ({ port }, bound) =>
-        Object.values(bound).map((from) => [from, port]),
+    elements: (target, family) =>
+      collect(allIn(target), family, ({ port, bound }) =>
+        Object.values(bound).map((from) => [from, `${port}`]),
       ),
   },
   {
     name: "udp_frontends",
     kind: "set",
     type: ({ type }) => `${type} . inet_service`,
-    elements: ({ udpAddresses }, family) =>
-      collect(udpAddresses, family, ({ address, port }) => [[`${address} . ${port}`, undefined]]),
+    elements: ({ udpBindings }, family) =>
+      collect(udpBindings.values(), family, ({ address, port }) => [
+        [`${address} . ${port}`, undefined],
+      ]),
   },
 ];
 
-const FRONTEND_KEY = /^\[?(?<address>[^\]]+?)\]?:(?<port>\d+)\/UDP$/;
-
-function allIn(set: UdpOfCaptureSet): Iterable<readonly [string, UdpAddresses]> {
-  return [...set.formerUdpAddresses, ...set.udpAddresses];
+function allIn({ formerUdpBindings, udpBindings }: KernelTarget): UdpBinding[] {
+  return [...formerUdpBindings.values(), ...udpBindings.values()];
 }
 
-/** Of the frontends of one family: what `each` makes of one, put together. */
+/** Returns what `each` makes of every frontend of one family, put together. */
 function collect(
-  addresses: Iterable<readonly [string, UdpAddresses]>,
+  bindings: Iterable<UdpBinding>,
   { family }: Family,
-  each: (
-    frontend: { address: string; port: string },
-    bound: UdpAddresses,
-  ) => readonly (readonly [string, string | undefined])[],
+  each: (binding: UdpBinding) => readonly (readonly [string, string | undefined])[],
 ): Map<string, string | undefined> {
-  const elements = new Map<string, string | undefined>();
-  for (const [key, bound] of addresses) {
-    if ((key[0] === "[") !== (family === "IPv6")) continue;
-    const { address, port } = FRONTEND_KEY.exec(key)?.groups ?? {};
-    if (address === undefined || port === undefined) throw new Error(`no UDP frontend: ${key}`);
-    for (const [element, value] of each({ address, port }, bound)) elements.set(element, value);
-  }
-  return elements;
+  const ofFamily = [...bindings].filter((binding) => binding.family === family);
+  return new Map(ofFamily.flatMap(each));
 }

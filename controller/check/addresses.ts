@@ -1,4 +1,4 @@
-// Facts → who else uses the addresses that Portico needs for itself, or that Services have. Pure.
+// Facts → what else uses the addresses that Portico needs for itself, or that Services have. Pure.
 
 import { cidrContains } from "../model/ip.ts";
 import { UDP_LISTENER_CIDRS } from "../xds/udp-address-book.ts";
@@ -8,19 +8,23 @@ import { type Finding, listed } from "./finding.ts";
 const SHOW_ADDRESSES = "ip address";
 const SHOW_ROUTES = "ip route show table all";
 /**
- * Interfaces that hold cluster IPs on purpose, findings of their own: every one when kube-proxy is
- * in ipvs mode, that of the cluster's DNS with NodeLocal DNSCache.
+ * Interfaces that hold cluster IPs on purpose, and have findings of their own: all cluster IPs with
+ * kube-proxy in ipvs mode, that of the cluster's DNS with NodeLocal DNSCache.
  */
 const LINKS_OF_SERVICES = ["kube-ipvs0", "nodelocaldns"];
 
+/**
+ * Reports addresses and routes of the node that lie in the ranges of Envoy's UDP listeners or of
+ * Services. When no Service CIDR is known, it adds a note.
+ */
 export function addressFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
   return [...listenerRangeFindings(facts), ...serviceRangeFindings(facts, settings)];
 }
 
-/** Of addresses that Envoy's UDP listeners are bound to, one for each UDP frontend. */
+/** Reports on the addresses that Envoy's UDP listeners are bound to, one for each UDP frontend. */
 function listenerRangeFindings(facts: NodeFacts): Finding[] {
-  const what = "addresses that Portico uses inside the node for UDP are somebody's";
-  const todo = "take them away: Portico cannot be told to use others";
+  const what = "addresses that Portico uses inside the node for UDP are taken";
+  const todo = "remove them: Portico's addresses are fixed";
   const conflicts = conflictsWith(UDP_LISTENER_CIDRS, facts);
   return conflicts.map(([seen, show]) => ({ level: "blocker", what, seen, todo, show }));
 }
@@ -30,17 +34,17 @@ function serviceRangeFindings(facts: NodeFacts, { serviceCIDRs }: CheckSettings)
     return [
       {
         level: "note",
-        what: "the Service CIDRs are not known, so nothing is said about them",
-        seen: "none given, none in kube-proxy's rules",
-        todo: "give --service-cidr",
+        what: "the Service CIDRs are unknown, so they are not checked",
+        seen: "none configured, none in kube-proxy's rules",
+        todo: "set --service-cidr",
         show: "kubectl get servicecidrs",
       },
     ];
   }
-  const what = `a Service CIDR (${listed(serviceCIDRs)}) overlaps what the node has`;
+  const what = `a Service CIDR (${listed(serviceCIDRs)}) overlaps the node's addresses or routes`;
   const todo =
-    "give the node other addresses and routes: an address of its own in the range is no " +
-    "Service's to it, and a route may lead host processes away";
+    "change the node's addresses and routes: a Service cannot use an address that the node " +
+    "has, and a route may misdirect host processes";
   const conflicts = conflictsWith(serviceCIDRs, facts);
   if (conflicts.length > 0) {
     return conflicts.map(([seen, show]) => ({ level: "warning", what, seen, todo, show }));
@@ -48,7 +52,7 @@ function serviceRangeFindings(facts: NodeFacts, { serviceCIDRs }: CheckSettings)
   return [
     {
       level: "ok",
-      what: "Service CIDRs overlap no address and no route of the node",
+      what: "Service CIDRs overlap no address or route of the node",
       seen: listed(serviceCIDRs),
       todo: "",
       show: `${SHOW_ADDRESSES}; ${SHOW_ROUTES}`,
@@ -56,7 +60,7 @@ function serviceRangeFindings(facts: NodeFacts, { serviceCIDRs }: CheckSettings)
   ];
 }
 
-/** What is seen, and the command that shows it. */
+/** Returns what conflicts, and the command that shows it. */
 function conflictsWith(cidrs: readonly string[], facts: NodeFacts): [string, string][] {
   const addresses = (facts.links ?? [])
     .filter(({ name }) => !LINKS_OF_SERVICES.includes(name))

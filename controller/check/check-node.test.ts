@@ -1,24 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
-import type { IPFamily } from "../model/types.ts";
+import { found, only } from "../../test/stand-ins/found-on-node.ts";
+import { ETH, FACTS, NFT, SETTINGS } from "../../test/stand-ins/sound-node.ts";
 import { checkNode } from "./check-node.ts";
-import type { Chain, CheckSettings, Link, NodeFacts, Rule } from "./facts.ts";
-import { ETH, FACTS, NFT, SETTINGS } from "./sound-node.ts";
-
-/** "level what: seen" of all that is not ok. */
-function found(facts: Partial<NodeFacts>, settings: Partial<CheckSettings> = {}): string[] {
-  const findings = checkNode({ ...FACTS, ...facts }, { ...SETTINGS, ...settings });
-  return findings
-    .filter(({ level }) => level !== "ok")
-    .map(({ level, what, seen }) => `${level} ${what}: ${seen}`);
-}
-
-/** The only one. */
-function only(facts: Partial<NodeFacts>, settings: Partial<CheckSettings> = {}): string {
-  const all = found(facts, settings);
-  expect(all).toHaveLength(1);
-  return all[0] ?? "";
-}
+import type { Link, NodeFacts, Rule } from "./facts.ts";
 
 function sysctl(name: string, value: string): Partial<NodeFacts> {
   return { sysctls: new Map([...FACTS.sysctls, [name, value]]) };
@@ -26,17 +11,6 @@ function sysctl(name: string, value: string): Partial<NodeFacts> {
 
 function link(name: string, more: Partial<Link> = {}): Link {
   return { name, kind: "", master: undefined, addresses: [], ...more };
-}
-
-function chain(more: Partial<Chain>): Partial<NodeFacts> {
-  const whole = {
-    table: "inet f",
-    name: "c",
-    hook: undefined,
-    policy: "accept",
-    endsInDrop: false,
-  };
-  return { nft: { ...NFT, chains: [{ ...whole, ...more }] } };
 }
 
 it("finds nothing wrong with a node where nothing is in the way", () => {
@@ -50,6 +24,7 @@ it("gives every finding something to show it by, and all but ok ones something t
   expect(findings.filter(({ todo, level }) => todo === "" && level !== "ok")).toEqual([]);
   expect(findings.map(({ level }) => level)).toEqual([
     "blocker",
+    "warning",
     "warning",
     "ok",
     "ok",
@@ -119,7 +94,7 @@ it("knows other proxies by their interfaces", () => {
 
 it("takes who is there without kube-proxy for who serves", () => {
   const cilium = { links: [link("cilium_host")] };
-  expect(only(cilium)).toBe("blocker Cilium: interface cilium_host");
+  expect(found(cilium)[0]).toBe("blocker Cilium: interface cilium_host");
   expect(found({ ...cilium, porticoRuns: true })[0]).toMatch(/^warning Cilium/);
 });
 
@@ -141,7 +116,7 @@ it.each([
 });
 
 it("knows IPVS of others", () => {
-  expect(only({ virtualServers: 3 })).toMatch(/^warning somebody uses IPVS.*: 3 virtual servers$/);
+  expect(only({ virtualServers: 3 })).toMatch(/^warning IPVS is in use.*: 3 virtual servers$/);
   expect(found({ virtualServers: 0 })).toEqual([]);
 });
 
@@ -149,17 +124,17 @@ it("tells of a Portico that runs, or was here", () => {
   const nft = { ...NFT, tables: [{ family: "inet", name: "portico" }] };
   const listeners = [{ protocol: "TCP" as const, address: "0.0.0.0", port: 15401 }];
   expect(only({ nft, listeners, porticoRuns: true })).toBe("note Portico: running, with its table");
-  expect(only({ nft, listeners })).toBe("note Portico: its table, and no controller");
+  expect(only({ nft, listeners })).toBe("note Portico: its table, but no controller");
 });
 
 it("names what nft and the kernel lack", () => {
-  expect(only({ nft: undefined })).toMatch(/^blocker nft cannot be run/);
+  expect(only({ nft: undefined })).toMatch(/^blocker cannot run nft/);
   expect(only({ nft: { ...NFT, version: "0.9.8" } })).toMatch(/^warning nft is older .*: 0.9.8$/);
-  const missing = { name: "looking up sockets", module: "nft_socket", said: "Error: no such file" };
+  const missing = { name: "socket lookup", module: "nft_socket", said: "Error: no such file" };
   expect(only({ missingFeatures: [missing] })).toBe(
-    "blocker the kernel or nft lacks looking up sockets: Error: no such file",
+    "blocker the kernel or nft lacks socket lookup: Error: no such file",
   );
-  expect(only({ families: ["IPv4"] })).toMatch(/^note IPv6 is off/);
+  expect(only({ families: ["IPv4"] })).toMatch(/^note IPv6 is disabled/);
 });
 
 describe("addresses", () => {
@@ -191,7 +166,7 @@ describe("addresses", () => {
   });
 
   it("of Services may be unknown", () => {
-    expect(only({}, { serviceCIDRs: [] })).toMatch(/^note the Service CIDRs are not known/);
+    expect(only({}, { serviceCIDRs: [] })).toMatch(/^note the Service CIDRs are unknown/);
   });
 });
 
@@ -201,6 +176,8 @@ describe("marks, tables, priorities and zones", () => {
   it("of others must be others", () => {
     expect(only(mark(0x1000))).toMatch(/^blocker .* packet mark's bit 0x1000: nftables: x$/);
     expect(only(mark(0xc0))).toMatch(/^blocker .* packet mark's bit 0x40/);
+    expect(only(mark(0x20))).toMatch(/^blocker .* packet mark's bit 0x20/);
+    expect(only(mark(0x10))).toMatch(/^blocker .* packet mark's bit 0x10/);
     expect(found(mark(0x4000))).toEqual([]);
     expect(found(mark(0xffff_ffff))).toEqual([]);
     expect(found(mark(0x1000), { markBit: 0x2000 })).toEqual([]);
@@ -215,8 +192,14 @@ describe("marks, tables, priorities and zones", () => {
   });
 
   const plain: Rule = {
-    ...{ family: "IPv4", protocol: "", fwmark: undefined, priority: 50, table: "7" },
-    ...{ asksMore: false, isInverted: false, isIdle: false },
+    family: "IPv4",
+    protocol: "",
+    fwmark: undefined,
+    priority: 50,
+    table: "7",
+    asksMore: false,
+    isInverted: false,
+    isIdle: false,
   };
   const asking = (value: number, mask: number) => ({ fwmark: { value, mask } });
 
@@ -236,7 +219,7 @@ describe("marks, tables, priorities and zones", () => {
   ])("are taken by a rule %s that comes before Portico's", (_, differing) => {
     const rules = [{ ...plain, ...differing }];
     const finding = only({ rules }, { rulePriority: 100 });
-    expect(finding).toMatch(/^warning a routing rule comes before .*: IPv4 50/);
+    expect(finding).toMatch(/^warning a routing rule precedes .*: IPv4 50/);
     expect(found({ rules }, { rulePriority: 49 })).toEqual([]);
   });
 
@@ -257,9 +240,12 @@ describe("marks, tables, priorities and zones", () => {
   it("are found among routes and in zones", () => {
     const route = { family: "IPv4" as const, destination: "0.0.0.0/0", isOwn: true, dev: "lo" };
     const routes = [{ ...route, table: "4100", protocol: "4" }];
-    expect(only({ routes })).toMatch(/^blocker somebody else has routes in table 4100/);
+    expect(only({ routes })).toMatch(/^blocker another program has routes in table 4100/);
+    const next = { routes: [{ ...route, table: "4101", protocol: "4" }] };
+    expect(only(next)).toMatch(/^blocker another program has routes in table 4101/);
+    expect(found(next, { policyHook: "output" })).toEqual([]);
     const nft = { ...NFT, zones: [{ value: 4100, where: "nftables: x" }] };
-    expect(only({ nft })).toMatch(/^warning somebody else uses conntrack zone 4100/);
+    expect(only({ nft })).toMatch(/^warning another program uses conntrack zone 4100/);
   });
 });
 
@@ -269,16 +255,20 @@ describe("ports", () => {
   });
 
   it("of Envoy's must be free", () => {
-    expect(only(listens(15402, "::"))).toMatch(/^blocker a port that Envoy .*: TCP \[::\]:15402$/);
+    expect(only(listens(15402, "::"))).toMatch(
+      /^blocker a capture port of Envoy .*: TCP \[::\]:15402$/,
+    );
     expect(only(listens(15404, "0.0.0.0", "UDP"))).toMatch(/^blocker the port of Envoy's UDP/);
     expect(found(listens(15404, "192.0.2.1", "UDP"))).toEqual([]);
     expect(found(listens(15402), { capturePorts: [1, 2, 3] })).toEqual([]);
     expect(found(listens(15405))).toEqual([]);
-    expect(only(listens(15405), { bridgeCapture: "redirect" })).toMatch(/^blocker a port that /);
+    expect(only(listens(15405), { bridgeCapture: "redirect" })).toMatch(
+      /^blocker a capture port of Envoy /,
+    );
   });
 
   it("of health and metrics may be kube-proxy's for a while", () => {
-    expect(only(listens(10256))).toMatch(/^warning the health port is taken: TCP 0.0.0.0:10256$/);
+    expect(only(listens(10256))).toMatch(/^warning the health port is in use: TCP 0.0.0.0:10256$/);
     const beside = { ...listens(10249), proxyMode: "nftables" };
     expect(found(beside)).toContainEqual(
       "note the metrics port is kube-proxy's: TCP 0.0.0.0:10249",
@@ -290,10 +280,17 @@ describe("ports", () => {
 describe("settings", () => {
   it("that stand in the way are named", () => {
     expect(only(sysctl("net.ipv4.conf.eth0.1.src_valid_mark", "1"))).toMatch(/^blocker /);
-    expect(only(sysctl("net.ipv4.ip_forward", "0"))).toMatch(/^warning the node forwards nothing/);
-    expect(only(sysctl("net.ipv4.tcp_early_demux", "1"))).toMatch(/^note portico run turns/);
+    const noIPv4 = sysctl("net.ipv4.ip_forward", "0");
+    expect(only(noIPv4)).toMatch(/^warning the node does not forward IPv4: .* as the node's: net/);
+    expect(only(noIPv4, { policyHook: "output" })).toMatch(/^warning .* Pods reach nothing else: /);
+    const noIPv6 = sysctl("net.ipv6.conf.all.forwarding", "0");
+    expect(only(noIPv6)).toMatch(/^warning the node does not forward IPv6: /);
+    expect(only({ ...noIPv6, families: ["IPv4"] })).toMatch(/^note IPv6 is disabled/);
+    expect(only(sysctl("net.ipv4.tcp_early_demux", "1"))).toMatch(/^note portico run disables/);
     expect(only(sysctl("net.ipv4.ip_local_port_range", "60000 60999"))).toMatch(/^warning .*ports/);
-    expect(only({ descriptors: 1024 })).toMatch(/^warning .*: 1024, so at most 512 connections$/);
+    expect(only({ descriptors: 1024 })).toMatch(
+      /^warning .*: 1024, so at most 156 connections and 512 UDP flows$/,
+    );
     expect(found(sysctl("net.ipv4.conf.all.rp_filter", "1"))).toEqual([]);
   });
 
@@ -336,44 +333,5 @@ describe("settings", () => {
       expect(found({ links }, { bridgeCapture })).toEqual([]);
       expect(only({ links }, { bridgeCapture: "redirect" })).toMatch(byNAT);
     });
-  });
-});
-
-describe("packet filters", () => {
-  it("that drop by default are named by the hook", () => {
-    expect(only(chain({ hook: "input", policy: "drop" }))).toBe(
-      "warning a packet filter drops in input whatever it does not name: " +
-        "chain c of table inet f, policy drop",
-    );
-    expect(only(chain({ hook: "output", policy: "drop" }))).toMatch(/^warning .* in output/);
-    expect(only(chain({ hook: "forward", policy: "drop" }))).toMatch(/^note .*forwarded/);
-    const xtables = [":INPUT DROP [0:0]", ":FORWARD ACCEPT [0:0]"];
-    expect(only({ xtables })).toMatch(/chain INPUT of table iptables, policy drop$/);
-    const both = chain({ name: "INPUT", hook: "input", policy: "drop" });
-    expect(only({ ...both, xtables })).toMatch(/chain INPUT of table inet f, policy drop$/);
-  });
-
-  it("of Calico's that keep Pods from the host are blockers", () => {
-    const name = "filter-cali-wl-to-host";
-    expect(only(chain({ name, endsInDrop: true }))).toMatch(/^blocker Calico drops/);
-    expect(found(chain({ name }))).toEqual([]);
-    const comment = '-m comment --comment "Configured DefaultEndpointToHostAction"';
-    expect(only({ xtables: [`-A cali-wl-to-host ${comment} -j DROP`] })).toMatch(/^blocker Calico/);
-    expect(found({ xtables: [`-A cali-wl-to-host ${comment} -j ACCEPT`] })).toEqual([]);
-  });
-
-  it("that ask for the way back by the mark are blockers where Services have the family", () => {
-    const filter = (...families: IPFamily[]) => ({
-      nft: { ...NFT, reversePathFilters: [{ families, chain: "inet firewalld pre" }] },
-    });
-    expect(only(filter("IPv4", "IPv6"))).toBe(
-      "blocker a reverse path filter drops what is captured over IPv4 and IPv6: " +
-        "fib saddr . mark, and drop, in chain inet firewalld pre",
-    );
-    expect(only(filter("IPv6"))).toMatch(/^note .* over IPv6:/);
-    const [unknown] = found(filter("IPv6"), { serviceCIDRs: [] }).filter((each) =>
-      /over IPv6/.test(each),
-    );
-    expect(unknown).toMatch(/^warning /);
   });
 });

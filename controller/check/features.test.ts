@@ -3,7 +3,7 @@ import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { missingFeatures } from "./features.ts";
 import type { Machine } from "./machine.ts";
 
-/** Scripts with `text` in them are refused; namespaces may be made or not. */
+/** A machine that refuses scripts with `text` in them; it may make namespaces or not. */
 function machine(text: string, mayUnshare = true): Machine {
   const nothing = async () => undefined;
   return {

@@ -1,10 +1,10 @@
-// Whether nft and the kernel take Portico's rules: tried in a network namespace that is thrown away
-// where that may be made, and otherwise here. Nothing is kept, `nft --check` commits nothing.
+// Whether nft and the kernel accept Portico's rules. Tries them in a temporary network namespace
+// where it may make one, and otherwise here. Nothing stays: `nft --check` commits nothing.
 
 import { chains } from "../capture/chains.ts";
+import { EMPTY_KERNEL_TARGET } from "../capture/kernel-target.ts";
 import type { CaptureOptions } from "../capture/options.ts";
 import { rulesetFrom } from "../capture/ruleset.ts";
-import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import type { MissingFeature } from "./facts.ts";
 import type { Machine } from "./machine.ts";
 
@@ -18,7 +18,7 @@ interface Feature {
 const PREROUTING = "type filter hook prerouting priority mangle; policy accept;";
 const NAT = "type nat hook postrouting priority srcnat; policy accept;";
 
-// To add one: what of the rules needs it, and the module that has it.
+// To add one: the rules that need it, and the module that has it.
 const FEATURES: readonly Feature[] = [
   {
     name: "transparent proxying (tproxy)",
@@ -26,12 +26,12 @@ const FEATURES: readonly Feature[] = [
     rules: [PREROUTING, "meta l4proto tcp tproxy ip to 127.0.0.1:1"],
   },
   {
-    name: "looking up sockets",
+    name: "socket lookup",
     module: "nft_socket",
     rules: [PREROUTING, "socket transparent 1 socket wildcard 0 accept"],
   },
   {
-    name: "looking up routes (fib)",
+    name: "route lookup (fib)",
     module: "nft_fib_inet",
     rules: [PREROUTING, "fib saddr type local accept"],
   },
@@ -46,7 +46,7 @@ const FEATURES: readonly Feature[] = [
     rules: ["type filter hook prerouting priority raw; policy accept;", "ct original zone set 1"],
   },
   {
-    name: "translation that keeps the address that was dialled",
+    name: "NAT that keeps the dialled address",
     module: "nft_nat",
     rules: [
       "type nat hook prerouting priority dstnat; policy accept;",
@@ -60,17 +60,22 @@ const FEATURES: readonly Feature[] = [
     rules: [PREROUTING, "meta l4proto tcp reject with tcp reset"],
   },
   {
-    name: "routing anew what the host sends",
+    name: "rerouting of host traffic",
     module: "nf_tables (CONFIG_NF_TABLES_INET)",
     rules: ["type route hook output priority mangle; policy accept;", "meta mark set 1"],
   },
 ];
 
+/**
+ * Tries Portico's rules in an empty network namespace where it can make one, otherwise with `nft
+ * --check`. Changes nothing on the node. Returns what was refused; empty when everything was
+ * accepted, and when nft or ip cannot be run.
+ */
 export async function missingFeatures(
   machine: Machine,
   options: CaptureOptions,
 ): Promise<MissingFeature[]> {
-  const whole = rulesetFrom(EMPTY_CAPTURE_SET, options);
+  const whole = rulesetFrom(EMPTY_KERNEL_TARGET, options);
   const said = await refusal(machine, whole);
   if (said === undefined) return await missingRouting(machine, options);
   const single = FEATURES.map(async ({ name, module, rules }) => {
@@ -81,11 +86,11 @@ export async function missingFeatures(
   });
   const found = (await Promise.all(single)).flat();
   if (found.length > 0) return found;
-  const name = `something in Portico's rules (${chains(options).length} lines)`;
+  const name = `part of Portico's rules (${chains(options).length} lines)`;
   return [{ name, module: "nf_tables", said }];
 }
 
-/** What nft says against it; undefined when it takes it. */
+/** Returns the error that nft prints; undefined when it accepts the script. */
 async function refusal(machine: Machine, script: string): Promise<string | undefined> {
   const check = ["nft", "--check", "-f", "-"];
   const apart = await machine.run("unshare", ["--net", "--", ...check], script);
@@ -95,7 +100,7 @@ async function refusal(machine: Machine, script: string): Promise<string | undef
   return printed.stderr.trim().split("\n")[0] ?? "";
 }
 
-/** Only where a namespace can be thrown away, as there is no rule that is merely tried. */
+/** Tries routing only in a temporary namespace, as `ip` has no dry run. */
 async function missingRouting(
   machine: Machine,
   { markBit, routeTable, rulePriority }: CaptureOptions,

@@ -1,8 +1,8 @@
-// What `portico check` says of one thing on the node.
+// What `portico check` reports about one thing on the node.
 
 /**
- * ok: as it should be. note: worth knowing. warning: may harm, look at it first. blocker: Services
- * would not work.
+ * ok: as it should be. note: worth knowing. warning: may do harm, look at it first. blocker:
+ * Services would not work.
  */
 export type Level = "ok" | "note" | "warning" | "blocker";
 
@@ -10,7 +10,7 @@ export interface Finding {
   level: Level;
   /** Plain words, no full stop. */
   what: string;
-  /** As the node has it. */
+  /** What the node has. */
   seen: string;
   /** Empty when there is nothing to do. */
   todo: string;
@@ -20,16 +20,17 @@ export interface Finding {
 
 const LEVELS: readonly Level[] = ["blocker", "warning", "note", "ok"];
 
-/** The worst first; those of one level stay in their order. */
+/** Sorts the worst first; findings of one level keep their order. */
 export function sortedFindings(findings: readonly Finding[]): Finding[] {
   return findings.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
 }
 
+/** Counts the findings of one level. */
 export function countOf(level: Level, findings: readonly Finding[]): number {
   return findings.filter((finding) => finding.level === level).length;
 }
 
-/** A list for people: the first few, and how many more. */
+/** Returns a list for operators: the first few, and how many more. */
 export function listed(items: readonly string[], most = 5): string {
   const unique = [...new Set(items)];
   const more = unique.length > most ? `, and ${unique.length - most} more` : "";

@@ -1,4 +1,4 @@
-// Facts → what of kube-proxy is on the node: running or left over, in which mode. Pure.
+// Facts → traces of kube-proxy on the node: running or left over, in which mode. Pure.
 
 import type { NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
@@ -7,7 +7,7 @@ const NFT_TABLES = ["ip kube-proxy", "ip6 kube-proxy"];
 /** The kubelet makes chains of its own that begin with KUBE-. */
 const KUBE_CHAIN = /^(-N |:)?(KUBE-(SERVICES|NODEPORTS|PROXY-FIREWALL|(SVC|SEP|EXT)-\w+))\b/;
 const IPVS_LINK = "kube-ipvs0";
-const MIGRATION = "deploy/MIGRATION.md says how to replace it";
+const MIGRATION = "to replace it, see deploy/MIGRATION.md";
 const SHOW_MODE = "curl -s http://127.0.0.1:10249/proxyMode";
 const SHOW: Record<string, string> = {
   nftables: "nft --terse list table ip kube-proxy",
@@ -15,6 +15,10 @@ const SHOW: Record<string, string> = {
   ipvs: `ip address show ${IPVS_LINK}`,
 };
 
+/**
+ * Reports the kube-proxy that runs, and the rules left over from every other mode. Never empty: one
+ * finding says that there is none.
+ */
 export function kubeProxyFindings(facts: NodeFacts): Finding[] {
   const traces = tracesOf(facts);
   const running = runningMode(facts, traces);
@@ -26,13 +30,13 @@ export function kubeProxyFindings(facts: NodeFacts): Finding[] {
   return [{ level: "ok", what: "kube-proxy", seen: "not here", todo: "", show }];
 }
 
-/** Whether it runs here, or has left something. */
+/** Reports whether it runs here, or has left something. */
 export function hasKubeProxy(facts: NodeFacts): boolean {
   const traces = tracesOf(facts);
   return traces.size > 0 || runningMode(facts, traces) !== undefined;
 }
 
-/** Mode → what of it is there. */
+/** Returns each mode with what is there of it. */
 function tracesOf(facts: NodeFacts): Map<string, string> {
   const traces = new Map<string, string>();
   const tables = (facts.nft?.tables ?? []).map(({ family, name }) => `${family} ${name}`);
@@ -43,7 +47,7 @@ function tracesOf(facts: NodeFacts): Map<string, string> {
   if ((facts.links ?? []).some(({ name }) => name === IPVS_LINK)) {
     const count = Math.max(facts.virtualServers, 0);
     traces.set("ipvs", `interface ${IPVS_LINK}, ${count} virtual servers`);
-    // It has some of these chains too.
+    // This mode has some of these chains too.
     traces.delete("iptables");
   }
   return traces;
@@ -54,7 +58,7 @@ function kubeChains({ nft, xtables }: NodeFacts): string[] {
   return [...new Set(names.flatMap((name) => KUBE_CHAIN.exec(name)?.[2] ?? []))];
 }
 
-/** "unknown" when it runs, and does not say how. */
+/** Returns "unknown" when it runs, and does not report its mode. */
 function runningMode(facts: NodeFacts, traces: Map<string, string>): string | undefined {
   const { proxyMode, processes } = facts;
   if (proxyMode !== undefined && proxyMode in SHOW) return proxyMode;
@@ -68,17 +72,17 @@ function present(mode: string, trace: string): Finding {
   const show = SHOW[mode] ?? SHOW_MODE;
   if (mode !== "ipvs") return { level: "note", what: "kube-proxy", seen, todo: MIGRATION, show };
   const todo =
-    "change it to nftables mode first: it catches what Portico hands to Envoy; or drain the " +
-    "node, stop it and run kube-proxy --cleanup";
+    "change it to nftables mode first: its rules intercept traffic that Portico hands to " +
+    "Envoy; or drain the node, stop it and run kube-proxy --cleanup";
   return { level: "blocker", what: "kube-proxy", seen, todo, show };
 }
 
 function left(mode: string, trace: string, running: string | undefined): Finding {
-  const what = `rules of kube-proxy in ${mode} mode that nobody keeps up to date`;
-  const clean = "run kube-proxy --cleanup, of the version that made them";
+  const what = `rules of kube-proxy in ${mode} mode are left over`;
+  const clean = "run kube-proxy --cleanup, of the version that wrote them";
   const todo =
     running === undefined
-      ? `${clean}; host processes are sent where these rules say`
+      ? `${clean}; these rules redirect host processes`
       : `${clean}, and start kube-proxy again`;
   const level = mode === "ipvs" ? "blocker" : "warning";
   return { level, what, seen: trace, todo, show: SHOW[mode] ?? SHOW_MODE };

@@ -1,5 +1,5 @@
-// The node as the reading part of `portico check` sees it: programs, files, one HTTP question. All
-// of it only looks. Whatever is not there is undefined or empty, and never an error.
+// The node as the reading part of `portico check` sees it: programs, files, one HTTP request. All
+// of it only reads. Whatever is missing is undefined or empty, never an error.
 
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { get } from "node:http";
@@ -10,7 +10,7 @@ const PATIENCE_MS = 2_000;
 export interface Machine {
   /** Undefined when the program cannot be started. */
   run(program: string, args: readonly string[], input?: string): Promise<Printed | undefined>;
-  /** Without white space at its ends. */
+  /** Trimmed. */
   file(path: string): Promise<string | undefined>;
   /** Names in a directory. */
   names(directory: string): Promise<string[]>;
@@ -32,7 +32,7 @@ export const thisMachine: Machine = {
   get: bodyOf,
 };
 
-/** Not fetch, which goes on connecting when it was told to stop, and keeps the process. */
+/** Not fetch, which keeps connecting after an abort, and keeps the process alive. */
 function bodyOf(url: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(PATIENCE_MS);

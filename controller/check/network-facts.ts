@@ -20,7 +20,7 @@ interface PrintedLink {
   addr_info?: { local?: string }[];
 }
 
-/** `ip -j -d address` prints {} for what it does not show. */
+/** Reads `ip -j -d address`, which prints {} for what it does not show. */
 export function linksFrom(json: string): Link[] {
   return parsed<PrintedLink>(json)
     .filter(({ ifname }) => ifname !== undefined)
@@ -40,7 +40,7 @@ interface PrintedRoute {
   protocol?: string;
 }
 
-/** `ip -N -j route show table all`; a route of the table main says no table. */
+/** Reads `ip -N -j route show table all`; a route of the table main names no table. */
 export function routesFrom(family: IPFamily, json: string): Route[] {
   return parsed<PrintedRoute>(json)
     .filter(({ protocol }) => protocol !== OWN)
@@ -66,13 +66,13 @@ interface PrintedRule {
   [selector: string]: unknown;
 }
 
-/** What of a rule does not say which packets it is for, or is looked at by itself. */
+/** Fields of a rule that do not select packets, or that have code of their own. */
 const NO_SELECTORS = [
   ...["priority", "protocol", "not", "fwmark", "fwmask"],
   ...["table", "action", "goto", "nop", "unresolved", "suppress_prefixlen", "suppress_ifgroup"],
 ];
 
-/** `ip -j rule show`; -N would number the table local. */
+/** Reads `ip -j rule show`; -N would number the table local. */
 export function rulesFrom(family: IPFamily, json: string): Rule[] {
   return parsed<PrintedRule>(json)
     .filter(({ protocol }) => protocol !== OWN)
@@ -86,7 +86,7 @@ export function rulesFrom(family: IPFamily, json: string): Rule[] {
     });
 }
 
-/** Of the same: Portico's own rule; undefined when it is not there. */
+/** Reads Portico's own rule from the same; undefined when it is missing. */
 export function ownRuleFrom(json: string): { markBit: number; rulePriority: number } | undefined {
   const own = parsed<PrintedRule>(json).find(({ protocol }) => protocol === OWN);
   return own?.fwmark === undefined
@@ -98,12 +98,12 @@ function markOf(mark: string | undefined, mask = "0xffffffff") {
   return mark === undefined ? undefined : { value: Number(mark), mask: markMask(mark, mask) };
 }
 
-/** Without a mask, a rule asks for the bits of its mark. */
+/** Without a mask, a rule tests the bits of its mark. */
 function markMask(mark: string, mask: string): number {
   return mask === "0xffffffff" ? Number(mark) : Number(mask);
 }
 
-/** A table of /proc/net: tcp, tcp6, udp or udp6. */
+/** Reads a table of /proc/net: tcp, tcp6, udp or udp6. */
 export function listenersFrom(protocol: "TCP" | "UDP", table: string): Listener[] {
   const lines = table.split("\n").slice(1);
   return lines.flatMap((line) => {
@@ -129,7 +129,7 @@ function addressFrom(hex: string): string {
   return parseAddress(text) ?? text;
 }
 
-/** Nothing is printed, not even "[]", when nothing is there. */
+/** ip prints nothing, not even "[]", when nothing is there. */
 function parsed<T>(json: string): T[] {
   return json.trim() === "" ? [] : JSON.parse(json);
 }

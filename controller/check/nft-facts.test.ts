@@ -5,7 +5,7 @@ const MARK = { meta: { key: "mark" } };
 const FILTER = { family: "inet", table: "filter" };
 const PORTICO = { family: "inet", table: "portico" };
 
-/** As nft prints it. */
+/** Returns it as nft prints it. */
 function ruleset(...objects: object[]): string {
   const metainfo = { version: "1.0.6", release_name: "Lester Gooch #5", json_schema_version: 1 };
   return JSON.stringify({ nftables: [{ metainfo }, ...objects] });
@@ -74,21 +74,29 @@ it("finds the Service CIDR in kube-proxy's rules", () => {
   expect(serviceCIDRsFromKubeProxy(ruleset(rule([match, { drop: null }])))).toEqual([]);
 });
 
-it("knows rules that drop what no route with the mark leads back to", () => {
+it("knows rules that drop what no route leads back to", () => {
   const fib = (flags: string[], right: unknown, op = "==") => {
     return { match: { op, left: { fib: { result: "oif", flags } }, right } };
   };
   const ofIPv6 = { match: { op: "==", left: { meta: { key: "nfproto" } }, right: "ipv6" } };
-  const familiesOf = (expr: object[], hook = "prerouting") => {
+  const ofOthers = { match: { op: "==", left: { "&": [MARK, 0x40000] }, right: 0x40000 } };
+  const filters = (expr: object[], hook = "prerouting") => {
     const chain = { chain: { ...FILTER, name: "input", hook, policy: "accept" } };
     const facts = nftFactsFrom(ruleset(chain, rule(expr)));
-    return facts.reversePathFilters.map(({ families }) => families.join());
+    return facts.reversePathFilters.map(({ families, asksMark, asksInterface, ...where }) => {
+      expect(where).toEqual({ chain: "inet filter input", hook });
+      return [families.join(), asksMark && "mark", asksInterface && "iif"].filter(Boolean).join();
+    });
   };
   const strict = fib(["saddr", "mark", "iif"], false);
-  expect(familiesOf([ofIPv6, strict, { drop: null }])).toEqual(["IPv6"]);
-  expect(familiesOf([fib(["saddr", "mark"], "0"), { drop: null }])).toEqual(["IPv4,IPv6"]);
-  expect(familiesOf([fib(["saddr", "mark"], true, "!="), { drop: null }])).toHaveLength(1);
-  expect(familiesOf([fib(["saddr", "iif"], false), { drop: null }])).toEqual([]);
-  expect(familiesOf([fib(["saddr", "mark"], true), { accept: null }])).toEqual([]);
-  expect(familiesOf([strict, { drop: null }], "forward")).toEqual([]);
+  const drop = { drop: null };
+  expect(filters([ofIPv6, strict, drop])).toEqual(["IPv6,mark,iif"]);
+  expect(filters([ofIPv6, strict, drop], "forward")).toEqual(["IPv6,mark,iif"]);
+  expect(filters([fib(["saddr", "mark"], "0"), drop])).toEqual(["IPv4,IPv6,mark"]);
+  expect(filters([fib(["saddr", "mark"], true, "!="), drop])).toHaveLength(1);
+  expect(filters([fib(["saddr", "iif"], false), drop])).toEqual(["IPv4,IPv6,iif"]);
+  expect(filters([ofOthers, strict, drop])).toEqual(["IPv4,IPv6,mark"]);
+  expect(filters([fib(["daddr", "mark"], false), drop])).toEqual([]);
+  expect(filters([fib(["saddr", "mark"], true), { accept: null }])).toEqual([]);
+  expect(filters([strict, drop], "output")).toEqual([]);
 });

@@ -1,8 +1,8 @@
-// What `nft --json list ruleset` prints → what the findings ask of it. Pure. Portico's own table is
-// a table among others here, but its rules are not read. The JSON is libnftables-json(5)'s.
+// What `nft --json list ruleset` prints → what the findings need from it. Pure. Portico's own table
+// is one of the tables here, but its rules are not read. The JSON is libnftables-json(5)'s.
 
 import type { IPFamily } from "../model/types.ts";
-import type { NftFacts } from "./facts.ts";
+import type { NftFacts, ReversePathFilter } from "./facts.ts";
 
 interface PrintedChain {
   family: string;
@@ -28,6 +28,10 @@ interface Printed {
   rule?: PrintedRule;
 }
 
+/**
+ * Returns the facts of a ruleset, without rules and chains of Portico. The version is empty when
+ * nft does not print it. Throws when `json` is not nft's JSON.
+ */
 export function nftFactsFrom(json: string): NftFacts {
   const printed = (JSON.parse(json) as { nftables: Printed[] }).nftables;
   const rules = printed.flatMap(({ rule }) => (rule && !isPorticos(rule) ? [rule] : []));
@@ -45,13 +49,12 @@ export function nftFactsFrom(json: string): NftFacts {
     zones: rules.flatMap((rule) => valuesOf(rule, isZone)),
     reversePathFilters: rules.flatMap((rule) => {
       const hook = chains.find((chain) => isIn(rule, chain))?.hook ?? "prerouting";
-      if (hook !== "prerouting" || !dropsWithoutWayBack(rule)) return [];
-      return { families: familiesOf(rule), chain: `${rule.family} ${rule.table} ${rule.chain}` };
+      return reversePathFilter(rule, hook);
     }),
   };
 }
 
-/** The ranges of cluster IPs that kube-proxy drops the rest of; canonical as it writes them. */
+/** Returns the cluster IP ranges of kube-proxy's rule that drops the rest; canonical as written. */
 export function serviceCIDRsFromKubeProxy(json: string): string[] {
   const printed = (JSON.parse(json) as { nftables: Printed[] }).nftables;
   return printed.flatMap(({ rule }) => {
@@ -69,26 +72,45 @@ function isIn(rule: PrintedRule, { family, table, name }: PrintedChain): boolean
   return rule.family === family && rule.table === table && rule.chain === name;
 }
 
-/** Nothing but counting comes before the verdict. */
+/** Reports whether nothing but a counter comes before the verdict. */
 function dropsAll({ expr = [] }: PrintedRule): boolean {
   const kinds = expr.flatMap((statement) => Object.keys(statement));
   const last = kinds.at(-1) ?? "";
   return ["drop", "reject"].includes(last) && !kinds.includes("match");
 }
 
-/** Asks for a route to the sender by the packet's mark, and drops where there is none. */
-function dropsWithoutWayBack({ expr = [] }: PrintedRule): boolean {
-  const drops = ["drop", "reject"].some((verdict) => verdict in (expr.at(-1) ?? {}));
-  const asks = expr.some(({ match }) => {
-    const { op, left, right } = (match ?? {}) as { op?: string; left?: unknown; right?: unknown };
-    const { flags = [] } = (left as { fib?: { flags?: string[] } } | undefined)?.fib ?? {};
-    const isMissing = op === "==" ? [false, 0, "0"].includes(right as never) : right === true;
-    return isMissing && flags.includes("saddr") && flags.includes("mark");
-  });
-  return drops && asks;
+/** Returns it for a rule that looks up a route to the sender, and drops where there is none. */
+function reversePathFilter(rule: PrintedRule, hook: string): ReversePathFilter[] {
+  if (hook !== "prerouting" && hook !== "forward") return [];
+  const { expr = [], family, table, chain } = rule;
+  if (!["drop", "reject"].some((verdict) => verdict in (expr.at(-1) ?? {}))) return [];
+  const flags = expr.flatMap(wayBackFlags);
+  if (!flags.includes("saddr")) return [];
+  return [
+    {
+      families: familiesOf(rule),
+      chain: `${family} ${table} ${chain}`,
+      hook,
+      asksMark: flags.includes("mark"),
+      // If it matches a mark first, it is for interfaces of another program: Calico's, of Pods.
+      asksInterface: flags.includes("iif") && !expr.some(({ match }) => asksOfMark(match)),
+    },
+  ];
 }
 
-/** Of the packets that it may be about. */
+/** Returns what a statement looks up a route by, if it matches when there is none. */
+function wayBackFlags({ match }: Statement): string[] {
+  const { op, left, right } = (match ?? {}) as { op?: string; left?: unknown; right?: unknown };
+  const isMissing = op === "==" ? [false, 0, "0"].includes(right as never) : right === true;
+  const { flags = [] } = (left as { fib?: { flags?: string[] } } | undefined)?.fib ?? {};
+  return isMissing ? flags : [];
+}
+
+function asksOfMark(match: unknown): boolean {
+  return [...within((match as { left?: unknown } | undefined)?.left)].some(isMark);
+}
+
+/** Returns the families of the packets that the rule may match. */
 function familiesOf({ family, expr = [] }: PrintedRule): readonly IPFamily[] {
   const said = JSON.stringify(expr);
   if (family === "ip" || said.includes('"ipv4"')) return ["IPv4"];
@@ -96,7 +118,7 @@ function familiesOf({ family, expr = [] }: PrintedRule): readonly IPFamily[] {
   return ["IPv4", "IPv6"];
 }
 
-/** The numbers in the statements of a rule that are about what `isAbout` knows. */
+/** Returns the numbers in the statements of a rule for which `isAbout` holds. */
 function valuesOf(
   rule: PrintedRule,
   isAbout: (value: unknown) => boolean,
@@ -108,8 +130,8 @@ function valuesOf(
 }
 
 /**
- * A mask that leaves bits alone, as in `mark & 0xffffefff | 0x40`, is not one that uses them. So of
- * a value that is masked only what is put in counts, of a match its mask or what it is compared to.
+ * A mask that leaves bits alone, as in `mark & 0xffffefff | 0x40`, does not use them. So of a
+ * masked value only the bits put in count, and of a match its mask or the value compared.
  */
 function* numbersOf(statement: Statement): Generator<number> {
   const { mangle, match } = statement as {
@@ -149,7 +171,7 @@ function* prefixesIn(value: unknown): Generator<string> {
   }
 }
 
-/** A value, and all values in it. */
+/** Yields a value, and all values in it. */
 function* within(value: unknown): Generator<unknown> {
   yield value;
   if (typeof value !== "object" || value === null) return;

@@ -1,5 +1,5 @@
-// Facts → who listens where Portico would. Pure. Whether it is Portico itself is told from whether
-// one runs.
+// Facts → which programs listen where Portico would. Pure. A listener counts as Portico's own when
+// Portico runs.
 
 import { redirectsBridges } from "../capture/bridge-plan.ts";
 import { cidrContains } from "../model/ip.ts";
@@ -9,6 +9,10 @@ import { type Finding, listed } from "./finding.ts";
 
 const WILDCARDS = ["0.0.0.0", "::"];
 
+/**
+ * Reports ports of Envoy and of the controller that another program uses. Ports of a Portico that
+ * is on the node count as free.
+ */
 export function portFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
   // A Portico that runs, or ran, has Envoy there.
   const hasEnvoy = (facts.nft?.tables ?? []).some(({ name }) => name === "portico");
@@ -20,11 +24,11 @@ export function portFindings(facts: NodeFacts, settings: CheckSettings): Finding
   const { udpPort, healthzPort, metricsPort } = settings;
   const ports = [...envoyPorts(facts, settings), udpPort, healthzPort, metricsPort];
   const seen = listed(ports.filter((port) => port !== undefined).map(String), 9);
-  const what = hasEnvoy ? "the ports are Portico's own" : "the ports that Portico needs are free";
+  const what = hasEnvoy ? "Portico itself uses the ports" : "the ports that Portico needs are free";
   return [{ level: "ok", what, seen, todo: "", show: "ss -ltun" }];
 }
 
-/** Of TCP. */
+/** Returns the TCP ports. */
 function envoyPorts({ hookOrder }: NodeFacts, settings: CheckSettings): readonly number[] {
   const { capturePorts, redirectPorts, bridgeCapture } = settings;
   const redirects = redirectsBridges(bridgeCapture, hookOrder);
@@ -48,11 +52,11 @@ function captureFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
   return [
     ...taken.map((listener): Finding => {
       const flag = settings.capturePorts.includes(listener.port) ? "capture" : "redirect";
-      const todo = `stop that program, or give portico run other --${flag}-ports`;
-      return takenPort("a port that Envoy would capture with is taken", listener, "blocker", todo);
+      const todo = `stop that program, or set other --${flag}-ports for portico run`;
+      return takenPort("a capture port of Envoy is in use", listener, "blocker", todo);
     }),
     ...takenUDP.map((listener): Finding => {
-      const what = "the port of Envoy's UDP listeners is taken";
+      const what = "the port of Envoy's UDP listeners is in use";
       return takenPort(what, listener, "blocker", "stop that program");
     }),
   ];
@@ -70,10 +74,10 @@ function serverFindings(facts: NodeFacts, settings: CheckSettings): Finding[] {
   return servers.flatMap(({ name, port, flag }) => {
     const taken = listeners.find((each) => each.protocol === "TCP" && each.port === port);
     if (taken === undefined) return [];
-    const what = `the ${name} port is ${isKubeProxy ? "kube-proxy's" : "taken"}`;
+    const what = `the ${name} port is ${isKubeProxy ? "kube-proxy's" : "in use"}`;
     const todo = isKubeProxy
-      ? `Portico takes it over when kube-proxy has ended, or give it another ${flag}`
-      : `stop that program, or give portico run another ${flag}`;
+      ? `Portico takes it over when kube-proxy has stopped; or set another ${flag}`
+      : `stop that program, or set another ${flag} for portico run`;
     return [takenPort(what, taken, isKubeProxy ? "note" : "warning", todo)];
   });
 }

@@ -1,6 +1,6 @@
-// A machine → facts. The only file of this room that knows where on a node things are to be found;
-// it looks and changes nothing. (Where bridges call iptables it makes a table of its own for the
-// moment of a try: capture/hook-order.ts.)
+// A machine → facts. The only file of this room that knows where things are on a node; it reads and
+// changes nothing. (Where bridges call iptables it makes a table of its own for the duration of a
+// trial: capture/hook-order.ts.)
 
 import {
   bridgeCallsFrom,
@@ -9,9 +9,9 @@ import {
   CALL_SYSCTLS,
 } from "../capture/bridge-facts.ts";
 import { hookOrder } from "../capture/hook-order.ts";
-import { capturedFamilies } from "../capture/kernel-settings.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import type { IPFamily } from "../model/types.ts";
+import { capturedFamilies } from "../system/ip-families.ts";
 import type { CheckSettings, NftFacts, NodeFacts } from "./facts.ts";
 import { missingFeatures } from "./features.ts";
 import type { Machine } from "./machine.ts";
@@ -26,6 +26,7 @@ const XTABLES = [
 ];
 const SYSCTLS = [
   "net.ipv4.ip_forward",
+  "net.ipv6.conf.all.forwarding",
   "net.ipv4.tcp_early_demux",
   "net.ipv4.conf.all.rp_filter",
   "net.ipv4.ip_local_port_range",
@@ -35,19 +36,23 @@ const SYSCTLS = [
 ];
 const INTERFACES = "/proc/sys/net/ipv4/conf";
 const PINNED = "/sys/fs/bpf/tc/globals";
-/** The abstract socket that a controller holds (daemon/node-lock.ts). */
+/** The abstract socket that a controller holds (system/node-lock.ts). */
 const LOCK = /@portico$/m;
 const FAMILIES = [
   ["IPv4", "-4"],
   ["IPv6", "-6"],
 ] as const;
 
-export interface NodeReading {
+interface NodeReading {
   facts: NodeFacts;
-  /** Of kube-proxy's rules; empty when there are none. */
+  /** From kube-proxy's rules; empty when there are none. */
   serviceCIDRs: readonly string[];
 }
 
+/**
+ * Reads all facts of the node. What cannot be read is undefined or empty, as NodeFacts says, and
+ * not an error.
+ */
 export async function readNode(machine: Machine, settings: CheckSettings): Promise<NodeReading> {
   const nftJson = await printed(machine, "nft", ["--json", "--terse", "list", "ruleset"]);
   const families = capturedFamilies();
@@ -73,12 +78,12 @@ export async function readNode(machine: Machine, settings: CheckSettings): Promi
   return { facts: { ...facts, nft: withVersion(facts.nft) }, serviceCIDRs };
 }
 
-/** nft prints its version in JSON alone, and an older one perhaps not. */
+/** Adds the version, which nft prints only in JSON, and an older nft perhaps not at all. */
 function withVersion(nft: NftFacts | undefined): NftFacts | undefined {
   return nft && { ...nft, version: /\d+\.\d+(\.\d+)?/.exec(nft.version)?.[0] ?? "" };
 }
 
-/** Undefined when it cannot be run, or fails. */
+/** Returns undefined when the program cannot be run, or fails. */
 async function printed(
   machine: Machine,
   program: string,
@@ -92,7 +97,10 @@ function tried(machine: Machine, settings: CheckSettings, families: readonly IPF
   const { markBit, routeTable, rulePriority } = settings;
   return missingFeatures(machine, {
     ...DEFAULT_CAPTURE_OPTIONS,
-    ...{ markBit, routeTable, rulePriority, families },
+    markBit,
+    routeTable,
+    rulePriority,
+    families,
   });
 }
 
@@ -141,7 +149,7 @@ async function listeners(machine: Machine): Promise<NodeFacts["listeners"]> {
   return (await Promise.all(tables)).flat();
 }
 
-/** Of this network namespace: those of others are on other nodes, or in Pods. */
+/** Returns those of this network namespace: others are of other nodes, or in Pods. */
 async function processes(machine: Machine): Promise<string[]> {
   const own = await machine.link("/proc/self/ns/net");
   const pids = (await machine.names("/proc")).filter((name) => /^\d+$/.test(name));
@@ -171,7 +179,7 @@ async function sysctls(machine: Machine): Promise<Map<string, string>> {
   return new Map(present);
 }
 
-/** An interface's name may have dots in it, which are no folders. */
+/** An interface's name may contain dots, which separate no folders. */
 function fileOf(sysctl: string): string {
   const [, name, setting] = /^net\.ipv4\.conf\.(.*)\.(\w+)$/.exec(sysctl) ?? [];
   if (name !== undefined) return `${INTERFACES}/${name}/${setting}`;

@@ -46,6 +46,6 @@ it("has Envoy end itself when it hangs, where that is asked for", async () => {
 it("names a run directory that is not there", async () => {
   const command = bootstrapCommand().parseAsync(["--run-dir", "/nowhere/at/all"], { from: "user" });
   await expect(command).rejects.toThrow(
-    /\/nowhere\/at\/all.*make the run directory first, or give another --run-dir/,
+    /\/nowhere\/at\/all.*create the run directory first, or set another --run-dir/,
   );
 });

@@ -2,28 +2,30 @@
 
 import { type Command, Option } from "commander";
 import { BRIDGE_CAPTURES, type BridgeCapture } from "../capture/bridge-plan.ts";
-import { redirectPortsFromText } from "../config.ts";
-import type { CapturePorts } from "../xds/resources.ts";
+import { redirectPortsFromText } from "../config/flag-values.ts";
+import type { RedirectPorts } from "../xds/resources.ts";
 
 const REDIRECT_PORTS = "15405,15406,15407,15415,15416,15417";
 
 export interface BridgeFlags {
   bridgeCapture: BridgeCapture;
-  redirectPorts: readonly [CapturePorts, CapturePorts];
+  redirectPorts: readonly [RedirectPorts, RedirectPorts];
 }
 
+/** Adds the flags of BridgeFlags; each has a default. */
 export function addBridgeOptions(command: Command): void {
   const ports = new Option(
     "--redirect-ports <six ports>",
-    "with redirect: ports of three more listeners of the first Envoy, and of the second",
+    "ports for --bridge-capture redirect: three more listeners of the first Envoy, then " +
+      "three of the second",
   );
   command
     .addOption(
       new Option(
         "--bridge-capture <how>",
-        "how TCP connections of Pods on a bridge that calls iptables get to Envoy: by the order " +
-          "in which the kernel calls its hooks; by NAT, which costs each 6 µs more; auto: by NAT " +
-          "where that order is not the usual one",
+        "how TCP connections of Pods on a bridge that calls iptables reach Envoy: by the " +
+          "kernel's hook order, or by NAT, which adds 6 µs per connection; auto: NAT where the " +
+          "hook order is not the usual one",
       )
         .choices(BRIDGE_CAPTURES)
         .default("auto"),

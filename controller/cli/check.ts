@@ -1,18 +1,18 @@
-// portico check: is this node fit for Portico? Reads it, and changes nothing.
+// portico check: is this node ready for Portico? Reads it, and changes nothing.
 
 import { Command, Option } from "commander";
-import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import { DEFAULT_CAPTURE_OPTIONS, FIXED_MARK_BITS, type PolicyHook } from "../capture/options.ts";
 import { UPSTREAM_ZONE_NUMBER } from "../capture/upstream-zone.ts";
 import { checkNode } from "../check/check-node.ts";
 import type { CheckSettings } from "../check/facts.ts";
 import { countOf, type Finding, sortedFindings } from "../check/finding.ts";
 import { thisMachine } from "../check/machine.ts";
 import { readNode } from "../check/read-node.ts";
-import { collectCIDR } from "../config.ts";
-import type { ProxyConfiguration } from "../config-file.ts";
-import { PORTICO_VERSION } from "../daemon/version.ts";
+import type { ProxyConfiguration } from "../config/config-file.ts";
+import { collectCIDR } from "../config/flag-values.ts";
 import { accessFromFile } from "../kubeconfig/load.ts";
 import { serviceCIDRFromObject } from "../model/from-service-cidr.ts";
+import { PORTICO_VERSION } from "../system/version.ts";
 import { KubernetesApi } from "../watch/kubernetes-api.ts";
 import type { CapturePorts } from "../xds/resources.ts";
 import type { BridgeFlags } from "./bridge-options.ts";
@@ -32,35 +32,42 @@ interface Flags extends BridgeFlags {
   markBit: number;
   routeTable: number;
   rulePriority: number;
+  policyHook: PolicyHook;
   strict?: true;
   output?: string;
 }
 
+/** Returns the command `portico check`, which needs no controller and changes nothing. */
 export function checkCommand(): Command {
   const command = new Command("check")
+    .summary("check whether Portico would work on this node")
     .description(
-      "tell whether Portico would work on this node, and what is in its way: kube-proxy, " +
-        "running or left over, in each of its modes; other proxies; what the kernel lacks; " +
-        "addresses, marks, routes and ports that somebody else uses; settings and filters.\n" +
-        "It changes nothing. One line for each finding: level, what, the value seen, what to " +
-        "do, and the command that shows it. Levels: blocker (Services would not work), " +
-        "warning (look at it first), note, ok.\n" +
-        "Exit code: 0 when there is no blocker, 2 when there is one, 1 when --strict is given " +
-        "and there is a warning, or when the check itself fails. Run it as root, with the " +
-        "flags that portico run gets. deploy/MIGRATION.md tells how to replace kube-proxy.",
+      "check whether Portico would work on this node, and report what is in the way: " +
+        "kube-proxy, running or left over, in each of its modes; other proxies; missing kernel " +
+        "features; addresses, marks, routes and ports that other programs use; settings and " +
+        "packet filters.\n" +
+        "Changes nothing. Prints one line per finding: level, what, the value found, what to do, " +
+        "and the command that shows it. Levels: blocker (Services would not work), warning (look " +
+        "at it first), note, ok.\n" +
+        "Exit code: 0 without blockers, 2 with a blocker, 1 with --strict and a warning, or when " +
+        "the check itself fails. Run it as root, with the flags of portico run. To replace " +
+        "kube-proxy, see deploy/MIGRATION.md.",
     )
-    .option("--config <file>", "the KubeProxyConfiguration that portico run gets")
-    .option("--kubeconfig <file>", "ask this API server for the Service CIDRs")
+    .option("--config <file>", "the KubeProxyConfiguration for portico run")
+    .option("--kubeconfig <file>", "read the Service CIDRs from this API server")
     .option(
       "--service-cidr <cidr>",
-      "a range of cluster IPs, if neither API server nor kube-proxy's rules tell; may be repeated",
+      "a range of cluster IPs, if neither the API server nor kube-proxy's rules provide it; " +
+        "repeatable",
       collectCIDR,
     )
-    .option("--masquerade-all", "as portico run will be told");
+    .option("--masquerade-all", "check for portico run --masquerade-all");
   addKernelOptions(command);
   return command
-    .option("--strict", "exit code 1 when there is a warning")
-    .addOption(new Option("-o, --output <format>", "instead of lines").choices(["json"]))
+    .option("--strict", "exit with 1 on warnings")
+    .addOption(
+      new Option("-o, --output <format>", "output format instead of text").choices(["json"]),
+    )
     .action(check);
 }
 
@@ -82,7 +89,7 @@ function settingsFrom(flags: Flags, configuration: ProxyConfiguration): CheckSet
   const { detectLocal, healthzBindAddress, metricsBindAddress, masqueradeAll } = configuration;
   return {
     markBit: 2 ** flags.markBit,
-    envoyMarkBit: DEFAULT_CAPTURE_OPTIONS.envoyMarkBit,
+    fixedMarkBits: FIXED_MARK_BITS,
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
     zone: UPSTREAM_ZONE_NUMBER,
@@ -95,10 +102,11 @@ function settingsFrom(flags: Flags, configuration: ProxyConfiguration): CheckSet
     serviceCIDRs: [],
     clusterCIDRs: detectLocal.mode === "ClusterCIDR" ? detectLocal.cidrs : [],
     masqueradeAll,
+    policyHook: flags.policyHook,
   };
 }
 
-/** As the API server has them; when it does not say, a finding tells why. */
+/** Returns them as the API server has them; when it does not say, a finding reports why. */
 async function serviceCIDRsOf(
   kubeconfig: string | undefined,
 ): Promise<{ cidrs: string[]; problem: Finding[] }> {
@@ -114,8 +122,9 @@ async function serviceCIDRsOf(
     return { cidrs, problem: [] };
   } catch (error) {
     const seen = (error as Error).message;
-    const todo = "see that this node reaches it without any Service: portico run needs it too";
-    const what = "the API server does not tell the Service CIDRs";
+    const todo =
+      "make sure that this node reaches it without any Service: portico run needs that too";
+    const what = "cannot read the Service CIDRs from the API server";
     const show = `kubectl --kubeconfig ${kubeconfig} get servicecidrs`;
     return { cidrs: [], problem: [{ level: "warning", what, seen, todo, show }] };
   }
@@ -131,9 +140,9 @@ function asLines(findings: readonly Finding[]): string {
 
 function verdict(findings: readonly Finding[]): string {
   const [blockers, warnings] = [countOf("blocker", findings), countOf("warning", findings)];
-  if (blockers > 0) return `not safe to go on: ${blockers} blocker${blockers > 1 ? "s" : ""}`;
-  if (warnings === 0) return "safe to go on";
-  return `safe to go on, with ${warnings} warning${warnings > 1 ? "s" : ""} to look at first`;
+  if (blockers > 0) return `not safe to proceed: ${blockers} blocker${blockers > 1 ? "s" : ""}`;
+  if (warnings === 0) return "safe to proceed";
+  return `safe to proceed; review ${warnings} warning${warnings > 1 ? "s" : ""} first`;
 }
 
 function asJson(findings: readonly Finding[]): string {

@@ -1,9 +1,11 @@
-// The flags of how long connections live → TcpOptions.
+// The flags for how long connections live → TcpOptions.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { durationMs, integerBetween, intervalMs } from "../config.ts";
+import { durationMs, integerBetween, intervalMs } from "../config/flag-values.ts";
 import {
   DEFAULT_TCP_OPTIONS,
+  defaultConnectTimeoutMs,
+  MOST_CONNECT_ATTEMPTS,
   MOST_KEEPALIVE_PROBES,
   MOST_KEEPALIVE_SECONDS,
   type TcpOptions,
@@ -11,7 +13,9 @@ import {
 
 /** Periods in milliseconds, except where the name says otherwise. */
 export interface ConnectionFlags {
-  connectTimeout: number;
+  /** Absent: the default, which depends on the number of attempts. */
+  connectTimeout?: number;
+  connectAttempts: number;
   /** In seconds; 0: no keepalives. */
   tcpKeepaliveTime: number;
   /** In seconds. */
@@ -20,13 +24,14 @@ export interface ConnectionFlags {
   tcpUserTimeout: number;
 }
 
-/** Of a sysctl's kind: how long the kernel waits at most, in milliseconds (32 bits). */
+/** The longest that the kernel can wait, in milliseconds (32 bits, as for a sysctl). */
 const MOST_USER_TIMEOUT_MS = 2 ** 31 - 1;
 
-const { connectTimeoutMs, keepalive } = DEFAULT_TCP_OPTIONS;
+const { connectAttempts, keepalive } = DEFAULT_TCP_OPTIONS;
 const NO_KEEPALIVE = { timeSeconds: 0, intervalSeconds: 0, probes: 0 };
 const { timeSeconds, intervalSeconds, probes } = keepalive ?? NO_KEEPALIVE;
 
+/** Adds the flags of ConnectionFlags. */
 export function addConnectionOptions(command: Command): void {
   const add = <T>(
     flags: string,
@@ -35,39 +40,48 @@ export function addConnectionOptions(command: Command): void {
     value: T,
     text: string,
   ) => command.addOption(new Option(flags, what).argParser(parse).default(value, text));
-  add(
+  // Its default is not a value, so commander would not show it.
+  command.option(
     "--connect-timeout <duration>",
-    "how long a backend may take to accept a connection",
+    "time limit for a backend to accept a connection, for each attempt " +
+      `(default: ${seconds(connectAttempts)}; ${seconds(1)} with --connect-attempts 1)`,
     intervalMs,
-    connectTimeoutMs,
-    `${connectTimeoutMs / 1_000}s`,
+  );
+  add(
+    "--connect-attempts <n>",
+    "how often Envoy connects for one client until a backend accepts, each time to another one " +
+      "of the Service where it has one; 1: to one backend only, as with kube-proxy",
+    integerBetween(1, MOST_CONNECT_ATTEMPTS),
+    connectAttempts,
+    String(connectAttempts),
   );
   add(
     "--tcp-keepalive-time <duration>",
-    "silence after which Envoy asks client and backend whether they are still there, as the " +
-      "sysctl net.ipv4.tcp_keepalive_time; 0s: never, and one that vanishes is never noticed",
+    "idle time after which Envoy sends keepalive probes to client and backend, like the sysctl " +
+      "net.ipv4.tcp_keepalive_time; 0s: never, so a peer that vanishes goes unnoticed",
     secondsFrom(0),
     timeSeconds,
     `${timeSeconds}s`,
   );
   add(
     "--tcp-keepalive-interval <duration>",
-    "how long it waits for an answer before it asks again (tcp_keepalive_intvl)",
+    "time between two keepalive probes (tcp_keepalive_intvl)",
     secondsFrom(1),
     intervalSeconds,
     `${intervalSeconds}s`,
   );
   add(
     "--tcp-keepalive-probes <n>",
-    "questions without an answer after which a connection ends (tcp_keepalive_probes)",
+    "number of unanswered keepalive probes after which a connection is closed " +
+      "(tcp_keepalive_probes)",
     integerBetween(1, MOST_KEEPALIVE_PROBES),
     probes,
     String(probes),
   );
   add(
     "--tcp-user-timeout <duration>",
-    "how long what Envoy sent may stay unacknowledged before the connection ends, which replaces " +
-      "--tcp-keepalive-probes too; 0s: as the node's sysctl net.ipv4.tcp_retries2 says, as with " +
+    "how long sent data may stay unacknowledged before the connection is closed; replaces " +
+      "--tcp-keepalive-probes too; 0s: use the node's sysctl net.ipv4.tcp_retries2, as with " +
       "kube-proxy",
     userTimeoutFromText,
     0,
@@ -75,7 +89,9 @@ export function addConnectionOptions(command: Command): void {
   );
 }
 
+/** Returns the options that the flags mean; a keepalive time of 0 means no keepalives. */
 export function tcpOptionsFromFlags(flags: ConnectionFlags): TcpOptions {
+  const { connectAttempts: attempts, connectTimeout } = flags;
   const { tcpKeepaliveTime, tcpKeepaliveInterval, tcpKeepaliveProbes } = flags;
   const keepalive = {
     timeSeconds: tcpKeepaliveTime,
@@ -83,10 +99,15 @@ export function tcpOptionsFromFlags(flags: ConnectionFlags): TcpOptions {
     probes: tcpKeepaliveProbes,
   };
   return {
-    connectTimeoutMs: flags.connectTimeout,
+    connectTimeoutMs: connectTimeout ?? defaultConnectTimeoutMs(attempts),
+    connectAttempts: attempts,
     keepalive: tcpKeepaliveTime === 0 ? undefined : keepalive,
     userTimeoutMs: flags.tcpUserTimeout,
   };
+}
+
+function seconds(attempts: number): string {
+  return `${defaultConnectTimeoutMs(attempts) / 1_000}s`;
 }
 
 /** The kernel takes whole seconds. */

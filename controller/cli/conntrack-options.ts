@@ -1,8 +1,8 @@
-// kube-proxy's flags of connection tracking, which win over the file's section `conntrack`.
+// kube-proxy's flags for connection tracking, which win over the file's section `conntrack`.
 
 import type { Command } from "commander";
 import type { ConntrackSettings } from "../capture/conntrack-settings.ts";
-import { durationMs, integerBetween } from "../config.ts";
+import { durationMs, integerBetween } from "../config/flag-values.ts";
 
 /** None has a default: absent means not given. Periods in milliseconds. */
 export interface ConntrackFlags {
@@ -17,42 +17,45 @@ export interface ConntrackFlags {
 
 const MOST = 2 ** 31 - 1;
 
+/** Adds the flags of ConntrackFlags; none has a default. */
 export function addConntrackOptions(command: Command): void {
   command
     .option(
       "--conntrack-max-per-core <n>",
-      "connections that the kernel tracks at most, for each CPU; the limit is raised to two " +
-        "entries for each, and never lowered; 0: left as it is (default: 32768)",
+      "maximum number of connections to track per CPU core; the limit is raised to two entries " +
+        "per connection, and never lowered; 0: leave it unchanged (default: 32768)",
       integerBetween(0, MOST),
     )
     .option(
       "--conntrack-min <n>",
-      "connections at least, however few CPUs there are (default: 131072)",
+      "minimum number of connections to track, regardless of the number of CPU cores " +
+        "(default: 131072)",
       integerBetween(0, MOST),
     )
     .option(
       "--conntrack-tcp-timeout-established <duration>",
-      "idle timeout of the kernel for established connections; 0s: left as it is (default: 24h)",
+      "kernel idle timeout for established TCP connections; 0s: leave it unchanged (default: 24h)",
       durationMs,
     )
     .option(
       "--conntrack-tcp-timeout-close-wait <duration>",
-      "the same for connections that one end has closed (default: 1h)",
+      "kernel timeout for TCP connections in CLOSE_WAIT (default: 1h)",
       durationMs,
     )
-    .option("--conntrack-tcp-be-liberal", "accept TCP packets outside of the window")
+    .option("--conntrack-tcp-be-liberal", "treat out-of-window TCP packets as valid")
     .option(
       "--conntrack-udp-timeout <duration>",
-      "the same for UDP flows without an answer (default: 0s)",
+      "kernel timeout for UDP flows without an answer; 0s: leave it unchanged (default: 0s)",
       durationMs,
     )
     .option(
       "--conntrack-udp-timeout-stream <duration>",
-      "the same for UDP flows with answers (default: 0s)",
+      "kernel timeout for UDP flows with answers; 0s: leave it unchanged (default: 0s)",
       durationMs,
     );
 }
 
+/** Returns the settings of the file, replaced by those that a flag gives. */
 export function conntrackFromFlags(
   file: ConntrackSettings,
   flags: ConntrackFlags,

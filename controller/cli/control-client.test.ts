@@ -3,14 +3,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { STATUS_PATH } from "../daemon/control-api.ts";
-import { listen } from "../listen.ts";
+import { STATUS_PATH } from "../control/control-api.ts";
+import { listen } from "../system/listen.ts";
 import { ControlClientError, callController } from "./control-client.ts";
 
 let directory: string;
 let socket: string;
 let server: Server;
-/** What the other end does once it was asked. */
+/** What the other end does when it is asked. */
 let react: (connection: Socket) => void;
 
 beforeEach(async () => {
@@ -35,7 +35,7 @@ function answers(status: string, body: string): void {
   react = (connection) => void connection.end(head(status, body.length) + body);
 }
 
-/** Of a request that has to fail. */
+/** Returns the error's message of a request that must fail. */
 async function complaint(patienceMs?: number): Promise<string> {
   const asked = callController(socket, "GET", STATUS_PATH, undefined, patienceMs);
   const error = await asked.then(
@@ -67,12 +67,12 @@ it("passes on the error of the controller", async () => {
 
 it("reports a controller that ends in the middle of its answer", async () => {
   react = (connection) => void connection.end(`${head("200 OK", 1_000)}{"version":`);
-  expect(await complaint()).toContain("ended in the middle of its answer");
+  expect(await complaint()).toContain("exited in the middle of its answer");
 });
 
 it("reports a controller that ends before its answer", async () => {
   react = (connection) => connection.destroy();
-  expect(await complaint()).toContain("ended before it answered");
+  expect(await complaint()).toContain("exited before it answered");
 });
 
 it("reports a controller that does not answer in time", async () => {

@@ -1,15 +1,15 @@
 // The Kubernetes API → what the doctor looks at: each kind listed once, in pages that are trimmed
-// as they arrive. What may not be read is told, and done without where that is possible.
+// as they arrive. What may not be read is reported; the doctor does without it where possible.
 
-import { systemClock } from "../clock.ts";
-import { PORTICO_VERSION } from "../daemon/version.ts";
 import { READERS } from "../doctor/objects.ts";
 import { eventFindings } from "../doctor/service-events.ts";
 import type { DoctorCluster, DoctorPod, Finding } from "../doctor/types.ts";
 import type { ApiAccess } from "../kubeconfig/access.ts";
+import { ApiFailure, failureFromError } from "../kubeconfig/api-failure.ts";
 import { listOf, recordOf, textOf } from "../model/json.ts";
+import { systemClock } from "../system/clock.ts";
+import { PORTICO_VERSION } from "../system/version.ts";
 import { KubernetesApi } from "../watch/kubernetes-api.ts";
-import { failureFromError, WatchFailure } from "../watch/list-watch-failure.ts";
 import { Requests } from "../watch/list-watch-request.ts";
 
 const PAGE = "500";
@@ -26,7 +26,7 @@ const API_GROUPS: Readonly<Record<Resource, string>> = {
   servicecidrs: "networking.k8s.io",
 };
 
-/** What to look at: one Service, a namespace, or (both absent) everything. */
+/** What to examine: one Service, a namespace, or (both absent) everything. */
 export interface Scope {
   namespace: string | undefined;
   name: string | undefined;
@@ -34,11 +34,11 @@ export interface Scope {
 
 export interface Look {
   cluster: DoctorCluster;
-  /** What could not be looked at. */
+  /** What could not be examined. */
   findings: Finding[];
 }
 
-/** Rejects with a WatchFailure when Services or EndpointSlices cannot be read. */
+/** Rejects with an ApiFailure when Services or EndpointSlices cannot be read. */
 export async function lookAtApi(access: ApiAccess, scope: Scope): Promise<Look> {
   const lists = new Lists(access);
   await lists.prepare();
@@ -57,7 +57,7 @@ export async function lookAtApi(access: ApiAccess, scope: Scope): Promise<Look> 
   return { cluster, findings };
 }
 
-/** Then the Pods of other namespaces are of interest. */
+/** Reports whether nothing matches: then the Pods of other namespaces matter. */
 function matchesNothing({ services, pods = [] }: DoctorCluster, scope: Scope): boolean {
   const own = services.filter(({ service: { namespace, name } }) => {
     return namespace === scope.namespace && (scope.name ?? name) === name;
@@ -78,20 +78,25 @@ class Lists {
     this.#api = new KubernetesApi(() => access, `portico/${PORTICO_VERSION}`);
   }
 
-  /** A plugin of the kubeconfig may ask the user something first. */
+  /** A plugin of the kubeconfig may prompt the user first. */
   async prepare(): Promise<void> {
     await this.#api.prepare();
   }
 
-  /** Other namespaces' count too: for names that come near, and addresses that two claim. */
+  /** Other namespaces' count too: for similar names, and addresses that two Services claim. */
   async services({ namespace }: Scope): Promise<Read<"services">[]> {
     const all = await this.optional("services");
     if (all) return all;
     if (namespace !== undefined) return this.all("services", namespace);
-    throw new Error("you may not list the Services of all namespaces; name one with --namespace");
+    throw new Error(
+      "you are not allowed to list the Services of all namespaces; choose one with " +
+        "--namespace",
+    );
   }
 
-  /** Undefined, and a finding, when it may not be read; nothing when the server has none. */
+  /**
+   * Returns undefined, with a finding, when it may not be read; without when the server lacks it.
+   */
   async optional<R extends Resource>(
     resource: R,
     namespace?: string,
@@ -100,7 +105,7 @@ class Lists {
     try {
       return await this.all(resource, namespace, selectors);
     } catch (error) {
-      if (!(error instanceof WatchFailure)) throw error;
+      if (!(error instanceof ApiFailure)) throw error;
       if (error.code === "absent") return undefined;
       if (error.code !== "forbidden") throw error;
       this.findings.push(forbidden(resource, namespace));
@@ -108,7 +113,7 @@ class Lists {
     }
   }
 
-  /** Warnings on the one Service that is asked about; none where they may not be read. */
+  /** Returns Warnings on the one Service in question; none where they may not be read. */
   async events({ namespace, name }: Scope): Promise<Finding[]> {
     if (namespace === undefined || name === undefined) return [];
     const of = `involvedObject.kind=Service,involvedObject.name=${name},type=Warning`;
@@ -139,14 +144,14 @@ class Lists {
   }
 }
 
-/** Of a person's rights, not of a controller's. */
+/** Words it for an operator's permissions, not for a controller's. */
 function withRights(
-  failure: WatchFailure,
+  failure: ApiFailure,
   resource: Resource,
   namespace: string | undefined,
-): WatchFailure {
+): ApiFailure {
   if (failure.code !== "forbidden") return failure;
-  return new WatchFailure("forbidden", failure.message, `See: ${canI(resource, namespace)}`);
+  return new ApiFailure("forbidden", failure.message, `See: ${canI(resource, namespace)}`);
 }
 
 function canI(resource: Resource, namespace: string | undefined): string {
@@ -155,12 +160,12 @@ function canI(resource: Resource, namespace: string | undefined): string {
 }
 
 const WITHOUT: Readonly<Record<Resource, string>> = {
-  services: "Services of other namespaces are not looked at",
-  endpointslices: "endpoints are not looked at",
-  pods: "labels, readiness and container ports are not looked at, only what EndpointSlices tell",
-  nodes: "traffic policies are not looked at",
-  servicecidrs: "address ranges are not looked at",
-  events: "what others have said of the Service is not looked at",
+  services: "Services of other namespaces are skipped",
+  endpointslices: "endpoints are skipped",
+  pods: "labels, readiness and container ports are skipped, except for what EndpointSlices contain",
+  nodes: "traffic policies are skipped",
+  servicecidrs: "address ranges are skipped",
+  events: "Events on the Service are skipped",
 };
 
 function forbidden(resource: Resource, namespace: string | undefined): Finding {
@@ -168,7 +173,7 @@ function forbidden(resource: Resource, namespace: string | undefined): Finding {
     level: "note",
     code: "not-allowed",
     service: "",
-    text: `you may not list ${resource}: ${WITHOUT[resource]}`,
+    text: `you are not allowed to list ${resource}: ${WITHOUT[resource]}`,
     command: canI(resource, namespace),
   };
 }

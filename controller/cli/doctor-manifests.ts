@@ -1,5 +1,5 @@
-// A folder of manifests → what the doctor looks at. EndpointSlices that nobody wrote are those that
-// the controller would make of the Pods, as `portico run --manifests` has it.
+// A folder of manifests → what the doctor examines. Missing EndpointSlices are those that the
+// controller would make of the Pods, as `portico run --manifests` does.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import type { Look } from "./doctor-api.ts";
 /** Rejects when the folder or one of its files cannot be read. */
 export async function lookAtManifests(directory: string): Promise<Look> {
   const names = await manifestNames(directory).catch((error: Error) => {
-    throw new Error(`the folder of manifests cannot be read: ${error.message}`);
+    throw new Error(`cannot read the directory of manifests: ${error.message}`);
   });
   const problems: Problem[] = [];
   const items: unknown[] = [];
@@ -60,7 +60,7 @@ function clusterOf(items: readonly unknown[]): DoctorCluster {
   return {
     services,
     slices: [...given, ...computed],
-    // Who gives slices may have left out the Pods; who gives neither has none.
+    // A folder with slices may leave out the Pods; one with neither has no Pods.
     pods: pods.length > 0 || given.length === 0 ? pods : undefined,
     nodes: nodes.length > 0 ? nodes : undefined,
     serviceCIDRs,

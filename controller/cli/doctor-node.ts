@@ -1,34 +1,36 @@
-// The node that the doctor runs on, if a Portico runs there → findings: what its controller says,
-// how it explains the Service's front doors, and whether the endpoints listen. Where there is none,
-// nothing is said.
+// The node that the doctor runs on, if Portico runs there → findings: what its controller says, how
+// it explains the Service's frontends, and whether the endpoints listen. No findings without
+// Portico.
 
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
-import { runPaths } from "../config.ts";
-import { type ControllerStatus, EXPLAIN_PATH, STATUS_PATH } from "../daemon/control-api.ts";
-import { presentRoutingRuleProblems } from "../daemon/routing-rules.ts";
+import { runPaths } from "../config/run-options.ts";
+import { type ControllerStatus, EXPLAIN_PATH, STATUS_PATH } from "../control/control-api.ts";
 import { listeningFindings, type Place, placesToTry, type Tried } from "../doctor/listening.ts";
 import {
   controllerFindings,
-  doorsToExplain,
+  enforcerFinding,
   explanationFindings,
+  frontendsToExplain,
   routingRuleFinding,
   tableFindings,
 } from "../doctor/this-node.ts";
 import type { DoctorCluster, Finding } from "../doctor/types.ts";
 import type { Explanation } from "../explain/explanation.ts";
+import { presentEnforcers } from "../guard/policy-enforcers.ts";
+import { presentRoutingRuleProblems } from "../guard/routing-rules.ts";
 import type { ObjectKey } from "../model/types.ts";
 import { TableClient } from "../table/client.ts";
 import { ControlClientError, callController } from "./control-client.ts";
 
 const CONNECT_MS = 2_000;
 
-export interface NodeQuestion {
+interface NodeQuestion {
   runDir: string;
   cluster: DoctorCluster;
-  /** As ControllerStatus.source says it where the doctor looked at a folder; otherwise absent. */
+  /** As in ControllerStatus.source, where the doctor read a folder; otherwise absent. */
   source: string | undefined;
-  /** Undefined: all Services; then only the controller itself is asked. */
+  /** Undefined: all Services; then it asks only about the controller itself. */
   service: ObjectKey | undefined;
   /** Whether the Service has no error so far. */
   isHealthy: boolean;
@@ -36,22 +38,34 @@ export interface NodeQuestion {
   connects: boolean;
 }
 
+/**
+ * Returns what this node says. Empty where no controller has a socket in the run directory; a
+ * controller that does not answer is a finding, not an error.
+ */
 export async function lookAtNode(question: NodeQuestion): Promise<Finding[]> {
   const { runDir, cluster, source, service, isHealthy, connects } = question;
   const { controlSocket } = runPaths(runDir);
   if (!existsSync(controlSocket)) return [];
   const status = await statusOf(controlSocket);
-  if (typeof status === "string") return [controllerDown(status, runDir), ...(await lookAtRules())];
+  if (typeof status === "string") {
+    return [
+      controllerDown(status, runDir),
+      ...(await lookAtRules()),
+      ...(await lookForEnforcers()),
+    ];
+  }
   if (!isOfCluster(status, source)) return [ofAnotherCluster(status)];
+  const enforcers = await lookForEnforcers();
   const own = controllerFindings(status).filter((each) => {
     return service === undefined || each.service === "" || each.service === service;
   });
-  if (service === undefined) return [...own, ...(await lookAtTable(status, runDir))];
-  const explanations = await explained(controlSocket, doorsToExplain(cluster, service));
+  if (service === undefined) return [...own, ...enforcers, ...(await lookAtTable(status, runDir))];
+  const explanations = await explained(controlSocket, frontendsToExplain(cluster, service));
   const places = connects ? placesToTry(cluster, service) : [];
   const tried = await Promise.all(places.map(tryPlace));
   return [
     ...own,
+    ...enforcers,
     ...(typeof explanations === "string"
       ? [unexplained(service, explanations)]
       : explanationFindings(service, explanations, isHealthy)),
@@ -59,12 +73,16 @@ export async function lookAtNode(question: NodeQuestion): Promise<Finding[]> {
   ];
 }
 
-/** As the controller does while it runs; what it programmed goes on without it. */
+async function lookForEnforcers(): Promise<Finding[]> {
+  return (await presentEnforcers()).map(enforcerFinding);
+}
+
+/** Does what the controller does while it runs; what it programmed stays in force without it. */
 async function lookAtRules(): Promise<Finding[]> {
   return (await presentRoutingRuleProblems()).map(routingRuleFinding);
 }
 
-/** Where it cannot be asked, the controller has said more of it. */
+/** Where the table cannot be asked, the controller has already said more about it. */
 async function lookAtTable(status: ControllerStatus, runDir: string): Promise<Finding[]> {
   const client = new TableClient(runPaths(runDir).tableSocket);
   const table = await client.version().catch(() => undefined);
@@ -72,21 +90,23 @@ async function lookAtTable(status: ControllerStatus, runDir: string): Promise<Fi
   return table ? tableFindings(status, table) : [];
 }
 
-/** Why there is none, in words. */
+/** Returns the status, or in words why there is none. */
 function statusOf(controlSocket: string): Promise<ControllerStatus | string> {
   return callController<ControllerStatus>(controlSocket, "GET", STATUS_PATH).catch(
     (error: Error) => error.message,
   );
 }
 
-/** Why it cannot, in words; it may not have read the cluster yet. */
+/**
+ * Returns the explanations, or in words why there are none: it may still be reading the cluster.
+ */
 async function explained(
   controlSocket: string,
-  doors: readonly string[],
+  frontends: readonly string[],
 ): Promise<Explanation[] | string> {
   const explanations: Explanation[] = [];
   try {
-    for (const to of doors) {
+    for (const to of frontends) {
       const path = `${EXPLAIN_PATH}?${new URLSearchParams({ to })}`;
       explanations.push(await callController<Explanation>(controlSocket, "GET", path));
     }
@@ -97,14 +117,14 @@ async function explained(
   return explanations;
 }
 
-/** A folder is this node's when it is the very same; of two API servers nobody can tell. */
+/** A folder must be the very same as this node's; two API servers cannot be compared. */
 function isOfCluster(status: ControllerStatus, source: string | undefined): boolean {
   const isFolder = status.source.startsWith("manifests in ");
   return source === undefined ? !isFolder : status.source === source;
 }
 
 function ofAnotherCluster({ source, fedBy }: ControllerStatus): Finding {
-  const text = `this node: its Portico serves something else, ${source}; it is not looked at`;
+  const text = `this node: its Portico serves another cluster, ${source}; skipped`;
   const command =
     fedBy?.kind === "manifests"
       ? `portico doctor --manifests ${fedBy.directory}`
@@ -113,7 +133,7 @@ function ofAnotherCluster({ source, fedBy }: ControllerStatus): Finding {
 }
 
 function unexplained(service: ObjectKey, message: string): Finding {
-  const text = `this node: its controller does not explain: ${message}`;
+  const text = `this node: its controller cannot explain: ${message}`;
   const command = `portico explain ${service}`;
   return { level: "note", code: "not-explained", service, text, command };
 }

@@ -1,11 +1,11 @@
 // Flags and environment of `portico doctor` → where its objects come from: what the flags name, as
-// kubectl finds it, what the controller of this node is fed by, or the Pod's service account.
+// kubectl finds it, the source of this node's controller, or the Pod's service account.
 
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { runPaths, type SourceOptions } from "../config.ts";
-import { type ControllerStatus, STATUS_PATH } from "../daemon/control-api.ts";
+import { runPaths, type SourceOptions } from "../config/run-options.ts";
+import { type ControllerStatus, STATUS_PATH } from "../control/control-api.ts";
 import { callController } from "./control-client.ts";
 
 interface SourceFlags {
@@ -15,11 +15,15 @@ interface SourceFlags {
   runDir: string;
 }
 
-/** Of the API server: undefined is as kubectl finds it, or the Pod's service account. */
-export type DoctorSource =
+/** The API server: undefined is as kubectl finds it, or the Pod's service account. */
+type DoctorSource =
   | { kind: "api"; kubeconfig: string | undefined }
   | { kind: "manifests"; directory: string };
 
+/**
+ * Returns where to read from. Flags win, then kubectl's own configuration, then the source of this
+ * node's controller.
+ */
 export async function doctorSource(flags: SourceFlags): Promise<DoctorSource> {
   const { kubeconfig, context, manifests, runDir } = flags;
   if (manifests !== undefined) return { kind: "manifests", directory: resolve(manifests) };
@@ -34,7 +38,7 @@ function hasKubectlConfig(): boolean {
   return Boolean(process.env.KUBECONFIG) || existsSync(join(homedir(), ".kube", "config"));
 }
 
-/** Undefined when no controller answers: what is wrong with it is a finding of its own. */
+/** Returns undefined when no controller answers: the reason is a separate finding. */
 async function controllersSource(runDir: string): Promise<SourceOptions | undefined> {
   const { controlSocket } = runPaths(runDir);
   if (!existsSync(controlSocket)) return undefined;

@@ -1,15 +1,15 @@
-// portico doctor: why does this Service not answer? Looks at the cluster, and at this node where a
-// Portico runs, and says what it found. What it looks for is doctor/'s business.
+// portico doctor: why does this Service not answer? Examines the cluster, and this node where
+// Portico runs, and prints what it found. What it looks for is in doctor/.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { DEFAULT_RUN_DIR } from "../config.ts";
+import { DEFAULT_RUN_DIR } from "../config/run-options.ts";
 import { CODES } from "../doctor/codes.ts";
 import { diagnoseAll, diagnoseService } from "../doctor/diagnose.ts";
 import { exitCodeOf, reportText } from "../doctor/report.ts";
 import type { Finding } from "../doctor/types.ts";
+import { ApiFailure } from "../kubeconfig/api-failure.ts";
 import { accessFromDefaults, accessFromFile } from "../kubeconfig/load.ts";
-import { WatchFailure } from "../watch/list-watch-failure.ts";
 import { type Look, lookAtApi, type Scope } from "./doctor-api.ts";
 import { lookAtManifests } from "./doctor-manifests.ts";
 import { lookAtNode } from "./doctor-node.ts";
@@ -28,43 +28,57 @@ interface DoctorOptions {
   output?: "json";
 }
 
-/** It could not look. */
+/** Exit code: it could not look. */
 const NOT_LOOKED = 2;
-/** What is only on its way is there by then. */
+/** Changes that are on their way have arrived by then. */
 const SETTLE_MS = 2_000;
 
+/**
+ * Returns the command `portico doctor`, which needs no controller. It exits with 2 when it cannot
+ * look, for wrong flags too.
+ */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .argument("[service]", "NAME or NAMESPACE/NAME; absent: all Services, errors and warnings only")
+    .argument(
+      "[service]",
+      "NAME or NAMESPACE/NAME; without it: all Services, errors and warnings only",
+    )
+    .summary("find out why a Service does not answer")
     .description(
-      "say why a Service does not answer: its selector, its Pods, their ports, its " +
-        "EndpointSlices, its addresses and policies; and, where a Portico runs, what is " +
-        "programmed there, and whether its endpoints accept a connection.\n" +
-        "One finding a line: error, warning, note or ok; what it is; the command that shows it. " +
-        "Ends with 0 when there is no error, 1 when there is one, 2 when it could not look.",
+      "find out why a Service does not answer: check its selector, its Pods and their ports, " +
+        "its EndpointSlices, its addresses and policies; on a node that runs Portico, also check " +
+        "what is programmed and, of a Service that is named, whether its endpoints accept " +
+        "connections.\n" +
+        "Prints one finding per line: error, warning, note or ok; what it is; the command that " +
+        "shows it. Exits with 0 without errors, 1 with errors, 2 if it could not look.",
     )
     .addOption(
       new Option(
         "--kubeconfig <file>",
-        "reach the API server as this file says (default: as kubectl does; else look at what " +
-          "this node's controller is fed by; else as the Pod's service account)",
+        "kubeconfig for the API server (default: as kubectl finds it, else the source of this " +
+          "node's controller, else the Pod's service account)",
       ).conflicts("manifests"),
     )
-    .option("--context <name>", "of the kubeconfig, another than its current one")
-    .option("--manifests <dir>", "look at the YAML files of a folder and at no cluster")
-    .option("-n, --namespace <namespace>", "of the Service; without one, only its Services")
+    .option("--context <name>", "context of the kubeconfig to use instead of the current one")
+    .option("--manifests <dir>", "read the YAML files of a directory instead of a cluster")
+    .option(
+      "-n, --namespace <namespace>",
+      "namespace of the Service; without NAME, check only its Services",
+    )
     .option("--run-dir <dir>", "run directory of the controller on this node", DEFAULT_RUN_DIR)
-    .option("--no-connect", "on a node, do not try the endpoints of the Service")
-    .option("-a, --all", "of all Services, also what is well, and notes")
-    .option("--codes", "look at nothing, and print the codes of -o json")
-    .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
+    .option("--no-connect", "do not connect to the endpoints, on a node that runs Portico")
+    .option("-a, --all", "print ok and note findings for all Services too")
+    .option("--codes", "only print the codes used in -o json")
+    .addOption(
+      new Option("-o, --output <format>", "output format instead of text").choices(["json"]),
+    )
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : NOT_LOOKED))
     .action(doctor);
 }
 
 async function doctor(service: string | undefined, options: DoctorOptions): Promise<void> {
   if (options.codes) {
-    process.stdout.write(columns([["CODE", "WHAT IT SAYS"], ...Object.entries(CODES)]));
+    process.stdout.write(columns([["CODE", "MEANING"], ...Object.entries(CODES)]));
     return;
   }
   try {
@@ -77,7 +91,7 @@ async function doctor(service: string | undefined, options: DoctorOptions): Prom
     );
     process.exitCode = exitCodeOf(findings);
   } catch (error) {
-    const hint = error instanceof WatchFailure ? `. ${error.hint}` : "";
+    const hint = error instanceof ApiFailure ? `. ${error.hint}` : "";
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`portico doctor: ${message.replace(/\.$/, "")}${hint}\n`);
     process.exitCode = NOT_LOOKED;
@@ -86,7 +100,7 @@ async function doctor(service: string | undefined, options: DoctorOptions): Prom
 
 interface Examination {
   findings: Finding[];
-  /** How many were looked at. */
+  /** How many were examined. */
   services: number;
 }
 
@@ -96,7 +110,7 @@ interface View {
   look: () => Promise<Look>;
   /** As in NodeQuestion. */
   source: string | undefined;
-  /** Somebody may just be writing. */
+  /** The objects may be changing right now. */
   isAlive: boolean;
 }
 
@@ -115,7 +129,7 @@ async function examine(service: string | undefined, options: DoctorOptions): Pro
   return { findings: [...findings, ...node], services };
 }
 
-/** What only seems wrong because it is on its way is looked at again. */
+/** Looks again at what may seem wrong only because changes are on their way. */
 async function settled(view: View): Promise<Examination & { look: Look }> {
   for (let isFirst = view.isAlive; ; isFirst = false) {
     const look = await view.look();
@@ -149,7 +163,7 @@ function scopeOf(
   const slash = service.indexOf("/");
   const own = slash < 0 ? undefined : service.slice(0, slash);
   if (own !== undefined && namespace !== undefined && own !== namespace) {
-    throw new Error(`${service} is not in namespace ${namespace}; leave --namespace out`);
+    throw new Error(`${service} is not in namespace ${namespace}; omit --namespace`);
   }
   return { namespace: own ?? namespace ?? current, name: service.slice(slash + 1) };
 }
@@ -172,7 +186,7 @@ function diagnosis(look: Look, { namespace, name }: Scope): Examination {
 
 const PASSING = new Set(["stale-slices", "no-slices", "family-without-endpoints"]);
 
-/** Of what a controller mends in a moment, if it is at work. */
+/** Reports whether a controller at work repairs it in a moment. */
 function isPassing({ code }: Finding): boolean {
   return PASSING.has(code);
 }

@@ -9,6 +9,6 @@ it("says what it waits for when no connection is open", async () => {
     expect.stringMatching(
       /^no connection is open; the kernel forgets the last UDP flows in \d+ s /,
     ),
-    expect.stringMatching(/^the time is over, and 0 connections through Envoy are open; a UDP/),
+    expect.stringMatching(/^time limit reached: 0 connections through Envoy are open; UDP/),
   ]);
 });

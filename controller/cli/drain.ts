@@ -1,5 +1,5 @@
-// The time between a Portico that captures nothing more and its end: for Envoy's connections to
-// end by themselves, and for the kernel to forget the UDP flows that went through it.
+// The time between the end of capturing and the end of Portico: Envoy's connections end by
+// themselves, and the kernel forgets the UDP flows that went through it.
 
 import { readFile, realpath } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,27 +9,27 @@ import { ADMIN_SOCKET } from "../../envoy/bootstrap.ts";
 import { SLOTS, slotDirectory } from "../../envoy/slots.ts";
 
 const UDP_TIMEOUT = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream";
-/** The kernel's own, in seconds. */
+/** The kernel's default, in seconds. */
 const DEFAULT_UDP_TIMEOUT = 120;
 const POLL_MS = 500;
 /** Errors of a socket that no Envoy listens on. */
 const NOT_THERE = ["ENOENT", "ECONNREFUSED"];
 
-export interface Drain {
+interface Drain {
   limitMs: number;
   /** Of every Envoy there may be. */
   adminSockets: readonly string[];
   tell: (line: string) => void;
 }
 
-/** Of the Envoy that serves, and of one that it has replaced. */
+/** Returns those of the Envoy that serves, and of one that it has replaced. */
 export async function adminSocketsIn(runDir: string): Promise<string[]> {
   const places = [runDir, ...SLOTS.map((slot) => slotDirectory(runDir, slot))];
   const sockets = places.map((place) => realpath(join(place, ADMIN_SOCKET)).catch(() => ""));
   return [...new Set(await Promise.all(sockets))].filter((path) => path !== "");
 }
 
-/** Resolves with true when nothing is left, with false after `limitMs`. */
+/** Resolves to true when nothing is left, to false after `limitMs`. */
 export async function drained({ limitMs, adminSockets, tell }: Drain): Promise<boolean> {
   const begin = performance.now();
   const forgottenMs = (await udpTimeout()) * 1_000;
@@ -57,25 +57,25 @@ function leftOver(open: number, missingMs: number): string {
   const udp =
     missingMs <= 0
       ? ""
-      : `; a UDP client that goes on from its port may be unheard for ` +
+      : "; UDP clients that keep their source port may get no answer for " +
         `${Math.ceil(missingMs / 1_000)} s (nf_conntrack_udp_timeout_stream)`;
   const which = Number.isNaN(open) ? "the" : open;
-  return `the time is over, and ${which} connections through Envoy are open${udp}`;
+  return `time limit reached: ${which} connections through Envoy are open${udp}`;
 }
 
-/** Seconds for which the kernel may remember a UDP flow that is silent. */
+/** Returns the seconds for which the kernel may remember a silent UDP flow. */
 async function udpTimeout(): Promise<number> {
   const text = await readFile(UDP_TIMEOUT, "utf8").catch(() => "");
   return Number.parseInt(text, 10) || DEFAULT_UDP_TIMEOUT;
 }
 
-/** That clients have; NaN when an Envoy is too busy to say. */
+/** Returns the number of clients' connections; NaN when an Envoy is too busy to answer. */
 async function connectionsOfAll(adminSockets: readonly string[]): Promise<number> {
   const each = await Promise.all(adminSockets.map(connectionsAt));
   return each.reduce((sum, open) => sum + open, 0);
 }
 
-/** None where no Envoy listens, since a dead one has none. */
+/** Returns 0 where no Envoy listens, since a dead one has no connections. */
 async function connectionsAt(adminSocket: string): Promise<number> {
   try {
     return (await openConnections(adminSocket)).tcp;

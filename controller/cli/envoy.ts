@@ -2,9 +2,12 @@
 
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { DEFAULT_RUN_DIR, durationMs, runPaths } from "../config.ts";
-import { ENVOY_PATH, type EnvoyReplacement, type EnvoyStatus } from "../daemon/control-api.ts";
+import { durationMs } from "../config/flag-values.ts";
+import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
+import { ENVOY_PATH } from "../control/control-api.ts";
+import type { EnvoyReplacement, EnvoyStatus } from "../envoys/envoy-status.ts";
 import { callController } from "./control-client.ts";
+import { envoyText } from "./envoy-text.ts";
 
 interface StatusOptions {
   runDir: string;
@@ -17,32 +20,41 @@ interface ReplaceOptions extends StatusOptions {
   endDraining: boolean;
 }
 
+/** Returns the command `portico envoy` with its subcommands, which need a controller that runs. */
 export function envoyCommand(): Command {
-  const command = new Command("envoy").description("see and replace this node's Envoy");
-  const runDir = () => new Option("--run-dir <dir>", "of the controller").default(DEFAULT_RUN_DIR);
+  const command = new Command("envoy").description("show and replace this node's Envoy");
+  const runDir = () =>
+    new Option("--run-dir <dir>", "run directory of the controller").default(DEFAULT_RUN_DIR);
   const output = () => new Option("-o, --output <format>", "instead of text").choices(["json"]);
   command
     .command("status")
-    .description("which Envoy serves, in what it is out of date, and which one still drains")
+    .description("show which Envoy serves, how it is out of date, and which one is still draining")
     .addOption(runDir())
     .addOption(output())
     .action(status);
   command
     .command("replace")
     .description(
-      "put a new Envoy into service without losing a connection.\n" +
-        "It is started beside the present one and gets all that it has; then new connections go " +
-        "to it, all at once. The present one goes on with its connections until they have ended, " +
-        "or until the drain time is over, which ends those that are left. UDP flows move with " +
-        "their next datagram. If the new one does not come up, nothing has changed.",
+      "replace this node's Envoy with a new one, without losing a connection.\n" +
+        "Starts it next to the current one and gives it the same configuration; then all new " +
+        "connections go to it. The current one keeps its connections until they end or the " +
+        "drain time is over, which closes the rest. UDP flows move with their next datagram. " +
+        "If the new one does not come up, nothing changes.",
     )
-    .option("--envoy <file>", "the binary (default: $ENVOY of the controller, or as it finds it)")
+    .option(
+      "--envoy <file>",
+      "the Envoy binary (default: the controller's $ENVOY, or the one that it finds)",
+    )
     .addOption(
-      new Option("--drain-time <duration>", "how long the present Envoy may go on")
+      new Option("--drain-time <duration>", "how long the current Envoy may keep its connections")
         .argParser(durationMs)
         .default(durationMs("1h"), "1h"),
     )
-    .option("--end-draining", "end an Envoy first that still drains since the last time", false)
+    .option(
+      "--end-draining",
+      "first stop an Envoy that is still draining from the last replacement",
+      false,
+    )
     .addOption(runDir())
     .addOption(output())
     .action(replace);
@@ -65,30 +77,5 @@ async function replace(options: ReplaceOptions): Promise<void> {
 
 function print(envoys: EnvoyStatus, output: string | undefined): void {
   const isJson = output === "json";
-  process.stdout.write(isJson ? `${JSON.stringify(envoys, null, 2)}\n` : describe(envoys));
-}
-
-function describe({ supervised, active, draining, standby }: EnvoyStatus): string {
-  const lines: string[] = [];
-  if (active) {
-    const { pid, version, uptimeSeconds, connections, udpFlows, directory } = active;
-    const process = pid === null ? "not started by Portico" : `pid ${pid}`;
-    lines.push(
-      `serves:    Envoy ${version}, ${process}, for ${uptimeSeconds} s, in ${directory}`,
-      `           ${connections} connections, ${udpFlows} UDP flows`,
-      ...active.outdated.map((what) => `outdated:  ${what}`),
-    );
-    if (active.outdated.length > 0) lines.push("           `portico envoy replace` mends that");
-  } else {
-    lines.push(`serves:    no Envoy answers${supervised ? "; it is about to be started" : ""}`);
-  }
-  if (draining) {
-    const { connections, udpFlows, until, directory } = draining;
-    lines.push(
-      `drains:    until ${until}, in ${directory}`,
-      `           ${connections ?? "?"} connections, ${udpFlows ?? "?"} UDP flows`,
-    );
-  }
-  if (standby) lines.push(`stands by: Envoy ${standby.version}, in ${standby.directory}`);
-  return `${lines.join("\n")}\n`;
+  process.stdout.write(isJson ? `${JSON.stringify(envoys, null, 2)}\n` : envoyText(envoys));
 }

@@ -1,5 +1,5 @@
-// One connection or one datagram → what became of it. As a hidden command of its own, so that
-// `portico explain --try --netns` can start it in another network namespace.
+// One connection or one datagram → what became of it. A hidden command, so that `portico explain
+// --try --netns` can start it in another network namespace.
 
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
@@ -21,8 +21,8 @@ export type DialOutcome =
   | "unreachable";
 
 /**
- * The part of the time given that a connection is watched after connect(): a backend that refuses
- * Envoy ends the client's stream within a round trip. And that an answer over UDP is waited for.
+ * The fraction of the given time for which it watches a connection after connect(), and waits for
+ * an answer over UDP: a backend that refuses Envoy ends the client's stream within a round trip.
  */
 const SETTLING_PART = 0.2;
 const ANSWERING_PART = 0.4;
@@ -88,25 +88,25 @@ function dialUdp({ address, port, source }: Target, timeoutMs: number): Promise<
     socket.on("error", (error) => end(outcomeOf(error, source)));
     socket.on("message", () => end("answered"));
     socket.bind(0, source, () => socket.connect(port, address));
-    // An error of connecting comes here as the argument, unlike those of binding.
+    // An error from connecting arrives here as the argument, unlike those from binding.
     socket.on("connect", () => socket.send(new Uint8Array()));
   });
 }
 
 function outcomeOf(error: NodeJS.ErrnoException, source: string | undefined): DialOutcome | Error {
   if (error.code === "EADDRNOTAVAIL") {
-    return new Error(`${source} is no address of that network namespace: is it the client's?`);
+    return new Error(`${source} is not an address of that network namespace: is it the client's?`);
   }
   return OUTCOMES[error.code ?? ""] ?? error;
 }
 
-/** Prints the outcome. */
+/** Returns the hidden command, which prints the outcome. */
 export function explainDialCommand(): Command {
   return new Command("explain-dial")
     .argument("<to>", "as in an explanation")
     .argument("<source>", "the client's address, or empty")
     .argument("<timeout>", "milliseconds", Number)
-    .description("make one connection and say what became of it; `portico explain` starts it")
+    .description("make one connection and print the result; used by `portico explain`")
     .action(async (to: string, source: string, timeoutMs: number) => {
       process.stdout.write(`${await dial(to, source || undefined, timeoutMs)}\n`);
     });

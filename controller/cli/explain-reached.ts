@@ -1,6 +1,6 @@
-// Which backend got a connection that was made for a trial: while it is open, Envoy has one to that
-// backend that was not there before. Read from the node's own list of sockets; others may connect
-// at the same time, so what cannot be told for sure is not told.
+// Which backend got a trial connection: while it is open, Envoy has a connection to that backend
+// that was not there before. Reads the node's own list of sockets. Others may connect at the same
+// time, so it reports a backend only when it is certain.
 
 import { readFile } from "node:fs/promises";
 import ipaddr from "ipaddr.js";
@@ -13,7 +13,7 @@ const READ_MS = 100;
 /** TCP_ESTABLISHED and TCP_SYN_SENT of tcp_states.h. */
 const OPEN_STATES = ["01", "02"];
 
-/** Watches while `made` is pending; resolves with what it resolves with, and the backend. */
+/** Watches while `made` is pending; resolves to its result, and the backend. */
 export async function watchingBackends<T>(
   { from, to, backends }: Explanation,
   made: () => Promise<T>,
@@ -23,10 +23,9 @@ export async function watchingBackends<T>(
   }
   const file = to.startsWith("[") ? "/proc/net/tcp6" : "/proc/net/tcp";
   const places = new Set(backends.map(({ place }) => place));
-  // Whoever has the client's address here is Envoy; the node's own address, others have too.
-  const sources = backends.map(({ source, sourceIs }) => {
-    return sourceIs === "masqueraded" ? source : from.address;
-  });
+  // A socket with the client's address here is Envoy's; others have the node's own address too.
+  const isOfNode = from.kind === "host";
+  const sources = [from.address, ...(isOfNode ? backends.map(({ source }) => source) : [])];
   const read = async () => openSockets(await readFile(file, "utf8"), new Set(sources));
   const before = await read();
   const seen = new Map<string, string>();
@@ -44,7 +43,6 @@ export async function watchingBackends<T>(
     }
   };
   const [result] = await Promise.all([pending, watch()]);
-  const isOfNode = from.kind === "host" || backends.some((each) => each.sourceIs === "masqueraded");
   const reached = [...new Set(seen.values())].filter((place) => !isOfNode || places.has(place));
   return { result, reached: reached.length === 1 ? reached[0] : undefined };
 }

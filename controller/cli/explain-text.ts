@@ -1,12 +1,13 @@
-// An explanation → text for people. Whatever differs from what should be stands first.
+// An explanation → text for operators. What is not as it should be comes first.
 
 import type { ExplainedBackend, Explanation, LeftOut } from "../explain/explanation.ts";
 import type { TraceStep } from "../explain/trace.ts";
 import { columns } from "./output.ts";
 
-/** People read the first few of a long list; -o json has them all. */
+/** Operators read the first few of a long list; -o json has them all. */
 const MOST_LINES = 20;
 
+/** Returns the text of `portico explain`, several lines. Long lists are cut at MOST_LINES. */
 export function textFromExplanation(explanation: Explanation): string {
   const { from, to, summary, disagreements, notes } = explanation;
   return [
@@ -15,7 +16,7 @@ export function textFromExplanation(explanation: Explanation): string {
     ...(disagreements.length > 0 ? ["", ...alarm(disagreements)] : []),
     "",
     ...section("client", [`${from.address}: ${from.description}`]),
-    ...section("front door", frontDoor(explanation)),
+    ...section("frontend", frontend(explanation)),
     ...section("kernel", kernel(explanation)),
     ...section(
       "decided by",
@@ -24,6 +25,7 @@ export function textFromExplanation(explanation: Explanation): string {
       }),
     ),
     ...section("backends", rows(explanation.backends.map(backendRow))),
+    ...section("policies", policies(explanation)),
     ...section("left out", rows(explanation.leftOut.map(leftOutRow))),
     ...section("note", notes),
     "",
@@ -31,23 +33,20 @@ export function textFromExplanation(explanation: Explanation): string {
 }
 
 function alarm(disagreements: readonly string[]): string[] {
-  return [
-    "!! DATA PLANE AND CONTROLLER DO NOT AGREE:",
-    ...disagreements.map((each) => `!! ${each}`),
-  ];
+  return ["!! DATA PLANE AND CONTROLLER DISAGREE:", ...disagreements.map((each) => `!! ${each}`)];
 }
 
 const LABEL_WIDTH = 12;
 
-/** Nothing when there are no lines. */
+/** Returns nothing when there are no lines. */
 function section(label: string, lines: readonly string[]): string[] {
   return lines.map((line, index) => `${(index === 0 ? label : "").padEnd(LABEL_WIDTH)}${line}`);
 }
 
-function frontDoor({ frontDoor: door, nearMisses, to }: Explanation): string[] {
-  if (!door) return [`none: ${to} is no front door of this node`, ...nearMisses];
-  const port = door.portName === "" ? "" : `, port ${door.portName}`;
-  return [`${door.key}, ${door.kind} of Service ${door.service}${port}`];
+function frontend({ frontDoor: dialled, nearMisses, to }: Explanation): string[] {
+  if (!dialled) return [`none: ${to} is not a frontend of this node`, ...nearMisses];
+  const port = dialled.portName === "" ? "" : `, port ${dialled.portName}`;
+  return [`${dialled.key}, ${dialled.kind} of Service ${dialled.service}${port}`];
 }
 
 function kernel({ kernel: part, listener, cluster }: Explanation): string[] {
@@ -57,19 +56,28 @@ function kernel({ kernel: part, listener, cluster }: Explanation): string[] {
     return `element of ${set}: ${key}${value === undefined ? "" : ` : ${value}`}`;
   });
   return [
-    ...(steps.length === 0 ? ["no rule of Portico's matches"] : ways(steps)),
+    ...(steps.length === 0 ? ["no rule of Portico matches"] : ways(steps)),
     ...(rule === undefined ? [] : [`rule of ${rule}`]),
     ...elements,
     ...(listener === undefined ? [] : [`handed to Envoy's listener ${listener}`]),
-    ...(cluster === undefined ? [] : [`and from there to its cluster ${cluster}`]),
+    ...(cluster === undefined ? [] : [`and from there to cluster ${cluster}`]),
   ];
 }
 
-/** "prerouting: capture → from_frontend", a line for each hook. */
+/** Returns "prerouting: capture → from_frontend", a line for each hook. */
 function ways(steps: readonly TraceStep[]): string[] {
   return [...Map.groupBy(steps, ({ hook }) => hook)].map(([hook, ofHook]) => {
     return `${hook}: ${[...new Set(ofHook.map(({ chain }) => chain))].join(" → ")}`;
   });
+}
+
+/** Returns what rules of others see: the client's packet, then Envoy's to a backend. */
+function policies({ from, to, outcome, backends }: Explanation): string[] {
+  if (outcome !== "served") return [];
+  const ways = new Set(
+    backends.map(({ seenIn, seenFrom }) => `${seenIn} hook sees ${seenFrom} → the backend`),
+  );
+  return [`input hook sees ${from.address} → ${to}`, ...ways];
 }
 
 function backendRow(backend: ExplainedBackend): string[] {
@@ -83,9 +91,9 @@ function backendRow(backend: ExplainedBackend): string[] {
 }
 
 const SOURCES: Record<ExplainedBackend["sourceIs"], string> = {
-  kept: "the client's own, kept",
+  kept: "the client's address, kept",
   masqueraded: "the node's: masqueraded",
-  hairpin: "the node's: it would be its own",
+  hairpin: "the node's: the client is the backend",
   bridge: "the node's: client and backend are on a bridge that does not call iptables",
 };
 

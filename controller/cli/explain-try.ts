@@ -1,31 +1,34 @@
-// An explanation → the connection really made, from here or from another network namespace, and
-// whether what happened is what was explained. Nothing is sent over TCP, and over UDP one empty
-// datagram.
+// An explanation → a real connection, from here or from another network namespace, and whether the
+// outcome matches the explanation. It sends nothing over TCP, and one empty datagram over UDP.
 
 import { spawn } from "node:child_process";
 import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { type DialOutcome, dial } from "./explain-dial.ts";
 import { watchingBackends } from "./explain-reached.ts";
 
-export interface TrialOptions {
-  /** A process or a file whose network namespace it is made from; undefined: this one. */
+interface TrialOptions {
+  /** A process or a file that names the network namespace to dial from; undefined: this one. */
   netns: string | undefined;
   timeoutMs: number;
 }
 
 export interface Trial {
-  /** "this node itself", or the namespace as it was given. */
+  /** "this node itself", or the namespace as given. */
   madeFrom: string;
   happened: DialOutcome;
   milliseconds: number;
-  /** The backend that got it; undefined when that cannot be told. */
+  /** The backend that got it; undefined when that is uncertain. */
   reached: string | undefined;
-  /** What the explanation leads to expect, in words. */
+  /** What the explanation predicts, in words. */
   expected: string;
-  /** Undefined where what happened says nothing about what was explained. */
+  /** Undefined where the outcome says nothing about the explanation. */
   agrees: boolean | undefined;
 }
 
+/**
+ * Makes the explained connection, closes it, and compares. From another namespace it dials from the
+ * client's address of the explanation. Rejects when it cannot try at all.
+ */
 export async function tryConnection(
   explanation: Explanation,
   { netns, timeoutMs }: TrialOptions,
@@ -48,10 +51,10 @@ export async function tryConnection(
   };
 }
 
-/** In words, and which of the things that can happen agree with it. */
+/** Each in words, and the dial outcomes that agree with it. */
 const TCP: Record<Outcome, readonly [string, readonly DialOutcome[]] | undefined> = {
-  served: ["connected, and a backend keeps the connection", ["open", "answered"]],
-  ended: ["connected, and the stream ends at once", ["ended", "reset"]],
+  served: ["connected, and a backend keeps the connection open", ["open", "answered"]],
+  ended: ["connected, then the stream ends at once", ["ended", "reset"]],
   refused: ["refused at once", ["refused"]],
   dropped: ["no answer", ["timeout"]],
   unreachable: ["no route", ["unreachable"]],
@@ -60,7 +63,7 @@ const TCP: Record<Outcome, readonly [string, readonly DialOutcome[]] | undefined
 const UDP: typeof TCP = {
   ...TCP,
   served: [
-    "no refusal; an answer, if the backend answers empty datagrams",
+    "not refused; an answer, if the backend answers empty datagrams",
     ["answered", "timeout"],
   ],
   ended: ["no answer", ["timeout"]],
@@ -72,21 +75,22 @@ function comparison(
   isUdp: boolean,
 ): Pick<Trial, "expected" | "agrees"> {
   const entry = (isUdp ? UDP : TCP)[outcome];
-  if (!entry) return { expected: "whatever is there without Portico", agrees: undefined };
+  if (!entry) return { expected: "whatever answers without Portico", agrees: undefined };
   const [expected, outcomes] = entry;
   return { expected, agrees: outcomes.includes(happened) };
 }
 
 const WORDS: Record<DialOutcome, string> = {
-  open: "connected, and it stays open",
+  open: "connected, and stays open",
   answered: "answered",
-  ended: "connected, and the stream ended at once",
-  reset: "connected, and was reset at once",
+  ended: "connected, then the stream ended at once",
+  reset: "connected, then reset at once",
   refused: "refused",
   timeout: "no answer",
   unreachable: "no route",
 };
 
+/** Returns the lines that follow an explanation, the last with a line feed. */
 export function textFromTrial({ madeFrom, happened, milliseconds, ...rest }: Trial): string {
   const { reached, expected, agrees } = rest;
   const lines = [`tried       from ${madeFrom}: ${WORDS[happened]} (${milliseconds} ms)`];
@@ -96,13 +100,13 @@ export function textFromTrial({ madeFrom, happened, milliseconds, ...rest }: Tri
   else {
     lines.push(`            !! NOT AS EXPLAINED: ${expected}`);
     if (happened === "ended" || happened === "reset") {
-      lines.push("            the backend that was picked refused, or did not accept");
+      lines.push("            the picked backend refused or did not accept");
     }
   }
   return `${lines.join("\n")}\n`;
 }
 
-/** The same in another namespace, by a process that nsenter puts there. */
+/** Does the same in another namespace, by a process that nsenter puts there. */
 async function dialIn(
   netns: string,
   to: string,
@@ -128,9 +132,9 @@ async function dialIn(
     });
   }).finally(() => clearTimeout(timer));
   if (code === 0) return stdout.trim() as DialOutcome;
-  const said = stderr.trim().replace(/^portico: /, "") || `it ended with ${code}`;
+  const said = stderr.trim().replace(/^portico: /, "") || `it exited with ${code}`;
   throw new Error(`--try in ${file}: ${said}`);
 }
 
-/** What starting a process may take on a busy machine. */
+/** How long starting a process may take on a busy machine. */
 const START_MS = 30_000;

@@ -1,9 +1,10 @@
-// portico explain: the way of one connection, asked from the controller, which looks at the data
-// plane and the kernel. With --try it is made too, and compared.
+// portico explain: asks the controller for the way of one connection; the controller looks at the
+// data plane and the kernel. With --try it also makes the connection, and compares.
 
 import { Command, Option } from "commander";
-import { DEFAULT_RUN_DIR, integerBetween, runPaths } from "../config.ts";
-import { EXPLAIN_PATH } from "../daemon/control-api.ts";
+import { integerBetween } from "../config/flag-values.ts";
+import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
+import { EXPLAIN_PATH } from "../control/control-api.ts";
 import type { Explanation } from "../explain/explanation.ts";
 import { callController } from "./control-client.ts";
 import { textFromExplanation } from "./explain-text.ts";
@@ -18,33 +19,38 @@ interface ExplainOptions {
   timeout: number;
 }
 
-/** Exit codes besides 0 and 1: explained, but something is not as it should be. */
+/** Exit code, next to 0 and 1: explained, but something is not as it should be. */
 const DIFFERS = 2;
 
+/** Returns the command `portico explain`, which needs a controller that runs. */
 export function explainCommand(): Command {
   return new Command("explain")
     .argument("<target>", "NAMESPACE/NAME[:PORT][/PROTOCOL] of a Service, or ADDRESS:PORT[/udp]")
+    .summary("explain where a connection from this node goes, and why")
     .description(
-      "tell where a connection goes from this node, and why.\n" +
-        "Read from the kernel's rules and sets and from Envoy as they are, and compared with " +
-        "what the controller knows. Ends with 2 when the two differ, or when --try finds " +
-        "something else than explained.",
+      "explain where a connection from this node goes, and why.\n" +
+        "Reads the kernel's rules and sets and Envoy's table, and compares them with what the " +
+        "controller knows. Exits with 2 when they differ, or when --try finds something else " +
+        "than explained.",
     )
     .option("--from <client>", "a Pod as NAMESPACE/NAME, or an address (default: this node)")
-    .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
-    .option("--try", "make the connection too, and compare what happens with what was explained")
+    .addOption(
+      new Option("-o, --output <format>", "output format instead of text").choices(["json"]),
+    )
+    .option("--try", "also make the connection, and compare the result with the explanation")
     .option(
       "--netns <pid|path>",
-      "make it from this network namespace: of a process, or a file such as /run/netns/NAME",
+      "make the connection from this network namespace: the PID of a process in it, or a " +
+        "file such as /run/netns/NAME",
     )
-    .option("--timeout <seconds>", "how long to wait for it", integerBetween(1, 60), 5)
+    .option("--timeout <seconds>", "how long to wait for the connection", integerBetween(1, 60), 5)
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
     .action(explainTarget);
 }
 
 async function explainTarget(target: string, options: ExplainOptions): Promise<void> {
   if (options.netns !== undefined && !options.try) {
-    throw new Error("--netns says where --try makes the connection from: give --try too");
+    throw new Error("--netns sets where --try connects from: add --try");
   }
   const explanation = await ask(target, options.from, options);
   const trial = options.try ? await tried(target, explanation, options) : undefined;
@@ -64,8 +70,8 @@ function ask(to: string, from: string | undefined, { runDir }: { runDir: string 
 }
 
 /**
- * From the client's own namespace where --netns says which. Without, from this node: what the
- * explanation for the node itself says is then what it is compared with.
+ * Dials from the client's own namespace where --netns names it. Otherwise it dials from this node,
+ * and compares with the explanation for the node itself.
  */
 async function tried(
   target: string,

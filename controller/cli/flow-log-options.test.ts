@@ -26,7 +26,9 @@ it("takes a sample of the connections to some Services", () => {
   const file = join(folder, "flows.log");
   const sampled = ["--flow-log-sample", "0.01", "--flow-log-services", "shop/web, shop/api"];
   expect(parse("--flow-log", file, ...sampled)).toEqual({
-    ...{ file, sample: 0.01, services: ["shop/web", "shop/api"] },
+    file,
+    sample: 0.01,
+    services: ["shop/web", "shop/api"],
   });
 });
 
@@ -34,10 +36,10 @@ it.each([
   [["--flow-log-sample", "0.1"], "without --flow-log"],
   [["--flow-log", "-", "--flow-log-sample", "0"], "from 0.000001 to 1"],
   [["--flow-log", "-", "--flow-log-sample", "1%"], "from 0.000001 to 1"],
-  [["--flow-log", "-", "--flow-log-services", "web"], '"web" is no namespace/name'],
-  [["--flow-log", "-", "--flow-log-services", 'a/b",x/"'], "is no namespace/name"],
-  [["--flow-log", "/nowhere/at/all.log"], "Nobody can write there: "],
-  [["--flow-log", tmpdir()], "is a folder"],
+  [["--flow-log", "-", "--flow-log-services", "web"], '"web" is not a namespace/name'],
+  [["--flow-log", "-", "--flow-log-services", 'a/b",x/"'], "is not a namespace/name"],
+  [["--flow-log", "/nowhere/at/all.log"], "Cannot write there: "],
+  [["--flow-log", tmpdir()], "is a directory"],
 ])("refuses %j", (args, reason) => {
   expect(() => parse(...args)).toThrow(reason);
 });

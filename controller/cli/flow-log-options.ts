@@ -11,47 +11,52 @@ export interface FlowLogFlags {
   flowLogServices?: string[];
 }
 
+/** Adds the flags of FlowLogFlags. The log is off by default. */
 export function addFlowLogOptions(command: Command): void {
   command
     .option(
       "--flow-log <file>",
-      "have Envoy write a line of JSON here for each connection that has ended; -: to its " +
-        "standard output (with --with-envoy, envoy.log beside its sockets). Default: nowhere",
+      "write a line of JSON to this file for each connection that has ended; -: to Envoy's " +
+        "standard output (with --with-envoy, envoy.log next to its sockets). Default: off",
       fileFromText,
     )
     .addOption(
       new Option(
         "--flow-log-sample <part>",
-        "of all connections, such as 0.01 for one in a hundred",
+        "fraction of connections to log, such as 0.01 for one in a hundred",
       )
         .argParser(sampleFromText)
         .default(1, "1, all"),
     )
     .option(
       "--flow-log-services <list>",
-      "only connections to these Services: namespace/name, with commas between",
+      "log only connections to these Services: comma-separated namespace/name",
       servicesFromText,
     );
 }
 
+/**
+ * Returns the options that the flags mean; undefined: no flow log. Throws when a flag has no effect
+ * without the log.
+ */
 export function flowLogFromFlags(flags: FlowLogFlags): FlowLogOptions | undefined {
   const { flowLog: file, flowLogSample: sample, flowLogServices: services = [] } = flags;
   if (file !== undefined) return { file, sample, services };
   if (sample === 1 && services.length === 0) return undefined;
-  throw new Error("--flow-log-sample and --flow-log-services say nothing without --flow-log");
+  throw new Error("--flow-log-sample and --flow-log-services have no effect without --flow-log");
 }
 
-/** Envoy refuses its listeners when it cannot open the file, so that it is tried before. */
+/** Tries the file first: Envoy refuses its listeners when it cannot open it. */
 function fileFromText(text: string): string {
   if (text === "-") return text;
   const file = resolve(text);
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new InvalidArgumentError(`${file} is a folder; give a file.`);
+    throw new InvalidArgumentError(`${file} is a directory; give a file.`);
   }
   try {
     accessSync(dirname(file), constants.W_OK);
   } catch (error) {
-    throw new InvalidArgumentError(`Nobody can write there: ${(error as Error).message}`);
+    throw new InvalidArgumentError(`Cannot write there: ${(error as Error).message}`);
   }
   return file;
 }
@@ -62,12 +67,12 @@ function sampleFromText(text: string): number {
   throw new InvalidArgumentError("Give a number from 0.000001 to 1, such as 0.01.");
 }
 
-/** namespace/name, both as RFC 1123 and 1035 have labels. */
+/** namespace/name, labels as in RFC 1123 and RFC 1035. */
 const SERVICE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 function servicesFromText(text: string): string[] {
   const services = text.split(",").map((each) => each.trim());
   const wrong = services.find((each) => !SERVICE.test(each));
   if (wrong === undefined) return services;
-  throw new InvalidArgumentError(`"${wrong}" is no namespace/name, such as shop/orders-api.`);
+  throw new InvalidArgumentError(`"${wrong}" is not a namespace/name such as shop/orders-api.`);
 }

@@ -1,14 +1,14 @@
-// How commands print: columns to read, JSON for programs; and what happens when that cannot be
-// written.
+// How commands print: columns for operators, JSON for programs; and what happens when they cannot
+// write.
 
-/** What a shell reports of a program that SIGPIPE ended, as it does kubectl. */
+/** What a shell reports for a program that SIGPIPE ended, as for kubectl. */
 const ENDED_BY_SIGPIPE = 141;
 
 /**
  * Ends the command quietly when the reader of its output is gone (`portico services | head`), and
  * with a line on stderr when the output cannot be written for another reason, such as a full disk.
- * Goes on where stderr cannot be written: the exit code says how a command ended, and a controller
- * whose log has no reader serves all the same (Node writes its own warnings there).
+ * Continues where stderr cannot be written: the exit code says how a command ended, and a
+ * controller whose log has no reader still serves (Node writes its own warnings there).
  */
 export function endWhenOutputFails(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -3,8 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
-import { PLUGIN_PATH, type PluginStatus } from "../daemon/control-api.ts";
+import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
+import { PLUGIN_PATH } from "../control/control-api.ts";
+import type { PluginStatus } from "../rollout/plugin-status.ts";
 import { callController } from "./control-client.ts";
 
 interface PluginOptions {
@@ -12,18 +13,20 @@ interface PluginOptions {
   output?: string;
 }
 
+/** Returns the command `portico plugin` with its subcommands, which need a controller that runs. */
 export function pluginCommand(): Command {
   const command = new Command("plugin").description(
-    "see and change the WebAssembly plugin that picks backends in this node's Envoy",
+    "show and change the WebAssembly plugin that picks backends in this node's Envoy",
   );
   command
     .command("load")
     .argument("<file>", "a plugin compiled to WebAssembly, such as build/portico.wasm")
     .description(
       "put a new plugin into service without losing a connection.\n" +
-        "New connections use it as soon as this returns; those that exist live on. A plugin that " +
-        "does not load or does not answer is refused with the reason, and the present one stays. " +
-        "The loaded plugin outlives restarts of the controller, until `portico plugin reset`.",
+        "New connections use it as soon as this command returns; existing ones continue. A " +
+        "plugin that does not load or does not answer is rejected with the reason, and the " +
+        "current one stays. The loaded plugin survives restarts of the controller, until " +
+        "`portico plugin reset`.",
     )
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
     .action(load);
@@ -34,7 +37,7 @@ export function pluginCommand(): Command {
     .action(reset);
   command
     .command("status")
-    .description("which plugin serves, since when, and what was refused last")
+    .description("show which plugin serves, since when, and the last rejection")
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
     .addOption(new Option("-o, --output <format>", "instead of text").choices(["json"]))
     .action(status);

@@ -113,6 +113,10 @@ it("refuses what the file would refuse", async () => {
   await expect(read("--cluster-cidr=10.1.0.0/16,10.2.0.0/16")).rejects.toThrow(
     "one of each family",
   );
-  await expect(read("--config", join(directory, "none.yaml"))).rejects.toThrow("ENOENT");
+  const missing = join(directory, "none.yaml");
+  await expect(read("--config", missing)).rejects.toThrow(
+    `the configuration ${missing} cannot be read: ENOENT: no such file or directory, ` +
+      `open '${missing}'. Check --config.`,
+  );
   await expect(read("--config", file("mode: userspace"))).rejects.toThrow("config.yaml:3: mode");
 });

@@ -1,5 +1,5 @@
 // The flags that kube-proxy has too, and --config → ProxyConfiguration. A flag that is given wins
-// over the file; kube-proxy ignores most flags beside a file.
+// over the file; kube-proxy ignores most flags when it has a file.
 
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -8,16 +8,16 @@ import {
   type DetectLocal,
   defaultConfiguration,
   type ProxyConfiguration,
-} from "../config-file.ts";
+} from "../config/config-file.ts";
 import {
   CLUSTER_CIDR,
   clusterCIDRsFrom,
   NOT_ALLOWED,
   nodePortAddresses,
   parseBindAddress,
-} from "../config-file-fields.ts";
-import { HEALTHZ_PORT, METRICS_PORT } from "../config-file-schema.ts";
-import type { BindAddress } from "../observe/http-endpoint.ts";
+} from "../config/config-file-fields.ts";
+import { HEALTHZ_PORT, METRICS_PORT } from "../config/config-file-schema.ts";
+import type { BindAddress } from "../http/endpoint.ts";
 import {
   addConntrackOptions,
   type ConntrackFlags,
@@ -47,67 +47,90 @@ const MODES: readonly DetectLocal["mode"][] = [
   "InterfaceNamePrefix",
 ];
 
+/** Adds the flags of ProxyFlags; none has a default, so that the file's values hold. */
 export function addProxyOptions(command: Command): void {
   addServerOptions(command);
   addConntrackOptions(command);
   command
     .option(
       "--config <file>",
-      "a KubeProxyConfiguration, as kube-proxy takes it; flags win over it, and when its content " +
-        "changes the process ends, to be started anew",
+      "a KubeProxyConfiguration file, as for kube-proxy; flags override it, and when its " +
+        "content changes the process exits, to be restarted",
     )
-    .option("--write-config-to <file>", "write the settings as a KubeProxyConfiguration, and end")
-    .option("--hostname-override <name>", "the same as --node-name, as kube-proxy calls it")
+    .option(
+      "--write-config-to <file>",
+      "write the settings to a KubeProxyConfiguration file, and exit",
+    )
+    .option("--hostname-override <name>", "same as --node-name (kube-proxy's name for it)")
     .option(
       "--nodeport-addresses <list>",
-      "where node ports answer: CIDRs, primary, localhost, all (default: primary)",
+      "addresses on which node ports answer: CIDRs, primary, localhost, all (default: primary)",
       nodePortAddressesFromText,
     )
-    .option("--masquerade-all", "hide the client's address from all backends of cluster IPs")
+    .option(
+      "--masquerade-all",
+      "masquerade all connections to cluster IPs, which hides the client's address from " +
+        "backends",
+    )
     .addOption(
-      new Option("--detect-local-mode <mode>", "how to tell Pods of this node").choices(MODES),
+      new Option("--detect-local-mode <mode>", "how to recognize Pods of this node").choices(MODES),
     )
     .option(
       "--cluster-cidr <cidr>",
-      "addresses of Pods, for --detect-local-mode ClusterCIDR; one of each family at most",
+      "Pod CIDRs, for --detect-local-mode ClusterCIDR; at most one per family",
       clusterCIDRFromText,
     )
-    .option("--pod-bridge-interface <name>", "for --detect-local-mode BridgeInterface")
-    .option("--pod-interface-name-prefix <text>", "for --detect-local-mode InterfaceNamePrefix");
+    .option(
+      "--pod-bridge-interface <name>",
+      "bridge of the Pods, for --detect-local-mode BridgeInterface",
+    )
+    .option(
+      "--pod-interface-name-prefix <text>",
+      "prefix of the Pods' interfaces, for --detect-local-mode InterfaceNamePrefix",
+    );
 }
 
 function addServerOptions(command: Command): void {
   command
     .option(
       "--healthz-bind-address <ip:port>",
-      `where /healthz and /livez answer; none: nowhere (default: 0.0.0.0:${HEALTHZ_PORT})`,
+      `address for /healthz and /livez; none: off (default: 0.0.0.0:${HEALTHZ_PORT})`,
       bindAddressFromText(HEALTHZ_PORT),
     )
     .option(
       "--metrics-bind-address <ip:port>",
-      `where /metrics answers; none: nowhere (default: 127.0.0.1:${METRICS_PORT})`,
+      `address for /metrics; none: off (default: 127.0.0.1:${METRICS_PORT})`,
       bindAddressFromText(METRICS_PORT),
     )
-    .option("--bind-address-hard-fail", "end when one of these two cannot be bound")
+    .option("--bind-address-hard-fail", "exit if one of these two addresses cannot be bound")
     .option(
       "--profiling",
-      "CPU and heap profiles for Chrome's DevTools under /debug/pprof/ of the metrics address",
+      "serve CPU and heap profiles for Chrome DevTools under /debug/pprof/ of the metrics address",
     );
 }
 
-/** What file and flags say together. `text` is the file's; `warning`: configurationFromFile's. */
+/** Returns what file and flags say together; `text` is the file's, `warning` its reader's. */
 export async function proxyConfigurationFromFlags(flags: ProxyFlags): Promise<{
   configuration: ProxyConfiguration;
   text: string | undefined;
   warning: string | undefined;
 }> {
   const { config } = flags;
-  const text = config === undefined ? undefined : await readFile(config, "utf8");
+  const text = config === undefined ? undefined : await textOfFile(config);
   const file =
     config === undefined || text === undefined
       ? { configuration: defaultConfiguration(), warning: undefined }
       : configurationFromFile(config, text);
   return { configuration: withFlags(file.configuration, flags), text, warning: file.warning };
+}
+
+async function textOfFile(config: string): Promise<string> {
+  try {
+    return await readFile(config, "utf8");
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`the configuration ${config} cannot be read: ${message}. Check --config.`);
+  }
 }
 
 function withFlags(file: ProxyConfiguration, flags: ProxyFlags): ProxyConfiguration {
@@ -121,13 +144,13 @@ function withFlags(file: ProxyConfiguration, flags: ProxyFlags): ProxyConfigurat
     bindAddressHardFail: flags.bindAddressHardFail ?? file.bindAddressHardFail,
     profiling: flags.profiling ?? file.profiling,
     nodePortAddresses: flags.nodeportAddresses ?? file.nodePortAddresses,
-    detectLocal: detectLocalFrom(file.detectLocal, flags),
+    detectLocal: detectLocalWithFlags(file.detectLocal, flags),
     masqueradeAll: flags.masqueradeAll ?? file.masqueradeAll,
     conntrack: conntrackFromFlags(file.conntrack, flags),
   };
 }
 
-function detectLocalFrom(file: DetectLocal, flags: ProxyFlags): DetectLocal {
+function detectLocalWithFlags(file: DetectLocal, flags: ProxyFlags): DetectLocal {
   const mode = flags.detectLocalMode ?? file.mode;
   const ofFile = file.mode === mode ? file : undefined;
   switch (mode) {

@@ -3,29 +3,32 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import { FIXED_MARK_BITS, type PolicyHook } from "../capture/options.ts";
+import type { ProxyConfiguration } from "../config/config-file.ts";
+import { goDuration } from "../config/config-file-duration.ts";
+import { kubeProxyConfigurationYaml } from "../config/config-file-write.ts";
 import {
   capturePortsFromText,
   collectCIDR,
-  DEFAULT_RUN_DIR,
-  defaultNodeName,
   durationMs,
   integerBetween,
   intervalMs,
+  routeTableFromText,
+} from "../config/flag-values.ts";
+import { type PageAddress, pageAddressFromText } from "../config/page-address.ts";
+import {
+  DEFAULT_RUN_DIR,
+  defaultNodeName,
   proxyConfigurationOf,
   type RunOptions,
-  routeTableFromText,
   SERVICE_METRICS_MODES,
   type ServiceMetricsMode,
   type SourceOptions,
   shippedPlugin,
-} from "../config.ts";
-import type { ProxyConfiguration } from "../config-file.ts";
-import { goDuration } from "../config-file-duration.ts";
-import { kubeProxyConfigurationYaml } from "../config-file-write.ts";
+} from "../config/run-options.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { createLog, LOG_LEVELS, type LogLevel } from "../observe/log.ts";
-import { type PageAddress, pageAddressFromText } from "../page/page-address.ts";
-import type { CapturePorts } from "../xds/resources.ts";
+import type { CapturePorts, RedirectPorts } from "../xds/resources.ts";
 import { addBridgeOptions, type BridgeFlags } from "./bridge-options.ts";
 import {
   addConnectionOptions,
@@ -33,6 +36,7 @@ import {
   tcpOptionsFromFlags,
 } from "./connection-options.ts";
 import { addFlowLogOptions, type FlowLogFlags, flowLogFromFlags } from "./flow-log-options.ts";
+import { allowOpenPoliciesOption, policyHookOption } from "./policy-options.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
 
 interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags, BridgeFlags {
@@ -55,6 +59,8 @@ interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags, BridgeFlags {
   markBit: number;
   routeTable: number;
   rulePriority: number;
+  policyHook: PolicyHook;
+  allowOpenPolicies: boolean;
   minSyncPeriod: number;
   pageBindAddress?: PageAddress;
   syncPeriod: number;
@@ -63,15 +69,19 @@ interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags, BridgeFlags {
   serviceMetrics: ServiceMetricsMode;
 }
 
+/** Returns the command `portico run`, the controller itself. */
 export function runCommand(): Command {
-  const command = new Command("run").description(
-    "serve the Services of the cluster on this node.\n" +
-      "Needs root (or CAP_NET_ADMIN) for nftables and routes. Stopping it leaves Envoy and the " +
-      "kernel rules in place, so that Services go on working; `portico cleanup` removes them.",
-  );
+  const command = new Command("run")
+    .summary("serve the cluster's Services on this node")
+    .description(
+      "serve the cluster's Services on this node.\n" +
+        "Needs root (or CAP_NET_ADMIN) for nftables and routes. Stopping it leaves Envoy and the " +
+        "kernel rules in place, so Services keep working; `portico cleanup` removes them.",
+    );
   addSourceOptions(command);
   addEnvoyOptions(command);
   addKernelOptions(command);
+  command.addOption(allowOpenPoliciesOption());
   addSyncOptions(command);
   addTrafficOptions(command);
   addConnectionOptions(command);
@@ -79,7 +89,7 @@ export function runCommand(): Command {
   return command.action(run);
 }
 
-/** A flag that is not given is what the configuration file says, if there is one. */
+/** Takes a flag that is not given from the configuration file, if there is one. */
 async function run(flags: Flags, command: Command): Promise<void> {
   const { configuration, text, warning } = await proxyConfigurationFromFlags(flags);
   const isDefault = (name: keyof Flags) => command.getOptionValueSource(name) === "default";
@@ -90,7 +100,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   refuseContradictions(options);
   if (warning !== undefined) createLog(options.logLevel).warn(warning);
   if (flags.writeConfigTo === undefined) return runDaemon(options);
-  // A name that nobody gave is this machine's; the file may be for others.
+  // The default name is this machine's; the written file may be for others.
   const nodeName = isDefault("nodeName") ? configuration.nodeName : flags.nodeName;
   const written = { ...proxyConfigurationOf(options), nodeName };
   await writeFile(flags.writeConfigTo, kubeProxyConfigurationYaml(written));
@@ -98,29 +108,39 @@ async function run(flags: Flags, command: Command): Promise<void> {
 
 function refuseContradictions(options: RunOptions): void {
   refusePeriods(options);
+  refuseMarkBit(options);
   const { capturePorts, secondCapturePorts, redirectPorts } = options;
-  const flags: [string, CapturePorts][] = [
+  const flags: [string, RedirectPorts][] = [
     ["--capture-ports", capturePorts],
     ["--second-capture-ports", secondCapturePorts],
-    ...redirectPorts.map((ports): [string, CapturePorts] => ["--redirect-ports", ports]),
+    ...redirectPorts.map((ports): [string, RedirectPorts] => ["--redirect-ports", ports]),
   ];
   const flagOf = new Map<number, string>();
   for (const [flag, ports] of flags) {
     for (const port of Object.values(ports) as number[]) {
       const other = flagOf.get(port);
       if (other !== undefined) {
-        throw new Error(`port ${port} is one of ${other} and of ${flag}; give three others`);
+        throw new Error(`port ${port} is in both ${other} and ${flag}; choose different ports`);
       }
       flagOf.set(port, flag);
     }
   }
 }
 
-/** As kube-proxy, which refuses the same of its file; a flag may contradict a file, too. */
+/** Refuses what kube-proxy refuses in its file; here a flag may contradict a file, too. */
 function refusePeriods({ minSyncPeriodMs: least, syncPeriodMs: often }: RunOptions): void {
   if (least <= often) return;
   const periods = `${goDuration(least)} is longer than --sync-period ${goDuration(often)}`;
-  throw new Error(`--min-sync-period ${periods}; give a shorter one`);
+  throw new Error(`--min-sync-period ${periods}; set a shorter one`);
+}
+
+/** Refuses a fixed bit, from the flag or from a KubeProxyConfiguration's masqueradeBit. */
+function refuseMarkBit({ markBit }: RunOptions): void {
+  if (!FIXED_MARK_BITS.includes(2 ** markBit)) return;
+  throw new Error(
+    `Portico uses bit ${markBit} of packet marks for its own connections; set --mark-bit, or ` +
+      "masqueradeBit in the configuration, to another, such as 12",
+  );
 }
 
 function addSourceOptions(command: Command): void {
@@ -128,13 +148,13 @@ function addSourceOptions(command: Command): void {
     .addOption(
       new Option(
         "--kubeconfig <file>",
-        "reach the API server as this file says (default: the service account of the Pod)",
+        "kubeconfig for the API server (default: the Pod's service account)",
       ).conflicts("manifests"),
     )
     .option(
       "--manifests <dir>",
-      "take Services, EndpointSlices, Pods and Nodes from the YAML files of a folder, watched " +
-        "for changes; no cluster is needed",
+      "read Services, EndpointSlices, Pods and Nodes from the YAML files of a directory, " +
+        "watched for changes, instead of a cluster",
     )
     .option(
       "--node-name <name>",
@@ -143,7 +163,7 @@ function addSourceOptions(command: Command): void {
     )
     .option(
       "--service-cidr <cidr>",
-      "a range of cluster IPs, besides those of the ServiceCIDR objects; may be repeated",
+      "a range of cluster IPs, in addition to the ServiceCIDR objects; repeatable",
       collectCIDR,
     )
     .option(
@@ -155,75 +175,91 @@ function addSourceOptions(command: Command): void {
 
 function addEnvoyOptions(command: Command): void {
   command
-    .option("--run-dir <dir>", "folder for sockets and the loaded plugin", DEFAULT_RUN_DIR)
+    .option("--run-dir <dir>", "directory for sockets and the loaded plugin", DEFAULT_RUN_DIR)
     .option(
       "--with-envoy",
-      "start and supervise Envoy too ($ENVOY, `envoy` on PATH, or downloaded once); it goes on " +
-        "serving when this process ends",
+      "also start and supervise Envoy ($ENVOY, `envoy` on PATH, or downloaded once); it keeps " +
+        "serving when this process exits",
       false,
     )
     .addOption(
       new Option(
         "--two-envoys",
-        "somebody else starts two Envoys (`portico bootstrap --slot a`, `--slot b`), and starts " +
-          "each again when it ends: one serves, the other stands by for `portico envoy replace`",
+        "use two Envoys that another process starts and restarts (`portico bootstrap --slot " +
+          "a`, `--slot b`): one serves, the other stands by for `portico envoy replace`",
       )
         .default(false)
         .conflicts("withEnvoy"),
     )
     .option(
       "--envoy-concurrency <n>",
-      "worker threads of Envoy; 0 means one for each core",
+      "number of Envoy worker threads; 0: one per CPU core",
       integerBetween(0, 1024),
       0,
     )
     .addOption(
       withDefault(
         "--envoy-hung-after <duration>",
-        "kill and restart an Envoy whose admin interface gives no answer for so long; 0s: never",
+        "kill and restart an Envoy whose admin interface does not answer for this long; 0s: never",
         durationMs,
         "30s",
       ),
     )
-    .option("--plugin <file>", "the plugin to start with", shippedPlugin())
+    .option("--plugin <file>", "plugin to start with", shippedPlugin())
     .option(
       "--follow-plugin <file>",
-      "load this plugin whenever the file appears or changes, such as that of a mounted " +
-        "ConfigMap; while there is none, the one to start with serves",
+      "load this plugin whenever the file appears or changes, for example from a mounted " +
+        "ConfigMap; without the file, the plugin to start with serves",
     )
-    .option("--watch-plugin", "for development: recompile and reload on saving a source", false);
+    .option(
+      "--watch-plugin",
+      "for development: recompile and reload the plugin when a source file is saved",
+      false,
+    );
 }
 
-/** What of the kernel's an operator may change; see capture/options.ts. */
+/** Adds the flags for what an operator may change in the kernel; see capture/options.ts. */
 export function addKernelOptions(command: Command): void {
   command
     .addOption(
       withDefault(
-        "--capture-ports <keep,masquerade,local>",
-        "ports of Envoy's capture listeners: source address kept, masqueraded, local backends " +
-          "only; the kernel rules refuse whoever dials them directly",
-        capturePortsFromText,
-        "15401,15402,15403",
+        "--capture-ports <keep,host,local,masquerade>",
+        "ports of Envoy's capture listeners: client address kept; connections of the host; " +
+          "local backends only; masqueraded by the kernel (15404 if only three are given). The " +
+          "kernel rules refuse clients that dial them directly",
+        capturePortsFromText(15_404),
+        "15401,15402,15403,15404",
       ),
     )
     .addOption(
       withDefault(
-        "--second-capture-ports <keep,masquerade,local>",
-        "the same of an Envoy that `portico envoy replace` starts beside the present one, to " +
-          "take its place; the next one has the first ports again",
-        capturePortsFromText,
-        "15411,15412,15413",
+        "--second-capture-ports <keep,host,local,masquerade>",
+        "the same ports for the Envoy that `portico envoy replace` starts to take over; " +
+          "replacements alternate between the two sets",
+        capturePortsFromText(15_414),
+        "15411,15412,15413,15414",
       ),
     )
-    .option("--mark-bit <n>", "bit (0-31) of packet and conntrack marks", integerBetween(0, 31), 12)
+    .option(
+      "--mark-bit <n>",
+      "bit (0-31) of packet and conntrack marks to use",
+      integerBetween(0, 31),
+      12,
+    )
     .option(
       "--route-table <n>",
-      "routing table that makes marked packets local",
+      "routing table that makes marked packets local; the next number is used too",
       routeTableFromText,
       4100,
     )
-    .option("--rule-priority <n>", "priority of the ip rule", integerBetween(1, 32_765), 1);
+    .option(
+      "--rule-priority <n>",
+      "priority of the ip rule that selects this table",
+      integerBetween(1, 32_765),
+      1,
+    );
   addBridgeOptions(command);
+  command.addOption(policyHookOption());
 }
 
 function addSyncOptions(command: Command): void {
@@ -231,7 +267,7 @@ function addSyncOptions(command: Command): void {
     .addOption(
       withDefault(
         "--min-sync-period <duration>",
-        "least time between two syncs; changes that come closer together share one",
+        "minimum time between two syncs; changes within it are applied together",
         durationMs,
         "5ms",
       ),
@@ -239,7 +275,7 @@ function addSyncOptions(command: Command): void {
     .addOption(
       withDefault(
         "--sync-period <duration>",
-        "how often to look whether somebody changed the rules or the table behind our back",
+        "how often to check for external changes to the kernel rules or the service table",
         intervalMs,
         "30s",
       ),
@@ -247,18 +283,18 @@ function addSyncOptions(command: Command): void {
     .addOption(
       withDefault(
         "--event-grace <duration>",
-        "how long a Service may be without endpoints before an Event tells its owner",
+        "how long a Service may be without endpoints before an Event reports it",
         durationMs,
         "1m",
       ),
     )
     .addOption(
-      new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
+      new Option("--log-level <level>", "minimum level to log").choices(LOG_LEVELS).default("info"),
     )
     .option(
       "--page-bind-address <ip:port|path>",
       "serve the live page on a loopback address, such as 127.0.0.1:8081, or on a Unix socket; " +
-        "for reading only, and without login (default: nowhere)",
+        "read-only, no login (default: off)",
       pageAddressFromText,
     );
 }
@@ -267,8 +303,7 @@ function addTrafficOptions(command: Command): void {
   command.addOption(
     new Option(
       "--service-metrics <what>",
-      "whose connections and bytes /metrics tells: of no Service, of each, or of each and its " +
-        "backends",
+      "connections and bytes in /metrics: for no Service, per Service, or per Service and backend",
     )
       .choices(SERVICE_METRICS_MODES)
       .default("service"),
@@ -276,7 +311,7 @@ function addTrafficOptions(command: Command): void {
   addFlowLogOptions(command);
 }
 
-/** Shows its default as people type it. */
+/** Returns an option that shows its default as operators type it. */
 function withDefault<T>(flags: string, what: string, parse: (text: string) => T, text: string) {
   return new Option(flags, what).argParser(parse).default(parse(text), text);
 }
@@ -310,6 +345,8 @@ function optionsFromFlags(
     markBit: either("markBit", flags.markBit, markBit),
     routeTable: flags.routeTable,
     rulePriority: flags.rulePriority,
+    policyHook: flags.policyHook,
+    allowOpenPolicies: flags.allowOpenPolicies,
     serviceCIDRs: flags.serviceCidr ?? [],
     serviceProxyName: flags.serviceProxyName,
     minSyncPeriodMs: either("minSyncPeriod", flags.minSyncPeriod, minSyncPeriodMs),

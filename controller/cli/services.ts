@@ -1,8 +1,8 @@
-// portico services: what the data plane really has programmed, asked from Envoy's table and not
-// from the controller's memory.
+// portico services: what the data plane really has programmed. Asks Envoy's table, not the
+// controller's memory.
 
 import { Command, Option } from "commander";
-import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
+import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
 import { addressAndPort } from "../model/ip.ts";
 import { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
@@ -15,18 +15,22 @@ interface ServicesOptions {
   output?: string;
 }
 
+/** Returns the command `portico services`, which asks Envoy and needs no controller. */
 export function servicesCommand(): Command {
   return new Command("services")
-    .argument("[name]", "only this Service, as NAME or NAMESPACE/NAME")
+    .argument("[name]", "show only this Service: NAME or NAMESPACE/NAME")
+    .summary("list the Services that this node's Envoy serves")
     .description(
       "list the Services that this node's Envoy serves, with their backends.\n" +
-        "The list is read from the data plane itself: what stands here is where connections go. " +
-        "A Service without backends is refused at connect(). A frontend that stands twice has " +
-        "externalTrafficPolicy Local: clients from outside go to the line that says so.",
+        "Reads the data plane itself, so the list shows where connections go. connect() to a " +
+        "Service without backends is refused. A frontend with externalTrafficPolicy Local has " +
+        "two lines: clients from outside use the one marked so.",
     )
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
-    .option("-n, --namespace <namespace>", "only Services of this namespace")
-    .addOption(new Option("-o, --output <format>", "instead of a table").choices(["json"]))
+    .option("-n, --namespace <namespace>", "show only Services of this namespace")
+    .addOption(
+      new Option("-o, --output <format>", "output format instead of a table").choices(["json"]),
+    )
     .action(listServices);
 }
 
@@ -50,12 +54,12 @@ async function listServices(name: string | undefined, options: ServicesOptions):
   }
 }
 
-/** For the person at the terminal. */
+/** Words the error for the operator at the terminal. */
 function explained(error: Error, tableSocket: string): Error {
   if (!(error instanceof TableError) || error.code !== "unreachable") return error;
   const hint = error.message.includes("EACCES")
     ? "run this as the user that Envoy runs as"
-    : "does `portico run` use this --run-dir, and does its log say that Envoy runs?";
+    : "does `portico run` use this --run-dir, and does its log report that Envoy runs?";
   return new Error(`no Envoy answers on ${tableSocket}: ${hint}\n(${error.message})`);
 }
 
@@ -65,7 +69,7 @@ function matches(record: DecodedRecord, name?: string, namespace?: string): bool
   return name === record.service || name === `${record.namespace}/${record.service}`;
 }
 
-/** By Service, then as it is dialled: cluster IP first. */
+/** Sorts by Service, then by how it is dialled: cluster IP first. */
 function sortKey(record: DecodedRecord): string {
   const { namespace, service, kind, address, port, protocol, list } = record;
   return [namespace, service, kind, address, String(port).padStart(5, "0"), protocol, list].join(
@@ -88,7 +92,7 @@ function row(record: DecodedRecord): string[] {
   return [namespace, service, portName, kind, frontend, abbreviated(list)];
 }
 
-/** A table is read by people: the first few backends, and how many more there are. */
+/** Returns the first few backends, and how many more there are: operators read this table. */
 function abbreviated(backends: readonly string[]): string {
   const shown = 8;
   if (backends.length === 0) return "none: connections are refused";

@@ -1,11 +1,11 @@
-// portico sysctl: what `portico run` sets of the kernel's, where it may not itself. An init
-// container of a Pod runs this with the files mounted, so that the controller needs no such mount.
+// portico sysctl: sets the sysctls of `portico run` where run may not set them itself. A Pod's init
+// container runs this with the files mounted, so that the controller needs no such mount.
 
 import { cpus } from "node:os";
 import { Command } from "commander";
 import { NETFILTER_DIRECTORY, setConntrack } from "../capture/conntrack-settings.ts";
 import { disableEarlyDemux } from "../capture/early-demux.ts";
-import { DEFAULT_RUN_DIR, runPaths } from "../config.ts";
+import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
 import { addConntrackOptions, type ConntrackFlags } from "./conntrack-options.ts";
 import { earlyDemuxOption } from "./early-demux-option.ts";
 import { proxyConfigurationFromFlags } from "./proxy-options.ts";
@@ -17,22 +17,24 @@ interface Flags extends ConntrackFlags {
   netfilterDirectory: string;
 }
 
+/** Returns the command `portico sysctl`, which needs no controller. */
 export function sysctlCommand(): Command {
   const command = new Command("sysctl")
+    .summary("set the sysctls that `portico run` needs")
     .description(
-      "set the sysctls that `portico run` sets, for one in a container, where /proc/sys is " +
-        "read-only: net.ipv4.tcp_early_demux = 0, and those of connection tracking that the " +
-        "flags and the section `conntrack` of a KubeProxyConfiguration say. What the first was " +
-        "is kept in the run directory, for `portico cleanup`; the others stay, as kube-proxy's " +
-        "do. " +
-        "Exit code: 1 when the first cannot be set; what else cannot is only reported.",
+      "set the sysctls that `portico run` sets, where that runs in a container with read-only " +
+        "/proc/sys: net.ipv4.tcp_early_demux = 0, and the connection tracking settings of the " +
+        "flags and of section `conntrack` of a KubeProxyConfiguration. Keeps the previous " +
+        "tcp_early_demux in the run directory, for `portico cleanup`; the other settings stay, " +
+        "as with kube-proxy.\n" +
+        "Exits with 1 if tcp_early_demux cannot be set; other failures are only reported.",
     )
-    .option("--config <file>", "the KubeProxyConfiguration that portico run gets")
+    .option("--config <file>", "the KubeProxyConfiguration for portico run")
     .option("--run-dir <dir>", "run directory of the controller", DEFAULT_RUN_DIR)
     .addOption(earlyDemuxOption())
     .option(
       "--netfilter-directory <dir>",
-      "where the sysctls net.netfilter.* are set; in a container a mount of the host's",
+      "directory of the sysctls net.netfilter.*; in a container, a mount of the host's",
       NETFILTER_DIRECTORY,
     );
   addConntrackOptions(command);

@@ -1,17 +1,17 @@
-// A folder of manifests, read once → the service table for an Envoy that no kernel rules surround.
+// A folder of manifests, read once → the service table for an Envoy without kernel rules.
 
-import { systemClock } from "../clock.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import type { Problem } from "../model/types.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
 import type { Frontend } from "../node/types.ts";
 import type { Table } from "../sync/plan.ts";
 import { TargetTable } from "../sync/target-table.ts";
+import { systemClock } from "../system/clock.ts";
 import { ManifestsSource, manifestNames } from "../watch/manifests.ts";
 
 /**
  * Without `nodeName`: from no node's point of view. Throws when the folder has no manifests, or one
- * of them is wrong: what it fails to say is not to be taken out of a table that serves.
+ * of them is wrong: what is missing then must not be removed from a table that serves.
  */
 export async function tableFromManifests(
   directory: string,
@@ -27,7 +27,7 @@ export async function tableFromManifests(
   table.apply(upserted, []);
   const warnings = [
     ...leftOut,
-    ...problems,
+    ...[...problems.values()].flat(),
     ...table.problems(),
     ...upserted.flatMap(whatOnlyAKernelDoes),
   ];
@@ -66,26 +66,26 @@ async function namesIn(directory: string): Promise<string[]> {
     return await manifestNames(directory);
   } catch (error) {
     const reason = (error as Error).message;
-    throw new Error(`folder ${directory} cannot be read: ${reason}; look at its path`);
+    throw new Error(`cannot read directory ${directory}: ${reason}; check its path`);
   }
 }
 
-/** What `portico run` leaves to the kernel or to other listeners, and nobody does here. */
+/** Reports what `portico run` leaves to the kernel or to other listeners: they are missing here. */
 function whatOnlyAKernelDoes(frontend: Frontend): Problem[] {
   const { key, namespace, service, protocol, allowedSources, verdict } = frontend;
   const object = `Service ${namespace}/${service}`;
   const messages: string[] = [];
-  if (protocol !== "TCP") messages.push(`${key}: the plugin serves TCP only`);
+  if (protocol !== "TCP") messages.push(`${key}: the plugin serves only TCP`);
   if (allowedSources.length > 0) {
     messages.push(
-      `${key}: the plugin does not look at loadBalancerSourceRanges; restrict the listener in ` +
+      `${key}: the plugin does not enforce loadBalancerSourceRanges; restrict the listener in ` +
         "Envoy, with filter_chain_match.source_prefix_ranges or an RBAC filter",
     );
   }
   if (verdict === "local" || verdict === "short-circuit") {
     messages.push(
-      `${key}: externalTrafficPolicy Local holds on a listener whose plugin has the root_id ` +
-        '"connection-local"; others use all backends',
+      `${key}: externalTrafficPolicy Local applies on a listener whose plugin has the root_id ` +
+        '"connection-local"; other listeners use all backends',
     );
   }
   return messages.map((message) => ({ object, message }));

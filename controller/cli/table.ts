@@ -1,9 +1,9 @@
 // portico table push|show: the service table of an Envoy that Portico does not run, such as a
-// gateway's. A folder of manifests → what differs, pushed once; nothing is watched.
+// gateway's. A folder of manifests → what differs, pushed once; it watches nothing.
 
 import { Command } from "commander";
-import { tableGateway } from "../daemon/data-plane.ts";
 import type { Problem } from "../model/types.ts";
+import { tableGateway } from "../plane/gateways.ts";
 import { bringTableTo } from "../sync/bring-table-to.ts";
 import { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
@@ -16,31 +16,34 @@ interface PushOptions {
   nodeName?: string;
 }
 
+/** Returns the command `portico table` with its subcommands, which need no controller. */
 export function tableCommand(): Command {
-  const command = new Command("table").description(
-    "fill and read the service table of an Envoy that Portico does not run\n" +
-      "(deploy/examples/gateway says how to set one up; `portico run` fills its own Envoy's)",
-  );
+  const command = new Command("table")
+    .summary("fill and read the service table of an Envoy that Portico does not run")
+    .description(
+      "fill and read the service table of an Envoy that Portico does not run\n" +
+        "(set one up as in deploy/examples/gateway; `portico run` fills its own Envoy's table)",
+    );
   command
     .command("push")
     .requiredOption(
       "--manifests <dir>",
-      "folder of YAML or JSON with Services, and EndpointSlices or Pods",
+      "directory of YAML or JSON files with Services, and EndpointSlices or Pods",
     )
-    .requiredOption("--socket <path>", "the Unix socket of Envoy's table listener")
+    .requiredOption("--socket <path>", "Unix socket of Envoy's table listener")
     .option(
       "--node-name <name>",
-      "see the Services from this Node: its zone, and its node ports (default: from nowhere)",
+      "apply this Node's view: its zone and its node ports (default: no node's)",
     )
     .description(
-      "make the table what the manifests say, and end.\n" +
-        "Only what differs is sent. A folder that cannot be read whole changes nothing.",
+      "push the Services of the manifests to the table, and exit.\n" +
+        "Sends only the differences. If a file of the directory cannot be read, nothing changes.",
     )
     .action(push);
   command
     .command("show")
-    .requiredOption("--socket <path>", "the Unix socket of Envoy's table listener")
-    .description("print the table as Envoy has it: each front door, and its backends below it")
+    .requiredOption("--socket <path>", "Unix socket of Envoy's table listener")
+    .description("print Envoy's table: each frontend, with its backends below it")
     .action(show);
   return command;
 }
@@ -55,17 +58,17 @@ async function push({ manifests, socket, nodeName }: PushOptions): Promise<void>
   for (const { backendCount } of entries.values()) backends += backendCount;
   const difference =
     changed + removed === 0 ? "nothing differed" : `${changed} changed, ${removed} removed`;
-  const content = `${entries.size} lists of front doors, ${backends} backends in them`;
+  const content = `${entries.size} entries, ${backends} backends`;
   process.stdout.write(`table version ${version}: ${content} (${difference})\n`);
 }
 
 async function show({ socket }: { socket: string }): Promise<void> {
   const { version, records } = await withTable(socket, (client) => client.dump());
-  process.stdout.write(`table version ${version}: ${records.length} lists of front doors\n`);
+  process.stdout.write(`table version ${version}: ${records.length} entries\n`);
   process.stdout.write(textFromRecords(records));
 }
 
-/** Rejects, before anything is asked of it, unless a plugin of our wire version answers there. */
+/** Rejects, before it asks anything else, unless a plugin of our wire version answers there. */
 async function withTable<T>(socket: string, use: (client: TableClient) => Promise<T>): Promise<T> {
   const client = new TableClient(socket);
   try {
@@ -85,8 +88,9 @@ function explained(error: Error, socket: string): Error {
 
 function hintFor(message: string, socket: string): string {
   if (message.includes("EACCES")) return "Run this as the user that Envoy runs as.";
-  if (message.includes("ENOENT")) return `There is no ${socket}: is Envoy running, in that folder?`;
-  if (message.includes("ECONNREFUSED")) return `Nobody listens on ${socket}: did Envoy end?`;
+  if (message.includes("ENOENT"))
+    return `${socket} does not exist: is Envoy running, in that directory?`;
+  if (message.includes("ECONNREFUSED")) return `Nothing listens on ${socket}: has Envoy exited?`;
   return `Is ${socket} the socket of the listener with the plugin's filter of root_id "table"?`;
 }
 

@@ -1,27 +1,29 @@
-// The live page of this node: the page's parts, with the controller's own behind them. Undefined
-// where nobody wants one, so that it costs nothing then.
+// The live page of this node: the page's parts, connected to the controller's. Undefined where it
+// is not configured, so that it costs nothing then.
 
 import { join } from "node:path";
 import { ADMIN_SOCKET } from "../../envoy/bootstrap.ts";
-import { systemClock, wallClock } from "../clock.ts";
-import type { RunOptions } from "../config.ts";
+import type { RunOptions } from "../config/run-options.ts";
+import type { ControllerStatus } from "../control/control-api.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
 import type { Log } from "../observe/log.ts";
+import type { ServiceStatsReader } from "../observe/service-stats.ts";
 import { assetRoutes } from "../page/assets.ts";
 import { envoyTotals } from "../page/envoy-totals.ts";
 import { LivePage } from "../page/live-page.ts";
 import type { Level } from "../page/page-api.ts";
 import { PageServer } from "../page/server.ts";
 import { serviceTotals } from "../page/service-totals.ts";
-import type { ControllerStatus } from "./control-api.ts";
-import type { NodeSync } from "./node-sync.ts";
+import type { NodeSync } from "../plane/node-sync.ts";
+import { systemClock, wallClock } from "../system/clock.ts";
 
 interface NodePageParts {
   state: ClusterState;
   log: Log;
-  /** Whose Envoy is the one that serves what is new. */
+  /** Its Envoy is the active one. */
   sync: NodeSync;
+  stats: ServiceStatsReader;
   status: () => ControllerStatus;
 }
 
@@ -32,18 +34,22 @@ export interface NodePage {
   stop(): void;
 }
 
-/** Throws when the page's files are not there. */
+/** Throws when the page's files are missing. */
 export function nodePage(options: RunOptions, parts: NodePageParts): NodePage | undefined {
   const { pageAddress: where } = options;
   if (where === undefined) return undefined;
-  const { state, log, sync, status } = parts;
+  const { state, log, sync, stats, status } = parts;
   const readTraffic = async () => {
     const node = await envoyTotals(join(sync.plane.place.directory, ADMIN_SOCKET));
     if (options.serviceMetrics === "off") return { node };
-    return { node, services: serviceTotals(await sync.serviceCounters.read(), node) };
+    return { node, services: serviceTotals(await stats.readAndForgetGone(), node) };
   };
   const page = new LivePage({
-    ...{ state, status, readTraffic, wallClock, clock: systemClock },
+    state,
+    status,
+    readTraffic,
+    wallClock,
+    clock: systemClock,
   });
   const routes = { ...assetRoutes(), ...page.routes() };
   const server = new PageServer({ where, routes, clock: systemClock, log });

@@ -1,15 +1,15 @@
 // What others see of a running controller: its health, its metrics, the health of Services, Events.
-// It makes those parts and passes on to them what happens; none of them decides anything.
+// It makes those parts and passes events on to them; none of them decides anything.
 
-import { systemClock, wallClock } from "../clock.ts";
-import { proxyConfigurationOf, type RunOptions, runPaths } from "../config.ts";
-import { kubeProxyConfiguration } from "../config-file-write.ts";
+import type { RunOptions } from "../config/run-options.ts";
 import { isNodeEligible, ProxyHealth } from "../health/proxy-health.ts";
 import { proxyHealthRoutes } from "../health/proxy-health-routes.ts";
 import { readinessAnswer } from "../health/readiness.ts";
 import type { HealthCheck } from "../health/service-health.ts";
 import { ServiceHealthFollower } from "../health/service-health-follower.ts";
 import { ServiceHealthServer } from "../health/service-health-server.ts";
+import { type BindAddress, HttpEndpoint } from "../http/endpoint.ts";
+import type { Route } from "../http/routes.ts";
 import type { ApiAccess } from "../kubeconfig/access.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { EndpointSlice, IPFamily, Kind, KindTypes, Problem, Service } from "../model/types.ts";
@@ -18,32 +18,53 @@ import { eventFromProblem } from "../observe/event-from-problem.ts";
 import type { EventMetrics } from "../observe/event-metrics.ts";
 import { EventRecorder } from "../observe/events.ts";
 import { KubernetesEvents } from "../observe/events-api.ts";
-import { type BindAddress, HttpEndpoint, type Route } from "../observe/http-endpoint.ts";
 import { type LocalPolicyGap, localPolicyGaps } from "../observe/local-policy-gaps.ts";
 import type { Log } from "../observe/log.ts";
 import { Metrics } from "../observe/metrics.ts";
 import { metricsRoutes } from "../observe/metrics-routes.ts";
 import type { Figures } from "../observe/present-metrics.ts";
-import type { ServiceCountersSnapshot } from "../observe/service-counters.ts";
 import { ServiceEvents } from "../observe/service-events.ts";
 import { readServiceMetrics } from "../observe/service-metrics.ts";
-import type { SyncObserver } from "./node-sync.ts";
-import { PORTICO_VERSION } from "./version.ts";
+import type { ServiceStatsSnapshot } from "../observe/service-stats.ts";
+import type { SyncObserver } from "../plane/node-sync.ts";
+import { systemClock, wallClock } from "../system/clock.ts";
+import { PORTICO_VERSION } from "../system/version.ts";
 
 /** As kube-proxy: two syncs that look for what others changed. */
 const HEALTH_TIMEOUT_SYNC_PERIODS = 2;
 const FAMILIES: readonly IPFamily[] = ["IPv4", "IPv6"];
 
-export interface OperationsParts {
-  options: RunOptions;
+/** The settings for what operators see. */
+type OperationsOptions = Pick<
+  RunOptions,
+  | "nodeName"
+  | "serviceProxyName"
+  | "syncPeriodMs"
+  | "eventGraceMs"
+  | "envoyHungAfterMs"
+  | "healthzBindAddress"
+  | "metricsBindAddress"
+  | "bindAddressHardFail"
+  | "profiling"
+  | "serviceMetrics"
+>;
+
+interface OperationsParts {
+  options: OperationsOptions;
+  /** The admin socket of the active Envoy. */
+  adminSocket: string;
+  /** The content of /configz: all settings, by component. */
+  configz: () => Readonly<Record<string, object>>;
+  /** The content of /flagz: all settings, by name. */
+  settings: Readonly<Record<string, unknown>>;
   state: ClusterState;
   log: Log;
   /** For writing Events; undefined: they only go to the log. */
   loadAccess: (() => ApiAccess) | undefined;
   /** Where node ports answer, and healthCheckNodePorts with them. */
   nodePortAddresses: () => readonly string[];
-  serviceCounters: () => Promise<ServiceCountersSnapshot>;
-  /** What others changed in the kernel and is not repaired yet, in words. */
+  serviceStats: () => Promise<ServiceStatsSnapshot>;
+  /** What others changed in the kernel and no sync has repaired yet, in words. */
   toRepair: () => readonly string[];
   figures: () => Omit<Figures, "services" | "localPolicyGaps">;
 }
@@ -57,6 +78,7 @@ export class Operations implements SyncObserver {
   readonly #checks: ServiceHealthFollower;
   readonly #checkServer: ServiceHealthServer;
   readonly #endpoints: HttpEndpoint[];
+  #served: { checks: readonly HealthCheck[]; addresses: readonly string[] } | undefined;
   #hasProgrammed = false;
 
   constructor(parts: OperationsParts) {
@@ -93,12 +115,12 @@ export class Operations implements SyncObserver {
     ];
   }
 
-  /** For whoever counts what happens. */
+  /** The metrics for parts that count what happens. */
   get counted(): EventMetrics {
     return this.#metrics.counted;
   }
 
-  /** Rejects when an address cannot be bound and that is to be fatal. */
+  /** Rejects when an address cannot be bound and that is configured as fatal. */
   async start(): Promise<void> {
     this.#health.updated();
     for (const endpoint of this.#endpoints) await endpoint.start();
@@ -123,14 +145,14 @@ export class Operations implements SyncObserver {
     }
   }
 
-  /** In an Event where an object of the cluster's is wrong, in the log otherwise. */
+  /** Reports it in an Event if it is about an object of the cluster, otherwise in the log. */
   problemAppeared(problem: Problem): void {
     const event = eventFromProblem(problem, (kind, key) => this.#uidOf(kind, key));
     if (event && !problem.isHarmless) this.#events.record(event);
     else this.#parts.log.warn({ object: problem.object }, problem.message);
   }
 
-  /** From the file that is followed: nobody on this node asked for it, so people are told. */
+  /** From the followed file: no command on this node requested it, so an Event reports it. */
   pluginLoaded(note: string): void {
     this.#events.record({
       subject: this.#nodeSubject(),
@@ -149,13 +171,16 @@ export class Operations implements SyncObserver {
     this.counted.envoyRestarts.inc();
   }
 
-  /** What is told to whoever looks at the node: its connections were lost. */
+  /** Reports to operators who look at the node that its connections were lost. */
   envoyHung(): void {
     const { options } = this.#parts;
     const seconds = options.envoyHungAfterMs / 1_000;
     this.counted.envoyHangs.inc();
     this.#events.record({
-      ...{ subject: this.#nodeSubject(), type: "Warning", reason: "EnvoyHung", action: "Restart" },
+      subject: this.#nodeSubject(),
+      type: "Warning",
+      reason: "EnvoyHung",
+      action: "Restart",
       note: `the node's Envoy did not answer for ${seconds} s and is restarted`,
     });
   }
@@ -167,6 +192,9 @@ export class Operations implements SyncObserver {
 
   began(): void {
     this.#metrics.sync.began();
+  }
+
+  underWay(): void {
     this.#serviceEvents.update();
   }
 
@@ -174,16 +202,25 @@ export class Operations implements SyncObserver {
     this.#hasProgrammed = true;
     this.#metrics.sync.succeeded(durationSeconds, full);
     this.#health.updated();
-    this.#checkServer.serve(this.#checks.checks(), this.#parts.nodePortAddresses());
+    this.#serveChecks();
   }
 
-  /** What could not be programmed waits, whoever asked for the sync. */
+  /** What could not be programmed counts as queued, whatever requested the sync. */
   failed(error: unknown): void {
     this.#metrics.sync.failed(error);
     this.#health.queued();
   }
 
-  /** None where nothing is to listen. */
+  /** Costs what all Services with a healthCheckNodePort do, and that only when one changed. */
+  #serveChecks(): void {
+    const checks = this.#checks.checks();
+    const addresses = this.#parts.nodePortAddresses();
+    if (checks === this.#served?.checks && addresses === this.#served.addresses) return;
+    this.#served = { checks, addresses };
+    this.#checkServer.serve(checks, addresses);
+  }
+
+  /** Returns none where it should not listen. */
   #endpoint(
     name: string,
     bind: BindAddress | undefined,
@@ -209,37 +246,34 @@ export class Operations implements SyncObserver {
     return { ...routes, "/readyz": readiness };
   }
 
-  /** kube-proxy does not answer before it knows its Node. */
+  /** kube-proxy too does not answer before it knows its Node. */
   #isNodeEligible(): boolean {
     const { state, options } = this.#parts;
     return !state.isSynced("Node") || isNodeEligible(state.nodes.get(options.nodeName));
   }
 
   #metricsRoutes(): Record<string, Route> {
-    const { options } = this.#parts;
+    const { options, adminSocket, configz, settings } = this.#parts;
     return metricsRoutes({
       metrics: async () => ({
         type: this.#metrics.contentType,
         body: (await this.#metrics.text(this.#figures())) + (await this.#serviceMetrics()),
       }),
-      envoyMetrics: () => envoyMetrics(runPaths(options.runDir).adminSocket),
-      configz: () => ({
-        "kubeproxy.config.k8s.io": kubeProxyConfiguration(proxyConfigurationOf(options)),
-        portico: options,
-      }),
+      envoyMetrics: () => envoyMetrics(adminSocket),
+      configz,
       profiling: options.profiling,
       facts: {
         version: PORTICO_VERSION,
         startedAt: performance.timeOrigin,
         now: () => wallClock.now(),
-        settings: { ...options, configFile: options.configFile?.path },
+        settings,
       },
     });
   }
 
   #serviceMetrics(): Promise<string> | string {
-    const { options, serviceCounters } = this.#parts;
-    return options.serviceMetrics === "off" ? "" : readServiceMetrics(serviceCounters);
+    const { options, serviceStats } = this.#parts;
+    return options.serviceMetrics === "off" ? "" : readServiceMetrics(serviceStats);
   }
 
   #figures(): Figures {

@@ -1,53 +1,66 @@
 // Where the objects come from: the Kubernetes API or a folder of manifests, behind one interface.
 
-import type { Clock } from "../clock.ts";
-import type { RunOptions } from "../config.ts";
+import type { RunOptions } from "../config/run-options.ts";
+import type { SourceStatus } from "../control/control-api.ts";
 import type { ApiAccess } from "../kubeconfig/access.ts";
 import { accessFromFile, accessInCluster } from "../kubeconfig/load.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { KindTypes, Problem } from "../model/types.ts";
 import type { Log } from "../observe/log.ts";
 import type { Problems } from "../observe/problems.ts";
+import type { Clock } from "../system/clock.ts";
+import { PORTICO_VERSION } from "../system/version.ts";
+import { HeldSink } from "../watch/held-sink.ts";
 import { KubernetesSource } from "../watch/kubernetes.ts";
 import { KubernetesApi } from "../watch/kubernetes-api.ts";
 import type { WatchStatus } from "../watch/list-watch.ts";
 import type { WatchSink } from "../watch/list-watch-intake.ts";
 import { ManifestsSource } from "../watch/manifests.ts";
 import { serviceAddressProblem } from "../watch/service-address.ts";
-import type { SourceStatus } from "./control-api.ts";
-import { PORTICO_VERSION } from "./version.ts";
 
 export interface Source {
+  /** Starts to read. Nothing reaches the state before `deliver`. */
   start(): Promise<void> | void;
+  /** From now on the state follows what is read. */
+  deliver(): void;
   stop(): Promise<void>;
   status(): SourceStatus[];
-  /** Of a Pod by "namespace/name"; none when the source knows no Pods, or not this one. */
+  /** Addresses of a Pod by "namespace/name"; none if the source knows no Pods, or not this one. */
   podAddresses(pod: string): readonly string[];
 }
+
+type Reader = Omit<Source, "deliver">;
 
 interface Surroundings {
   state: ClusterState;
   problems: Problems;
   log: Log;
   clock: Clock;
-  /** Something changed in the state. */
+  /** Called when the state changed. */
   onChange: () => void;
 }
 
+/**
+ * Returns the source that the options name, not started yet. It writes into `surroundings.state`
+ * and calls `onChange` after each write.
+ */
 export function createSource(options: RunOptions, surroundings: Surroundings): Source {
-  const sink = notifyingSink(surroundings.state, surroundings.onChange);
+  const sink = new HeldSink(notifyingSink(surroundings.state, surroundings.onChange));
   const { source } = options;
-  if (source.kind === "manifests") return manifests(source.directory, sink, surroundings);
-  return kubernetes(options, sink, surroundings);
+  const made =
+    source.kind === "manifests"
+      ? manifests(source.directory, sink, surroundings)
+      : kubernetes(options, sink, surroundings);
+  return { ...made, deliver: () => sink.open() };
 }
 
-/** For people: where the objects come from. */
+/** Returns where the objects come from, for operators. */
 export function describeSource({ source }: RunOptions): string {
   if (source.kind === "manifests") return `manifests in ${source.directory}`;
-  return source.kind === "kubeconfig" ? `kubeconfig ${source.file}` : "the cluster it runs in";
+  return source.kind === "kubeconfig" ? `kubeconfig ${source.file}` : "the cluster that it runs in";
 }
 
-/** Reads where the API server is, and who asks it; undefined where there is none. */
+/** Returns a loader of the API server's address and credentials; undefined where there is none. */
 export function accessLoader({ source }: RunOptions): (() => ApiAccess) | undefined {
   if (source.kind === "manifests") return undefined;
   return source.kind === "kubeconfig" ? () => accessFromFile(source.file) : accessInCluster;
@@ -70,11 +83,10 @@ function notifyingSink(state: ClusterState, onChange: () => void): WatchSink {
   };
 }
 
-function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surroundings): Source {
+function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surroundings): Reader {
   const { serviceProxyName, nodeName, source } = options;
   const { problems, log, clock } = surroundings;
   const message = source.kind === "in-cluster" && serviceAddressProblem(process.env);
-  if (message) problems.report("api-server", [{ object: "This node", message }]);
   const load = accessLoader(options) ?? accessInCluster;
   const watches = new KubernetesSource({
     api: new KubernetesApi(load, `portico/${PORTICO_VERSION}`),
@@ -87,7 +99,10 @@ function kubernetes(options: RunOptions, sink: WatchSink, surroundings: Surround
     nodeName,
   });
   return {
-    start: () => watches.start(),
+    start: () => {
+      if (message) problems.report("api-server", [{ object: "This node", message }]);
+      return watches.start();
+    },
     stop: () => watches.stop(),
     status: () => watches.status().map(sourceStatusFromWatch),
     podAddresses: () => [],
@@ -109,7 +124,7 @@ function sourceStatusFromWatch(status: WatchStatus): SourceStatus {
 const MANIFEST_DEBOUNCE_MS = 20;
 const MANIFEST_RESCAN_MS = 10_000;
 
-function manifests(directory: string, sink: WatchSink, surroundings: Surroundings): Source {
+function manifests(directory: string, sink: WatchSink, surroundings: Surroundings): Reader {
   const { problems, log, clock, state } = surroundings;
   let present: readonly Problem[] = [];
   const source = new ManifestsSource({

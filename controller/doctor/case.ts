@@ -1,4 +1,4 @@
-// One Service with all that concerns it, put together from the lists. Pure.
+// One Service with everything that concerns it, put together from the lists. Pure.
 
 import { objectKey } from "../model/cluster-state.ts";
 import type { EndpointSlice, ObjectKey, Service, ServicePort } from "../model/types.ts";
@@ -13,12 +13,12 @@ import type {
   Level,
 } from "./types.ts";
 
-/** The lists, with what is asked of them again and again. */
+/** The lists, with indexes for repeated lookups. */
 export interface IndexedCluster extends DoctorCluster {
   podsByNamespace: ReadonlyMap<string, readonly DoctorPod[]>;
   /** By namespace and label: "shop app=web". */
   podsByLabel: ReadonlyMap<string, readonly DoctorPod[]>;
-  /** Of the Pods that have not finished; made when they are asked for first. */
+  /** Of the Pods that have not finished; made at the first call. */
   labelGroups(): readonly LabelGroup[];
   slicesByService: ReadonlyMap<ObjectKey, readonly DoctorSlice[]>;
 }
@@ -26,11 +26,11 @@ export interface IndexedCluster extends DoctorCluster {
 export interface ServiceCase extends DoctorService {
   cluster: IndexedCluster;
   key: ObjectKey;
-  /** "app=web,tier=front"; empty: it has no selector, or an empty one, which is the same. */
+  /** "app=web,tier=front"; empty: it has no selector, or an empty one, which means the same. */
   selectorText: string;
   /**
-   * The Pods that its selector matches, but for those that have finished; sorted by name. Undefined
-   * when Pods could not be read, or when there is no selector.
+   * The Pods that its selector matches, except finished ones; sorted by name. Undefined when Pods
+   * could not be read, or when there is no selector.
    */
   pods: readonly DoctorPod[] | undefined;
   finishedPods: readonly DoctorPod[];
@@ -38,6 +38,10 @@ export interface ServiceCase extends DoctorService {
   find(level: Level, code: FindingCode, text: string, command: string): Finding;
 }
 
+/**
+ * Returns the lists with their indexes. The groups of labels, which take the longest, are made when
+ * a finding first needs them.
+ */
 export function indexed(cluster: DoctorCluster): IndexedCluster {
   const podsByLabel = new Map<string, DoctorPod[]>();
   const pods = cluster.pods ?? [];
@@ -63,6 +67,10 @@ export function indexed(cluster: DoctorCluster): IndexedCluster {
   };
 }
 
+/**
+ * Returns one Service with its Pods and slices. `pods` is undefined, not empty, where nothing is
+ * known about them.
+ */
 export function serviceCase(of: DoctorService, cluster: IndexedCluster): ServiceCase {
   const { service } = of;
   const key = objectKey(service);
@@ -87,7 +95,7 @@ function labelKey(namespace: string, [key, value]: [string, string]): string {
   return `${namespace} ${key}=${value}`;
 }
 
-/** Of a selector that is not empty. */
+/** Returns the Pods that a selector matches; the selector is not empty. */
 function selectedPods(service: Service, { podsByLabel }: IndexedCluster): DoctorPod[] {
   const pairs = Object.entries(service.selector ?? {});
   const lists = pairs.map((pair) => podsByLabel.get(labelKey(service.namespace, pair)) ?? []);
@@ -99,7 +107,7 @@ function selectedPods(service: Service, { podsByLabel }: IndexedCluster): Doctor
   });
 }
 
-/** The slices that a proxy reads, and DNS too where the Service is headless. */
+/** Returns the slices that a proxy reads, and DNS too where the Service is headless. */
 export function readSlices({ slices, service }: ServiceCase): EndpointSlice[] {
   const readable = slices.flatMap(({ slice }) => slice ?? []);
   return service.headless ? readable : readable.filter(({ headlessLabel }) => !headlessLabel);
@@ -115,7 +123,7 @@ export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
-/** The first few, and how many more there are. */
+/** Returns the first few, and how many more there are. */
 export function some(texts: readonly string[], shown = 3): string {
   const more = texts.length - shown;
   const listed = texts.slice(0, shown).join(", ");

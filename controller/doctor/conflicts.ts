@@ -1,5 +1,5 @@
-// Addresses that several Services claim: one of them gets the connections. Pure; who wins is
-// decided by node/node-view.ts, as on every node.
+// Addresses that several Services claim: one of them gets the connections. Pure; node/node-view.ts
+// decides which one, as on every node.
 
 import { objectKey } from "../model/cluster-state.ts";
 import type { ObjectKey } from "../model/types.ts";
@@ -13,11 +13,11 @@ import type { DoctorCluster, Finding } from "./types.ts";
 
 export interface Claims {
   winners: ReadonlyMap<FrontendKey, Frontend>;
-  /** All that claim a frontend, the winner too; only of those that several claim. */
+  /** All Services that claim a frontend, the winner included; only frontends that several claim. */
   contested: ReadonlyMap<FrontendKey, readonly ObjectKey[]>;
 }
 
-/** Node ports claim the addresses of all nodes. */
+/** Returns all claims; node ports claim the addresses of all nodes. */
 export function claimsOf(cluster: DoctorCluster): Claims {
   const view = new NodeView();
   const node: ThisNode = {
@@ -38,6 +38,10 @@ export function claimsOf(cluster: DoctorCluster): Claims {
   return { winners: view.frontends, contested };
 }
 
+/**
+ * Reports each address and port that another Service claims too: an error when the other is served,
+ * a warning when this one is.
+ */
 export function conflictFindings(of: ServiceCase, claims: Claims): Finding[] {
   const findings: Finding[] = [];
   for (const [key, services] of claims.contested) {
@@ -47,13 +51,13 @@ export function conflictFindings(of: ServiceCase, claims: Claims): Finding[] {
     const holder = `${winner.namespace}/${winner.service}`;
     const others = services.filter((service) => service !== of.key);
     if (holder === of.key) {
-      const text = `${key} is claimed by ${some(others)} too, and served for this Service`;
+      const text = `${key} is also used by ${some(others)}, but served for this Service`;
       findings.push(of.find("warning", "address-conflict", text, getServices(namespaceOf(others))));
       continue;
     }
     const text =
-      `${key} is served for Service ${holder} (${winner.kind}), which claims it too; give one of ` +
-      "them another address or port";
+      `${key} is served for Service ${holder} (${winner.kind}), which uses it too; change the ` +
+      "address or port of one of them";
     findings.push(of.find("error", "address-conflict", text, getServices(winner.namespace)));
   }
   return findings;

@@ -1,5 +1,5 @@
-// Kinds of findings that a cluster without kubelets and zones does not show; the others are
-// test/cluster/doctor.test.ts's.
+// Kinds of findings that a cluster without kubelets and zones does not show;
+// test/cluster/doctor.test.ts has the others.
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -44,7 +44,7 @@ function cluster(parts: Partial<DoctorCluster>): DoctorCluster {
   };
 }
 
-/** "warning stale-slices: …", without what is well. */
+/** Returns "warning stale-slices: …", without findings of level ok. */
 function told(parts: Partial<DoctorCluster>): string[] {
   const findings = diagnoseService(cluster(parts), "shop", "web");
   const shown = findings.filter(({ level }) => level !== "ok");
@@ -58,11 +58,13 @@ it("has nothing against a Service that is well", () => {
 it("knows endpoints that are gone, late or wrongly unready", () => {
   const two = slice([{ addresses: ["10.1.0.1"] }, { addresses: ["10.1.0.9"] }]);
   expect(told({ slices: two })).toEqual([
-    expect.stringMatching(/^error stale-slices: its EndpointSlices list 10\.1\.0\.9, which no Pod/),
+    expect.stringMatching(
+      /^error stale-slices: its EndpointSlices list 10\.1\.0\.9, which no selected Pod/,
+    ),
   ]);
   const unready = slice([{ addresses: ["10.1.0.1"], conditions: { ready: false } }]);
   expect(told({ slices: unready })).toEqual([
-    expect.stringMatching(/^error stale-slices: its EndpointSlices say that web-1 is not ready/),
+    expect.stringMatching(/^error stale-slices: its EndpointSlices mark web-1 as not ready/),
   ]);
   expect(told({ slices: [] })).toEqual([expect.stringMatching(/^error no-slices: /)]);
 });
@@ -103,7 +105,7 @@ it("tells where topology hints lead", () => {
   };
   expect(hints("a", "b")).toEqual([]);
   expect(hints("a", "a")).toEqual([
-    expect.stringMatching(/^note hints: .* for zones a; nodes of others \(node-b\) use all/),
+    expect.stringMatching(/^note hints: .* for zones a; nodes in other zones \(node-b\) use all/),
   ]);
   expect(hints("a", undefined)).toEqual([
     expect.stringMatching(/^note hints-ignored: .* 10\.1\.0\.2 has none/),
@@ -132,14 +134,14 @@ it("finds slices that belong to no Service, with the name that may have been mea
     {
       level: "warning",
       service: "",
-      text: expect.stringContaining("for Service wbe, which does not exist; was web meant?"),
+      text: expect.stringContaining("for Service wbe, which does not exist; did you mean web?"),
     },
   ]);
 });
 
 it("knows a Service that is not there by a name that comes near, or by its namespace", () => {
   const [missing] = diagnoseService(cluster({}), "shop", "webb");
-  expect(missing?.text).toBe("there is no Service shop/webb; was web meant?");
+  expect(missing?.text).toBe("there is no Service shop/webb; did you mean web?");
   const [elsewhere] = diagnoseService(cluster({}), "prod", "web");
   expect(elsewhere?.text).toBe("there is no Service prod/web; there is one in namespace shop");
 });

@@ -6,7 +6,7 @@
 import { nearest } from "../model/near-text.ts";
 import { type IndexedCluster, indexed, serviceCase } from "./case.ts";
 import { type Claims, claimsOf, conflictFindings } from "./conflicts.ts";
-import { frontDoorFindings, hasFrontDoor, kindFindings } from "./front-doors.ts";
+import { frontendFindings, hasFrontend, kindFindings } from "./frontends.ts";
 import { getServices } from "./kubectl.ts";
 import { orphanSliceFindings } from "./orphan-slices.ts";
 import { policyFindings } from "./policies.ts";
@@ -16,7 +16,7 @@ import { sliceFindings } from "./slice-findings.ts";
 import { targetPortFindings } from "./target-ports.ts";
 import type { DoctorCluster, DoctorService, Finding } from "./types.ts";
 
-/** One finding of level error when there is no such Service. */
+/** Returns one finding of level error when there is no such Service. */
 export function diagnoseService(
   cluster: DoctorCluster,
   namespace: string,
@@ -30,7 +30,7 @@ export function diagnoseService(
   return findingsOf(of, lists, claimsOf(cluster));
 }
 
-/** Of all Services, in the order of their names, then of the cluster. */
+/** Returns findings of all Services, in the order of their names, then of the cluster. */
 export function diagnoseAll(cluster: DoctorCluster): Finding[] {
   const lists = indexed(cluster);
   const claims = claimsOf(cluster);
@@ -53,9 +53,9 @@ function findingsOf(of: DoctorService, lists: IndexedCluster, claims: Claims): F
     ...targetPortFindings(one),
     ...sliceFindings(one),
   ];
-  if (!hasFrontDoor(one)) return [...kindFindings(one), ...backends];
+  if (!hasFrontend(one)) return [...kindFindings(one), ...backends];
   return [
-    ...frontDoorFindings(one),
+    ...frontendFindings(one),
     ...conflictFindings(one, claims),
     ...backends,
     ...policyFindings(one),
@@ -71,13 +71,13 @@ function missingService(lists: IndexedCluster, namespace: string, name: string):
   );
   const namespaces = elsewhere.map(({ service }) => service.namespace);
   const hints = [
-    ...(near.length > 0 ? [`was ${near.slice(0, 3).join(" or ")} meant?`] : []),
+    ...(near.length > 0 ? [`did you mean ${near.slice(0, 3).join(" or ")}?`] : []),
     ...(namespaces.length > 0 ? [`there is one in namespace ${namespaces.join(", ")}`] : []),
   ];
   const otherwise =
     here.length === 0
       ? `namespace ${namespace} has no Services, or does not exist`
-      : "none of its Services has a name that comes near";
+      : "none of its Services has a similar name";
   return {
     level: "error",
     code: "no-such-service",

@@ -1,5 +1,5 @@
-// Does something listen where a Service's endpoints are said to be? Which to ask, and what the
-// answers mean. Pure; connecting is cli/doctor-node.ts's.
+// Does anything listen at a Service's endpoints? Which ones to try, and what the answers mean.
+// Pure; cli/doctor-node.ts connects.
 
 import { addressAndPort } from "../model/ip.ts";
 import type { ObjectKey } from "../model/types.ts";
@@ -17,10 +17,10 @@ export interface Tried extends Place {
   outcome: "connected" | "refused" | "silent";
 }
 
-/** Of a Service with thousands a few will do. */
+/** For a Service with thousands a few are enough. */
 const MOST_PLACES = 16;
 
-/** Ready endpoints of TCP ports, each once. */
+/** Returns ready endpoints of TCP ports, each once. */
 export function placesToTry(cluster: DoctorCluster, key: ObjectKey): Place[] {
   const of = cluster.services.find(({ service: { namespace, name } }) => {
     return `${namespace}/${name}` === key;
@@ -38,6 +38,10 @@ export function placesToTry(cluster: DoctorCluster, key: ObjectKey): Place[] {
   return [...places.values()].slice(0, MOST_PLACES);
 }
 
+/**
+ * Reports the outcomes of the endpoints tried: one finding per outcome, with the first such
+ * endpoint in its command. Empty when none was tried.
+ */
 export function listeningFindings(service: ObjectKey, tried: readonly Tried[]): Finding[] {
   if (tried.length === 0) return [];
   const placesOf = (outcome: Tried["outcome"]) =>

@@ -10,7 +10,7 @@ function pod(name: string, labels: Labels, namespace = "shop"): Pod {
   return { namespace, name, labels, ports: [], ...rest };
 }
 
-/** "a, b: app=order-api for app=orders-api" */
+/** Returns "a, b: app=order-api for app=orders-api". */
 function shown({ pods, namespace, differences }: NearLabels): string {
   const parts = differences.map(({ wanted, present }) => `${present ?? "nothing"} for ${wanted}`);
   return `${pods.join(", ")}: ${parts.join(", ") || namespace}`;

@@ -1,4 +1,4 @@
-// A selector that matches nothing, and the Pods there are → which Pods it may have meant, and what
+// A selector that matches nothing, and the existing Pods → which Pods it may have meant, and what
 // keeps it from matching them. Pure.
 
 import { nearness } from "../model/near-text.ts";
@@ -8,29 +8,29 @@ export interface NearLabels {
   namespace: string;
   /** Sorted names of the Pods. */
   pods: string[];
-  /** What these Pods have in place of what the selector wants; empty in another namespace. */
+  /** What these Pods have instead of what the selector requires; empty in another namespace. */
   differences: LabelDifference[];
-  /** The less the nearer; only to compare. */
+  /** Lower is nearer; only for comparison. */
   cost: number;
 }
 
 export interface LabelDifference {
   /** "app=orders-api" */
   wanted: string;
-  /** "app=order-api"; undefined when the Pods have nothing like it. */
+  /** "app=order-api"; undefined when the Pods have nothing similar. */
   present: string | undefined;
 }
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Same key, quite another value; only of Pods that have something else of the selector. */
+/** Same key, very different value; only for Pods that match another part of the selector. */
 const OTHER_VALUE_COST = 10;
-/** The Pods lack it; likewise. */
+/** The Pods lack the key; again only for Pods that match another part. */
 const MISSING_COST = 12;
 const OTHER_KEY_COST = 3;
 const OTHER_NAMESPACE_COST = 4;
 
-/** Differ between Pods that are otherwise the same. */
+/** Labels that differ between otherwise equal Pods. */
 const VOLATILE = new Set([
   "pod-template-hash",
   "controller-revision-hash",
@@ -42,8 +42,9 @@ const VOLATILE = new Set([
 ]);
 
 /**
- * Nearest first. Pods of other namespaces count only when the selector matches them as it is. Pods
- * that are matched where they are count for nothing, so ask only about those that are not.
+ * Returns the nearest first. Pods of other namespaces count only when the selector matches them
+ * unchanged. Pods of its own namespace that match already do not count, so call it only for a
+ * selector that matches none.
  */
 export function nearLabels(
   selector: Labels,
@@ -70,13 +71,17 @@ function keyOf({ namespace, pods }: NearLabels): string {
   return `${namespace}/${pods[0]}`;
 }
 
-/** The Pods of a namespace that have the same labels, but for the volatile ones. */
+/** The Pods of a namespace that have the same labels, except for the volatile ones. */
 export interface LabelGroup {
   namespace: string;
   labels: Labels;
   pods: string[];
 }
 
+/**
+ * Groups Pods by namespace and labels; labels that differ in every Pod of a Deployment do not
+ * count. A group has the labels of its first Pod.
+ */
 export function labelGroups(pods: Iterable<Pod>): LabelGroup[] {
   const groups = new Map<string, LabelGroup>();
   for (const { namespace, name, labels } of pods) {

@@ -1,4 +1,4 @@
-// An object as the API or a YAML file has it → what the doctor looks at. Pure.
+// An object as the API or a YAML file has it → what the doctor examines. Pure.
 
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { nodeFromObject } from "../model/from-node.ts";
@@ -15,7 +15,7 @@ import type { DoctorNode, DoctorPod, DoctorService, DoctorSlice } from "./types.
 
 /**
  * By the plural of their kind, as the API names it: one object → what the doctor keeps of it, or
- * nothing of one without a name.
+ * nothing if it has no name.
  */
 export const READERS = {
   services: serviceOf,
@@ -26,7 +26,7 @@ export const READERS = {
   events: eventFromObject,
 } as const;
 
-/** A slice that was computed from Pods, as the controller does, where only those are given. */
+/** Wraps a slice that was computed from Pods, as the controller does where only Pods are given. */
 export function computedSlice(slice: EndpointSlice): DoctorSlice {
   const { namespace, name, serviceName } = slice;
   return { slice, namespace, name, serviceName, managedBy: SLICE_CONTROLLER };

@@ -1,11 +1,11 @@
-// EndpointSlices that belong to no Service: nobody serves their endpoints. Pure.
+// EndpointSlices that belong to no Service: no proxy serves their endpoints. Pure.
 
 import { nearest } from "../model/near-text.ts";
 import { type IndexedCluster, type ServiceCase, some } from "./case.ts";
 import { getSlice } from "./kubectl.ts";
 import type { DoctorSlice, Finding } from "./types.ts";
 
-/** Of the whole cluster; one for each slice. */
+/** Returns the findings of the whole cluster, one for each slice. */
 export function orphanSliceFindings(cluster: IndexedCluster): Finding[] {
   const services = new Set(
     cluster.services.map(({ service: { namespace, name } }) => {
@@ -23,7 +23,7 @@ function orphanFinding(orphan: DoctorSlice, cluster: IndexedCluster): Finding {
   const own = cluster.services.filter(({ service }) => service.namespace === namespace);
   const names = own.map(({ service }) => service.name);
   const near = nearest(serviceName === "" ? name : serviceName, names);
-  const meant = near.length > 0 ? `; was ${some(near, 2)} meant?` : "";
+  const meant = near.length > 0 ? `; did you mean ${some(near, 2)}?` : "";
   const why =
     serviceName === ""
       ? "has no label kubernetes.io/service-name, so it belongs to no Service"
@@ -37,7 +37,7 @@ function orphanFinding(orphan: DoctorSlice, cluster: IndexedCluster): Finding {
   };
 }
 
-/** A slice of the namespace that seems to be for this Service and is not; in words. */
+/** Names a slice of the namespace that seems meant for this Service and is not; in words. */
 export function sliceProbablyMeant({ service, cluster }: ServiceCase): string | undefined {
   const { namespace, name } = service;
   const known = new Set(

@@ -19,7 +19,7 @@ it("has nothing to say of a Pod that is ready, or that nobody wrote a status for
 });
 
 it("tells the first thing that has not come to pass", () => {
-  expect(trouble({}, { nodeName: "" })).toBe("pod-unscheduled: on no node yet");
+  expect(trouble({}, { nodeName: "" })).toBe("pod-unscheduled: not scheduled yet");
   expect(trouble({ podIP: "" })).toBe(
     "pod-no-address: it has no address yet: the kubelet has not started it",
   );
@@ -31,7 +31,7 @@ it("tells the first thing that has not come to pass", () => {
 it("tells of containers that have ended, and how", () => {
   const ended = { name: "main", state: { terminated: { exitCode: 1, reason: "Error" } } };
   expect(trouble({ containerStatuses: [ended] })).toBe(
-    "pod-ended: container main has ended: Error, exit code 1",
+    "pod-ended: container main has exited: Error, exit code 1",
   );
   const killed = { name: "main", state: { terminated: { exitCode: 137, signal: 9 } } };
   expect(trouble({ containerStatuses: [killed] })).toContain("exit code 137, signal 9");

@@ -1,10 +1,10 @@
-// A Pod as the API has it → why it is not ready: the first thing in its life that has not come to
-// pass. Pure. Conditions and reasons are the kubelet's and the scheduler's (Pod v1).
+// A Pod as the API has it → why it is not ready: the first step of its life that has not happened.
+// Pure. Conditions and reasons are the kubelet's and the scheduler's (Pod v1).
 
 import { type JsonRecord, listOf, recordOf, textOf } from "../model/json.ts";
 import type { PodTrouble } from "./types.ts";
 
-/** Undefined when the condition Ready is True, or when nobody has written any. */
+/** Returns undefined when the condition Ready is True, or when there are no conditions. */
 export function podTroubleFromObject(json: unknown): PodTrouble | undefined {
   const { metadata, spec, status } = recordOf(json);
   const pod = { metadata: recordOf(metadata), spec: recordOf(spec), status: recordOf(status) };
@@ -14,7 +14,7 @@ export function podTroubleFromObject(json: unknown): PodTrouble | undefined {
   }
   const ready = conditions.find(({ type }) => type === "Ready");
   if (ready?.status === "True") return undefined;
-  // Who writes a Pod by hand rarely writes a status: as manifests-pod.ts, that is a ready one.
+  // A hand-written Pod rarely has a status: it counts as ready, as in manifests-pod.ts.
   if (!ready && ["", "Running"].includes(textOf(pod.status.phase))) return undefined;
   return (
     unscheduled(pod, conditions) ??
@@ -38,7 +38,7 @@ function unscheduled({ spec }: RawPod, conditions: readonly JsonRecord[]): PodTr
   const scheduled = conditions.find(({ type }) => type === "PodScheduled");
   const why = [scheduled?.reason, scheduled?.message].map(textOf).filter((text) => text !== "");
   const said = why.length === 0 ? "" : `: ${oneLine(why.join(": "))}`;
-  return { code: "pod-unscheduled", text: `on no node yet${said}` };
+  return { code: "pod-unscheduled", text: `not scheduled yet${said}` };
 }
 
 function troubleOfInit({ status, spec }: RawPod): PodTrouble | undefined {
@@ -83,20 +83,20 @@ const IMAGE_REASONS = new Set([
   "RegistryUnavailable",
 ]);
 
-/** Of one container's status; undefined while it runs. */
+/** Returns the trouble in one container's status; undefined while it runs. */
 function troubleOfState(container: JsonRecord): PodTrouble | undefined {
   const name = `container ${textOf(container.name)}`;
   const { waiting, terminated } = recordOf(container.state);
   const ended = recordOf(terminated);
-  if (terminated) return { code: "pod-ended", text: `${name} has ended: ${endOf(ended)}` };
+  if (terminated) return { code: "pod-ended", text: `${name} has exited: ${endOf(ended)}` };
   if (!waiting) return undefined;
   const reason = textOf(recordOf(waiting).reason);
   const message = oneLine(textOf(recordOf(waiting).message));
   if (reason === "CrashLoopBackOff") {
     const last = recordOf(recordOf(container.lastState).terminated);
     const restarts = Number(container.restartCount ?? 0);
-    const often = restarts > 0 ? " again and again" : "";
-    return { code: "pod-crash-loop", text: `${name} ends${often}: ${endOf(last)}` };
+    const often = restarts > 0 ? " repeatedly" : "";
+    return { code: "pod-crash-loop", text: `${name} exits${often}: ${endOf(last)}` };
   }
   const said = [reason, message].filter((text) => text !== "").join(": ");
   const code = IMAGE_REASONS.has(reason) ? "pod-image" : "pod-waiting";
@@ -108,7 +108,7 @@ function endOf({ reason, exitCode, signal }: JsonRecord): string {
   const code = typeof exitCode === "number" ? `exit code ${exitCode}` : "";
   const by = typeof signal === "number" && signal > 0 ? `signal ${signal}` : "";
   const parts = [textOf(reason), code, by].filter((text) => text !== "");
-  return parts.length === 0 ? "nobody says how" : parts.join(", ");
+  return parts.length === 0 ? "reason unknown" : parts.join(", ");
 }
 
 function troubleOfGates(
@@ -153,7 +153,7 @@ function probeText(probe: JsonRecord): string {
   return `exec ${listOf(recordOf(exec).command).map(String).join(" ")}`;
 }
 
-/** A probe that asks a port which the container does not declare is often a mistake. */
+/** A probe of a port that the container does not declare is often a mistake. */
 function undeclared(probe: JsonRecord, container: JsonRecord): string {
   const asked = recordOf(probe.httpGet ?? probe.tcpSocket ?? probe.grpc).port;
   const declared = listOf(container.ports).map(recordOf);

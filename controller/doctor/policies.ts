@@ -1,5 +1,5 @@
-// Traffic policies and topology hints: on which nodes do they leave a Service without an endpoint,
-// or with other ones than was meant? Pure.
+// Traffic policies and topology hints: on which nodes do they leave a Service without endpoints, or
+// with unintended ones? Pure.
 
 import { familyOf } from "../model/ip.ts";
 import type { IPFamily, Service } from "../model/types.ts";
@@ -8,6 +8,10 @@ import { count, readSlices, type ServiceCase, some } from "./case.ts";
 import { getSlices } from "./kubectl.ts";
 import type { Finding } from "./types.ts";
 
+/**
+ * Reports nodes on which a policy Local leaves no endpoint, and the zones for which topology hints
+ * count, if they do. Empty where the Service uses neither, or has no ready endpoint.
+ */
 export function policyFindings(of: ServiceCase): Finding[] {
   const { service } = of;
   const policies: Finding[] = [];
@@ -25,7 +29,7 @@ function localFindings(of: ServiceCase, side: "internal" | "external"): Finding[
   if (endpoints.length === 0) return [];
   const policy = `${side}TrafficPolicy Local`;
   if (endpoints.every(({ endpoint }) => endpoint.nodeName === "")) {
-    const text = `with ${policy} an endpoint must say its node (nodeName), and none does`;
+    const text = `with ${policy} an endpoint must name its node (nodeName), and none does`;
     return [of.find("error", "endpoint-without-node", text, command)];
   }
   const nodes = of.cluster.nodes;
@@ -44,10 +48,10 @@ function localFindings(of: ServiceCase, side: "internal" | "external"): Finding[
   return [of.find(level, "no-local-endpoint", text, command)];
 }
 
-/** A cloud's load balancer asks healthCheckNodePort, and keeps away from such nodes. */
+/** A cloud's load balancer probes healthCheckNodePort, and avoids such nodes. */
 function outside({ type, healthCheckNodePort }: Service): string {
   if (type !== "LoadBalancer") return "connections from outside the cluster to these nodes";
-  const asks = healthCheckNodePort === 0 ? "" : ` unless it asks port ${healthCheckNodePort}`;
+  const asks = healthCheckNodePort === 0 ? "" : ` unless it checks port ${healthCheckNodePort}`;
   return `connections that the load balancer sends there${asks}`;
 }
 
@@ -55,7 +59,7 @@ function familiesOf({ clusterIPs }: Service): IPFamily[] {
   return [...new Set(clusterIPs.map(familyOf))];
 }
 
-/** The usable ones of all ports and families. */
+/** Returns the usable ones of all ports and families. */
 function readyEndpoints(of: ServiceCase): PortEndpoint[] {
   const slices = readSlices(of);
   const all = familiesOf(of.service).flatMap((family) => {
@@ -64,7 +68,7 @@ function readyEndpoints(of: ServiceCase): PortEndpoint[] {
   return all.filter(({ endpoint }) => endpoint.ready || (endpoint.serving && endpoint.terminating));
 }
 
-/** As categorize-endpoints.ts: hints count only when all ready endpoints have some. */
+/** As in categorize-endpoints.ts: hints count only when all ready endpoints have some. */
 function hintFindings(of: ServiceCase): Finding[] {
   const ready = readyEndpoints(of).filter(({ endpoint }) => endpoint.ready);
   const hinted = ready.filter(({ endpoint }) => endpoint.zoneHints.length > 0);
@@ -73,7 +77,7 @@ function hintFindings(of: ServiceCase): Finding[] {
   if (hinted.length < ready.length) {
     const without = ready.filter(({ endpoint }) => endpoint.zoneHints.length === 0);
     const names = some([...new Set(without.map(({ endpoint }) => endpoint.address))]);
-    const text = `its topology hints are ignored: ${names} has none, and then no node obeys any`;
+    const text = `its topology hints are ignored: ${names} has none, so no node uses any`;
     return [of.find("note", "hints-ignored", text, command)];
   }
   const zones = new Set(hinted.flatMap(({ endpoint }) => endpoint.zoneHints));
@@ -84,7 +88,8 @@ function hintFindings(of: ServiceCase): Finding[] {
   const names = some(others.map(({ node }) => node.name));
   const text =
     others.length > 0
-      ? `its topology hints are for zones ${some([...zones])}; nodes of others (${names}) use all`
-      : "its topology hints keep connections in their zone";
+      ? `its topology hints are for zones ${some([...zones])}; nodes in other zones ` +
+        `(${names}) use all`
+      : "its topology hints keep connections within their zone";
   return [of.find(others.length > 0 ? "note" : "ok", "hints", text, command)];
 }

@@ -4,6 +4,10 @@ import { count, type ServiceCase, some } from "./case.ts";
 import { describePod, previousLogs, selectedPods } from "./kubectl.ts";
 import type { DoctorPod, Finding, PodTrouble } from "./types.ts";
 
+/**
+ * Reports the Pods that are not ready, one finding per cause. Empty when there are no Pods, or they
+ * could not be read.
+ */
 export function readinessFindings(of: ServiceCase): Finding[] {
   const { pods, service, selectorText } = of;
   if (!pods || pods.length === 0) return [];
@@ -29,7 +33,7 @@ function notReadyNodes({ cluster }: ServiceCase): ReadonlySet<string> {
   return new Set(nodes.flatMap(({ node, ready }) => (ready ? [] : [node.name])));
 }
 
-/** A Pod that was ready when its node was last heard of says nothing of why it is not any more. */
+/** A Pod that was ready at its node's last report does not show why it no longer is. */
 function troubleOf(
   { pod, trouble }: DoctorPod,
   nodes: ReadonlySet<string>,
@@ -39,7 +43,7 @@ function troubleOf(
   return { code: "node-not-ready", text: `its node ${pod.nodeName} is not Ready` };
 }
 
-/** Without any ready Pod nobody is answered; a Pod that goes is nobody's fault. */
+/** Without any ready Pod no client gets an answer; a terminating Pod is not an error. */
 function levelOf(of: ServiceCase, { code }: PodTrouble, isEverybody: boolean) {
   if (of.service.publishNotReadyAddresses) return "note";
   if (isEverybody) return "error";
@@ -61,7 +65,7 @@ function troubleFinding(
       : `${names.length} of its ${count(total, "Pod")} (${some(names)})`;
   const verb = names.length === 1 ? "is" : "are";
   const published = of.service.publishNotReadyAddresses
-    ? "; publishNotReadyAddresses has them served all the same"
+    ? "; publishNotReadyAddresses serves them anyway"
     : "";
   const text = `${which} ${verb} not ready: ${trouble.text}${published}`;
   const command =

@@ -16,7 +16,7 @@ const FINDINGS = [
 
 it("sums up, and shows what is wrong, worst first", () => {
   expect(reportText(FINDINGS, { services: 5, all: false })).toBe(`\
-5 Services: 1 with errors, 1 with warnings only, 3 well
+5 Services: 1 with errors, 1 with warnings only, 3 with neither
 error    shop/web: two   # kubectl get
 warning  shop/web: three   # kubectl get
 warning  shop/api: four   # kubectl get
@@ -32,7 +32,7 @@ it("shows everything of one Service, without a summary", () => {
 it("counts what is no Service's apart", () => {
   const cluster = finding("warning", "", "EndpointSlice shop/web-1 has no label");
   expect(reportText([cluster], { services: 1, all: false })).toBe(`\
-1 Service: 0 with errors, 0 with warnings only, 1 well; and something that is no Service's
+1 Service: 0 with errors, 0 with warnings only, 1 with neither; plus findings of no Service
 warning  EndpointSlice shop/web-1 has no label   # kubectl get
 `);
 });

@@ -1,4 +1,4 @@
-// Does the Service's selector match Pods, and if it matches none, which may it have meant? Pure.
+// Does the Service's selector match Pods, and if not, which may it have meant? Pure.
 
 import { count, readSlices, type ServiceCase, some } from "./case.ts";
 import { allSlices, getService, getSlices, podLabels, selectedPods } from "./kubectl.ts";
@@ -8,6 +8,10 @@ import type { Finding } from "./types.ts";
 
 const MOST_SUGGESTIONS = 3;
 
+/**
+ * Reports how many Pods the selector matches; when none, the Pods whose labels are most like it.
+ * Without a selector, reports where the endpoints come from. Empty when Pods could not be read.
+ */
 export function selectorFindings(of: ServiceCase): Finding[] {
   const { service, selectorText, pods, finishedPods } = of;
   if (selectorText === "") return withoutSelector(of);
@@ -37,14 +41,15 @@ function selectorMatchesNothing(of: ServiceCase): Finding {
   const hints = [...here.slice(0, MOST_SUGGESTIONS).map(suggestion), ...elsewhere(far)];
   const isEmpty = !groups.some(({ namespace }) => namespace === service.namespace);
   const otherwise = isEmpty
-    ? `namespace ${service.namespace} has no Pods: is the Deployment scaled to 0, or elsewhere?`
-    : "no Pod has labels that come near";
+    ? `namespace ${service.namespace} has no Pods: is the Deployment scaled to 0, or in ` +
+      "another namespace?"
+    : "no Pod has similar labels";
   const text = `its selector ${selectorText} matches no Pod; ${hints.join("; ") || otherwise}`;
   const where = near[0]?.namespace ?? service.namespace;
   return of.find("error", "selector-matches-nothing", text, podLabels(where));
 }
 
-/** The selector as it is. */
+/** Names Pods of other namespaces that the unchanged selector matches. */
 function elsewhere(near: readonly NearLabels[]): string[] {
   if (near.length === 0) return [];
   const [{ namespace = "", pods = [] } = {}] = near;
@@ -52,7 +57,7 @@ function elsewhere(near: readonly NearLabels[]): string[] {
     near.length === 1
       ? `${count(pods.length, "Pod")} (${some(pods)}) in namespace ${namespace}`
       : `Pods in namespaces ${some(near.map((each) => each.namespace))}`;
-  return [`it does match ${where}, but a Service selects in its own only`];
+  return [`it does match ${where}, but a Service selects only Pods of its own namespace`];
 }
 
 function suggestion({ pods, differences }: NearLabels): string {
@@ -67,7 +72,7 @@ function differenceText(verb: string, { wanted, present }: LabelDifference): str
   return present === undefined ? `${lacking} ${wanted}` : `${verb} ${present}, not ${wanted}`;
 }
 
-/** Endpoints by hand; then somebody must have written a slice. */
+/** Without a selector the endpoints come from hand-written slices, which must exist. */
 function withoutSelector(of: ServiceCase): Finding[] {
   const { service, slices } = of;
   const endpoints = readSlices(of).flatMap((slice) => slice.endpoints);
@@ -78,7 +83,7 @@ function withoutSelector(of: ServiceCase): Finding[] {
   }
   const meant = sliceProbablyMeant(of);
   const pods = podsNamedLike(of);
-  const hint = meant ?? pods ?? "write an EndpointSlice with that label, or give it a selector";
+  const hint = meant ?? pods ?? "create an EndpointSlice with that label, or set a selector";
   const text =
     "it has no selector, and no EndpointSlice labelled " +
     `kubernetes.io/service-name=${service.name} has an endpoint; ${hint}`;
@@ -90,7 +95,7 @@ function by(managedBy: string): string {
   return managedBy === "" ? "" : ` (managed by ${managedBy})`;
 }
 
-/** Where the selector was forgotten, Pods often have a label with the Service's name. */
+/** When the selector was forgotten, Pods often have a label with the Service's name. */
 function podsNamedLike({ service, cluster }: ServiceCase): string | undefined {
   const own = cluster.podsByNamespace.get(service.namespace) ?? [];
   for (const { pod } of own) {

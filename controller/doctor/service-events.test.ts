@@ -15,8 +15,8 @@ it("says each thing once, the latest first, with its author and time", () => {
     reportingComponent: "lb",
   };
   expect(texts(old, latest, { ...old, lastTimestamp: "2025-01-01T00:00:00Z" })).toEqual([
-    "an Event says B: two lines (a Warning by lb, last at 2026-01-02T00:00:00Z)",
-    "an Event says A: one (a Warning, last at 2026-01-01T00:00:00Z)",
+    "an Event reports B: two lines (a Warning by lb, last at 2026-01-02T00:00:00Z)",
+    "an Event reports A: one (a Warning, last at 2026-01-01T00:00:00Z)",
   ]);
 });
 

@@ -1,20 +1,20 @@
-// Warning Events on a Service, as `kubectl describe service` lists them → notes: what others have
-// said of it, such as the controller that should make its load balancer. Pure.
+// Warning Events on a Service, as `kubectl describe service` lists them → notes: what others report
+// about it, such as the controller that should make its load balancer. Pure.
 
 import { recordOf, textOf } from "../model/json.ts";
 import type { ObjectKey } from "../model/types.ts";
 import type { Finding } from "./types.ts";
 
-export interface DoctorEvent {
+interface DoctorEvent {
   reason: string;
   message: string;
-  /** Of the last time, ISO 8601; empty when nobody says. */
+  /** Time of the last occurrence, ISO 8601; empty when not given. */
   at: string;
-  /** Empty when nobody says. */
+  /** Empty when not given. */
   author: string;
 }
 
-/** An Event of the core API or of a YAML file. */
+/** Reads an Event of the core API or of a YAML file. */
 export function eventFromObject(json: unknown): DoctorEvent[] {
   const { reason, message, lastTimestamp, eventTime, series, metadata, ...rest } = recordOf(json);
   const times = [recordOf(series).lastObservedTime, lastTimestamp, eventTime];
@@ -25,10 +25,10 @@ export function eventFromObject(json: unknown): DoctorEvent[] {
 }
 
 const MOST = 5;
-/** What Portico writes, the doctor finds by itself. */
+/** The doctor finds by itself what Portico writes. */
 const OWN_AUTHOR = "portico";
 
-/** The latest first, each thing that was said once. */
+/** Returns the latest first, each message once. */
 export function eventFindings(service: ObjectKey, events: readonly DoctorEvent[]): Finding[] {
   const [namespace = "", name = ""] = service.split("/", 2);
   const said = events.filter(({ reason, message }) => reason !== "" || message !== "");
@@ -46,7 +46,7 @@ export function eventFindings(service: ObjectKey, events: readonly DoctorEvent[]
     level: "note",
     code: "event",
     service,
-    text: `an Event says ${said} (a Warning${where})`,
+    text: `an Event reports ${said} (a Warning${where})`,
     command: `kubectl describe service -n ${namespace} ${name}`,
   }));
 }

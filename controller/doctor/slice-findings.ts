@@ -1,4 +1,4 @@
-// Do the EndpointSlices of a Service say what its Pods are, and can a proxy use them? Pure.
+// Do the EndpointSlices of a Service match its Pods, and can a proxy use them? Pure.
 
 import { familyOf } from "../model/ip.ts";
 import type { Endpoint, EndpointSlice } from "../model/types.ts";
@@ -7,6 +7,10 @@ import { allSlices, getSlice, getSlices } from "./kubectl.ts";
 import { SLICE_CONTROLLER } from "./objects.ts";
 import type { DoctorPod, Finding } from "./types.ts";
 
+/**
+ * Reports slices that a proxy cannot read, that others made, or that list other Pods than the
+ * selector matches; one finding says that they are right.
+ */
 export function sliceFindings(of: ServiceCase): Finding[] {
   const foreign = [...unreadable(of), ...byOthers(of)];
   if (of.selectorText === "") return [...foreign, ...portsByHand(of), ...readinessOfSlices(of)];
@@ -28,18 +32,18 @@ export function sliceFindings(of: ServiceCase): Finding[] {
 
 function noSlices(of: ServiceCase): Finding {
   const text =
-    "it has no EndpointSlice, though its selector matches Pods with addresses: does " +
-    "kube-controller-manager run, with its endpointslice-controller?";
+    "it has no EndpointSlice, although its selector matches Pods with addresses: is " +
+    "kube-controller-manager running, with its endpointslice-controller?";
   return of.find("error", "no-slices", text, allSlices(of.service.namespace));
 }
 
-/** Slices of names, which no proxy reads, and slices that hide themselves from proxies. */
+/** Reports slices of host names, which no proxy reads, and slices that are hidden from proxies. */
 function unreadable(of: ServiceCase): Finding[] {
   const { service } = of;
   return of.slices.flatMap(({ namespace, name, slice }) => {
     const command = getSlice(namespace, name);
     if (!slice) {
-      const text = `its EndpointSlice ${name} has no addressType that a proxy serves (IPv4, IPv6)`;
+      const text = `its EndpointSlice ${name} has an addressType that no proxy serves (IPv4, IPv6)`;
       return of.find("warning", "slice-address-type", text, command);
     }
     if (service.headless || !slice.headlessLabel) return [];
@@ -49,7 +53,7 @@ function unreadable(of: ServiceCase): Finding[] {
   });
 }
 
-/** Whoever writes slices for a Service with a selector adds endpoints to those of its Pods. */
+/** Slices of another author, for a Service with a selector, add endpoints to those of its Pods. */
 function byOthers(of: ServiceCase): Finding[] {
   if (of.selectorText === "") return [];
   const others = of.slices.filter(({ managedBy }) => managedBy !== SLICE_CONTROLLER);
@@ -59,12 +63,12 @@ function byOthers(of: ServiceCase): Finding[] {
     const author = managedBy === "" ? "nobody" : managedBy;
     const text =
       `EndpointSlice ${name} (managed by ${author}) adds ${some(addresses)} to the endpoints ` +
-      "that its selector finds; connections go there too";
+      "of its selector; they get connections too";
     return of.find("warning", "foreign-slice", text, getSlice(namespace, name));
   });
 }
 
-/** Of slices written by hand: names and protocols of ports must be the Service's. */
+/** In hand-written slices, names and protocols of ports must be the Service's. */
 function portsByHand(of: ServiceCase): Finding[] {
   const slices = readSlices(of).filter(({ endpoints }) => endpoints.length > 0);
   if (slices.length === 0) return [];
@@ -87,7 +91,7 @@ function portsByHand(of: ServiceCase): Finding[] {
   });
 }
 
-/** Of slices written by hand, and where Pods could not be read. */
+/** For hand-written slices, and where Pods could not be read. */
 function readinessOfSlices(of: ServiceCase): Finding[] {
   const endpoints = readSlices(of).flatMap((slice) => slice.endpoints);
   const usable = endpoints.filter(isUsable);
@@ -108,7 +112,7 @@ function isUsable({ ready, serving, terminating }: Endpoint): boolean {
   return ready || (serving && terminating);
 }
 
-/** All that slices alone can tell. */
+/** Reports what slices alone show. */
 function withoutPods(of: ServiceCase): Finding[] {
   const slices = readSlices(of);
   if (slices.length === 0) return [noSlices(of)];
@@ -128,12 +132,12 @@ function unnamedPorts(of: ServiceCase, slices: readonly EndpointSlice[]): Findin
   return missing.map((port) => {
     const target = of.targetPortOf(port);
     const which = `its port ${portText(port)}`;
-    const text = `no endpoint has ${which}: targetPort ${target} is unknown to the Pods`;
+    const text = `no endpoint has ${which}: no Pod knows targetPort ${target}`;
     return of.find("error", "target-port-unknown", text, getSlices(of.service));
   });
 }
 
-/** Pods that should be in slices and are not, and the other way round. */
+/** Reports Pods that should be in slices and are not, and the reverse. */
 function staleness(of: ServiceCase, pods: readonly DoctorPod[]): Finding[] {
   const wanted = new Set<string>(of.families);
   const isListed = new Map<string, Endpoint>();
@@ -152,19 +156,19 @@ function staleness(of: ServiceCase, pods: readonly DoctorPod[]): Finding[] {
     else if (!trouble && endpoints.some((each) => each?.ready === false)) unready.push(pod.name);
   }
   const findings: Finding[] = [];
-  const late = "kube-controller-manager is late, or does not run";
+  const late = "kube-controller-manager is late, or not running";
   if (missing.length > 0) {
-    const text = `no EndpointSlice lists ${some(missing)}, which its selector matches: ${late}`;
+    const text = `no EndpointSlice lists ${some(missing)}, although its selector matches: ${late}`;
     findings.push(of.find("error", "stale-slices", text, command));
   }
   if (unready.length > 0) {
-    const text = `its EndpointSlices say that ${some(unready)} is not ready, and it is: ${late}`;
+    const text = `its EndpointSlices mark ${some(unready)} as not ready, but it is ready: ${late}`;
     findings.push(of.find("error", "stale-slices", text, command));
   }
   return [...findings, ...leftovers(of, late)];
 }
 
-/** Endpoints of the controller's own slices that are no Pod's any more. */
+/** Reports endpoints of the controller's own slices that no Pod has any more. */
 function leftovers(of: ServiceCase, late: string): Finding[] {
   const matched = [...(of.pods ?? []), ...of.finishedPods];
   const present = new Set(matched.flatMap(({ pod }) => pod.podIPs));
@@ -172,12 +176,12 @@ function leftovers(of: ServiceCase, late: string): Finding[] {
   const addresses = controlled.flatMap(({ slice }) => slice?.endpoints ?? []).map((e) => e.address);
   const gone = addresses.filter((address) => !present.has(address));
   if (gone.length === 0) return [];
-  const which = `${some(gone)}, which no Pod has that its selector matches`;
+  const which = `${some(gone)}, which no selected Pod has`;
   const text = `its EndpointSlices list ${which}: ${late}`;
   return [of.find("error", "stale-slices", text, getSlices(of.service))];
 }
 
-/** An address of a family that no Pod has leads nowhere. */
+/** An address of a family that the Pods lack leads nowhere. */
 function families(of: ServiceCase): Finding[] {
   const { service } = of;
   const slices = readSlices(of);

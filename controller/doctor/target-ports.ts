@@ -7,6 +7,10 @@ import { portText, type ServiceCase, some } from "./case.ts";
 import { podPorts } from "./kubectl.ts";
 import type { Finding } from "./types.ts";
 
+/**
+ * Reports for each port of the Service whether its Pods declare the target port. Empty when there
+ * are no Pods, or they could not be read.
+ */
 export function targetPortFindings(of: ServiceCase): Finding[] {
   const { pods, service } = of;
   if (!pods || pods.length === 0) return [];
@@ -28,11 +32,13 @@ function namedPort(of: ServiceCase, port: ServicePort, name: string, pods: reado
   const without = pods.filter((pod) => !has(pod));
   const target = `targetPort ${JSON.stringify(name)} of its port ${portText(port)}`;
   if (without.length === 0) {
-    return of.find("ok", "target-port", `${target} is there in every Pod`, command);
+    return of.find("ok", "target-port", `${target} exists in every Pod`, command);
   }
   if (without.length < pods.length) {
     const names = some(without.map((pod) => pod.name));
-    const text = `${target} is missing in the containers of some Pods, which get nothing: ${names}`;
+    const text =
+      `${target} is missing in the containers of some Pods, which get no connections: ` +
+      `${names}`;
     return of.find("warning", "target-port-unknown", text, command);
   }
   const declared = without.flatMap((pod) => pod.ports);
@@ -54,11 +60,11 @@ function isIt(port: ContainerPort, name: string, protocol: string): boolean {
 function declaredText(name: string, declared: readonly ContainerPort[]): string {
   const names = declared.map((each) => each.name).filter((each) => each !== "");
   const [near] = nearest(name, names);
-  if (near !== undefined) return `was ${JSON.stringify(near)} meant?`;
-  return declared.length === 0 ? "they declare none" : `they declare ${portsText(declared)}`;
+  if (near !== undefined) return `did you mean ${JSON.stringify(near)}?`;
+  return declared.length === 0 ? "they declare no ports" : `they declare ${portsText(declared)}`;
 }
 
-/** Declaring is optional, so a number is only suspicious beside others of its protocol. */
+/** Declaring is optional, so a number is suspicious only if others of its protocol are declared. */
 function numberedPort(
   of: ServiceCase,
   port: ServicePort,
@@ -74,8 +80,8 @@ function numberedPort(
   const declared = pods.flatMap((pod) => pod.ports);
   if (declared.length === 0) return undefined;
   const text =
-    `${target} is declared by no container; they declare ${portsText(declared)}. ` +
-    "It is right only if something listens there all the same";
+    `${target} is declared by no container; they declare ${portsText(declared)}. It works only ` +
+    "if something listens there anyway";
   return of.find("warning", "target-port-undeclared", text, command);
 }
 

@@ -4,8 +4,8 @@ import { listeningFindings, placesToTry, type Tried } from "./listening.ts";
 import { READERS } from "./objects.ts";
 import {
   controllerFindings,
-  doorsToExplain,
   explanationFindings,
+  frontendsToExplain,
   type NodeStatus,
   tableFindings,
 } from "./this-node.ts";
@@ -83,7 +83,7 @@ it("asks for every door that Portico carries, of the Service's families, each on
     ports: [{ port: 80 }, { port: 53, protocol: "UDP" }, { port: 9, protocol: "SCTP" }],
   };
   const status = { loadBalancer: { ingress: [{ ip: "198.51.100.8" }] } };
-  expect(doorsToExplain(cluster(spec, status), "shop/web")).toEqual([
+  expect(frontendsToExplain(cluster(spec, status), "shop/web")).toEqual([
     "10.96.0.1:80/TCP",
     "10.96.0.1:53/UDP",
     "198.51.100.8:80/TCP",
@@ -91,10 +91,10 @@ it("asks for every door that Portico carries, of the Service's families, each on
     "198.51.100.7:80/TCP",
     "198.51.100.7:53/UDP",
   ]);
-  expect(doorsToExplain(cluster({ ...spec, clusterIP: "None" }), "shop/web")).toEqual([]);
-  expect(doorsToExplain(cluster(spec), "shop/api")).toEqual([]);
+  expect(frontendsToExplain(cluster({ ...spec, clusterIP: "None" }), "shop/web")).toEqual([]);
+  expect(frontendsToExplain(cluster(spec), "shop/api")).toEqual([]);
   const ports = Array.from({ length: 40 }, (_, index) => ({ port: index + 1 }));
-  expect(doorsToExplain(cluster({ ...spec, ports }), "shop/web")).toHaveLength(16);
+  expect(frontendsToExplain(cluster({ ...spec, ports }), "shop/web")).toHaveLength(16);
 });
 
 it("takes what differs for an error, and what is not served by how the Service is", () => {

@@ -1,5 +1,5 @@
-// What the controller of this node says of itself, and how it explains a Service's front doors →
-// findings: is what is programmed here what it should be? Pure.
+// The status of this node's controller, and its explanations of a Service's frontends → findings:
+// is this node programmed as it should be? Pure.
 
 import type { Explanation } from "../explain/explanation.ts";
 import { addressAndPort, familyOf } from "../model/ip.ts";
@@ -8,7 +8,7 @@ import { CARRIED_PROTOCOLS } from "../node/carried.ts";
 import type { FindingCode } from "./codes.ts";
 import type { DoctorCluster, Finding, Level } from "./types.ts";
 
-/** What is used of a ControllerStatus, which is of a room above this one. */
+/** The used part of a ControllerStatus, whose room this one may not import. */
 export interface NodeStatus {
   nodeName: string;
   watches: readonly { kind: string; synced: boolean; error: string }[];
@@ -20,11 +20,11 @@ export interface NodeStatus {
   problems: readonly Problem[];
 }
 
-/** The doctor finds these by itself, and says more of them. */
+/** The doctor finds these by itself, with more detail. */
 const KNOWN_REASONS = new Set(["ProtocolNotCarried", "AddressConflict", "AddressRefused"]);
 const LOG = "kubectl logs -n kube-system -l app.kubernetes.io/name=portico -c controller";
 
-/** Of the controller as a whole; problems of Services are under their names. */
+/** Returns findings about the controller as a whole; problems of Services are under their names. */
 export function controllerFindings(status: NodeStatus): Finding[] {
   const found: Finding[] = [];
   const add = (code: FindingCode, text: string) => {
@@ -43,13 +43,13 @@ export function controllerFindings(status: NodeStatus): Finding[] {
   return found;
 }
 
-/** What Envoy says of its table; of another version than the controller's it is on its way. */
+/** Compares Envoy's table with the controller's; a table of another version is still on its way. */
 export function tableFindings(
   status: NodeStatus,
   table: { version: number; frontends: number },
 ): Finding[] {
   if (table.version !== status.tableVersion || table.frontends === status.frontends) return [];
-  const counts = `${table.frontends} entries, and the controller's has ${status.frontends}`;
+  const counts = `${table.frontends} entries, the controller's has ${status.frontends}`;
   const text = `this node: Envoy's table of version ${table.version} has ${counts}`;
   const command = "portico services";
   return [{ level: "error", code: "data-plane-differs", service: "", text, command }];
@@ -64,14 +64,32 @@ function problemFinding({ object, message, reason = "" }: Problem): Finding[] {
   return [{ level: "error", code: "proxy-problem", service, text, command: LOG }];
 }
 
-/** `message` says which rule, at which priority, and what to set (check/marks-and-routes.ts). */
+/** `message` names the rule, its priority, and what to set (check/marks-and-routes.ts). */
 export function routingRuleFinding(message: string): Finding {
   const [text, command] = [`this node: ${message}`, "ip rule; ip -6 rule"];
   return { level: "error", code: "routing-rule-first", service: "", text, command };
 }
 
-/** The questions for `portico explain`: "10.96.0.10:80/TCP"; bounded, as each takes a while. */
-export function doorsToExplain(cluster: DoctorCluster, key: ObjectKey): string[] {
+const LEVELS = { blocker: "error", warning: "warning", note: "note", ok: "ok" } as const;
+
+/** Returns the finding as `portico check` words it (check/enforcers.ts). */
+export function enforcerFinding({
+  level,
+  what,
+  todo,
+  show,
+}: {
+  level: keyof typeof LEVELS;
+  what: string;
+  todo: string;
+  show: string;
+}): Finding {
+  const text = `this node: ${what}${todo === "" ? "" : `; ${todo}`}`;
+  return { level: LEVELS[level], code: "policy-enforcer", service: "", text, command: show };
+}
+
+/** Returns questions for `portico explain`: "10.96.0.10:80/TCP"; bounded, as each takes time. */
+export function frontendsToExplain(cluster: DoctorCluster, key: ObjectKey): string[] {
   const of = cluster.services.find(({ service: { namespace, name } }) => {
     return `${namespace}/${name}` === key;
   });
@@ -83,15 +101,15 @@ export function doorsToExplain(cluster: DoctorCluster, key: ObjectKey): string[]
     return families.has(familyOf(address));
   });
   const carried = ports.filter(({ protocol }) => CARRIED_PROTOCOLS.includes(protocol));
-  const doors = addresses.flatMap((address) => {
+  const frontends = addresses.flatMap((address) => {
     return carried.map(({ port, protocol }) => `${addressAndPort(address, port)}/${protocol}`);
   });
-  return [...new Set(doors)].slice(0, MOST_DOORS);
+  return [...new Set(frontends)].slice(0, MOST_FRONTENDS);
 }
 
-const MOST_DOORS = 16;
+const MOST_FRONTENDS = 16;
 
-/** `isHealthy`: nothing else keeps the Service from answering, so that here it should. */
+/** `isHealthy`: nothing else keeps the Service from answering, so it should answer here. */
 export function explanationFindings(
   service: ObjectKey,
   explanations: readonly Explanation[],

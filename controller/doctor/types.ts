@@ -1,4 +1,4 @@
-// What the doctor looks at, and what it finds. Plain data.
+// What the doctor examines, and what it finds. Plain data.
 
 import type {
   EndpointSlice,
@@ -14,8 +14,8 @@ import type { Pod } from "../watch/manifests-pod.ts";
 import type { FindingCode } from "./codes.ts";
 
 /**
- * error: connections fail, of somebody. warning: they may, or not all that was meant happens. note:
- * good to know. ok: looked at, and well.
+ * error: connections of some clients fail. warning: they may fail, or something does not happen as
+ * intended. note: good to know. ok: examined, and well.
  */
 export type Level = "error" | "warning" | "note" | "ok";
 
@@ -24,9 +24,9 @@ export interface Finding {
   code: FindingCode;
   /** The Service it is about; empty: the cluster, or this node. */
   service: ObjectKey;
-  /** One line of plain words. */
+  /** One line in plain words. */
   text: string;
-  /** What to type to see it oneself. */
+  /** The command that shows it. */
   command: string;
 }
 
@@ -38,7 +38,7 @@ export interface DoctorService {
   externalName: string;
   /** spec.ipFamilies, or those of its cluster IPs. */
   families: readonly IPFamily[];
-  /** Hostnames and addresses of status.loadBalancer.ingress, as they stand there. */
+  /** Hostnames and addresses of status.loadBalancer.ingress, unchanged. */
   ingress: readonly string[];
   /** What is wrong with the object itself. */
   problems: readonly Problem[];
@@ -51,11 +51,11 @@ export interface DoctorSlice {
   name: string;
   /** Label kubernetes.io/service-name; empty when it is missing. */
   serviceName: string;
-  /** Label endpointslice.kubernetes.io/managed-by; empty: nobody says so. */
+  /** Label endpointslice.kubernetes.io/managed-by; empty when it is missing. */
   managedBy: string;
 }
 
-/** Why a Pod is not ready: a code as in Finding, words that are the same for the same cause. */
+/** Why a Pod is not ready: a code as in Finding, and the same words for the same cause. */
 export interface PodTrouble {
   code: FindingCode;
   text: string;
@@ -63,17 +63,17 @@ export interface PodTrouble {
 
 export interface DoctorPod {
   pod: Pod;
-  /** Of one that is not ready; undefined of one that is. */
+  /** Undefined when the Pod is ready. */
   trouble: PodTrouble | undefined;
 }
 
 export interface DoctorNode {
   node: Node;
-  /** Its condition Ready; true when nobody says so. */
+  /** Its condition Ready; true when it is missing. */
   ready: boolean;
 }
 
-/** A list is undefined when it could not be read; the findings then do without. */
+/** A list is undefined when it could not be read; the findings then do without it. */
 export interface DoctorCluster {
   services: readonly DoctorService[];
   slices: readonly DoctorSlice[];

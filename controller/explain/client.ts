@@ -6,6 +6,11 @@ import type { Evidence } from "./evidence.ts";
 import type { Client } from "./explanation.ts";
 import { type KnownCluster, podAt } from "./known-cluster.ts";
 
+/**
+ * Returns what an address, in canonical text, is to this node. Its own addresses count first, then
+ * Pods as the local detector recognises them, then EndpointSlices and Nodes; everything else is
+ * outside.
+ */
 export function clientFrom(address: string, known: KnownCluster, evidence: Evidence): Client {
   const route = evidence.route(address);
   const pod = podAt(known, address);
@@ -23,16 +28,16 @@ export function clientFrom(address: string, known: KnownCluster, evidence: Evide
     if (pod.nodeName !== known.node.name) {
       return { address, kind: "remote-pod", description: `${who}on ${pod.nodeName}` };
     }
-    const description = `${who}on this node; the local detector cannot tell that`;
+    const description = `${who}on this node, but the local detector does not recognize it`;
     return { address, kind: "undetected-pod", description };
   }
   const node = [...known.state.nodes.values()].find(({ addresses }) => addresses.includes(address));
   if (node) return { address, kind: "other-node", description: `the node ${node.name}` };
-  const unknown = "no Pod of this node by the local detector, and in no EndpointSlice";
+  const unknown = "not a Pod of this node by the local detector, and in no EndpointSlice";
   return { address, kind: "outside", description: `${name}from elsewhere (${unknown})` };
 }
 
-/** How the kernel's rules know a Pod of this node; undefined when they do not take it for one. */
+/** Returns how the kernel's rules recognise a Pod of this node; undefined when they do not. */
 function detectedBy(detector: LocalDetector, address: string, device: string): string | undefined {
   switch (detector.kind) {
     case "none":

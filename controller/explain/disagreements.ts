@@ -1,65 +1,71 @@
-// Where the data plane and the controller's knowledge differ, in words: what people have to hear
-// before anything else. After a change they may differ for the milliseconds that a sync takes.
+// Where the data plane and the controller's knowledge differ, in words: operators need to read this
+// first. After a change they may differ for the milliseconds that a sync takes.
 
 import { addressAndPort } from "../model/ip.ts";
 import type { Backend } from "../node/types.ts";
-import type { KnownDoor } from "./endpoints.ts";
+import type { KnownFrontend } from "./endpoints.ts";
 import { serviceOf } from "./endpoints.ts";
 import type { SetElement } from "./evidence.ts";
 import type { LeftOut } from "./explanation.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import type { KernelWay } from "./kernel-way.ts";
 
-/** What was looked at, and how the kernel's part of it is. */
-export interface Seen {
+/** What explain looked at, and the state of the kernel's part. */
+interface Seen {
   key: string;
-  knownDoor: KnownDoor | undefined;
+  knownFrontend: KnownFrontend | undefined;
   /** What the kernel's map of frontends has. */
   element: SetElement | undefined;
   table: KernelTable;
-  /** What of the kernel's part is not as Portico left it. */
+  /** The kernel's parts that are not as Portico left them. */
   changes: readonly string[];
   way: KernelWay;
-  /** Whom nobody could ask. */
+  /** What could not be asked. */
   failures: readonly string[];
   lastSyncError: string;
 }
 
+/**
+ * Returns in words where the kernel differs from what the controller wants, and what could not be
+ * read. Empty when all is as it should be.
+ */
 export function kernelDisagreements(seen: Seen): string[] {
-  const { key, knownDoor, element, table, changes, way, failures, lastSyncError } = seen;
+  const { key, knownFrontend, element, table, changes, way, failures, lastSyncError } = seen;
   const found: string[] = [...failures];
-  if (table.size === 0) found.push("the kernel has no table inet portico: it hands nothing over");
+  if (table.size === 0)
+    found.push("the kernel has no table inet portico: it hands nothing to Envoy");
   found.push(...changes);
   const verdict = element?.value?.replace(/^goto verdict_/, "");
   const wanted =
-    knownDoor && `${serviceOf(knownDoor.frontend)} with verdict ${knownDoor.frontend.verdict}`;
+    knownFrontend &&
+    `${serviceOf(knownFrontend.frontend)} with verdict ${knownFrontend.frontend.verdict}`;
   if (table.size > 0 && wanted && verdict === undefined) {
-    found.push(`the kernel lacks ${key}: the controller knows it as ${wanted}`);
-  } else if (wanted && verdict !== undefined && verdict !== knownDoor.frontend.verdict) {
+    found.push(`the kernel lacks ${key}: the controller has it as ${wanted}`);
+  } else if (wanted && verdict !== undefined && verdict !== knownFrontend.frontend.verdict) {
     found.push(`the kernel has ${key} with verdict ${verdict}; the controller wants ${wanted}`);
   } else if (!wanted && verdict !== undefined) {
     found.push(
-      `the kernel has ${key} with verdict ${verdict}; the controller knows no Service of it`,
+      `the kernel has ${key} with verdict ${verdict}; the controller has no Service for it`,
     );
   }
   for (const rule of way.unknownRules) {
-    found.push(`a rule that explain cannot read stands in the way, and is left out here: ${rule}`);
+    found.push(`explain cannot read this rule on the path, and ignores it: ${rule}`);
   }
   if (lastSyncError !== "") found.push(`the controller's last sync failed: ${lastSyncError}`);
   return found;
 }
 
 /**
- * `leftOut` are those that are not in this client's list; `listed` is what Envoy has, undefined for
- * no such list.
+ * `leftOut` are the endpoints that are not in this client's list; `listed` is Envoy's list,
+ * undefined when there is none.
  */
 export function backendDisagreements(
-  knownDoor: KnownDoor | undefined,
+  knownFrontend: KnownFrontend | undefined,
   leftOut: readonly LeftOut[],
   listed: readonly Pick<Backend, "address" | "port">[] | undefined,
 ): string[] {
-  if (!knownDoor) return [];
-  const { frontend, endpoints } = knownDoor;
+  if (!knownFrontend) return [];
+  const { frontend, endpoints } = knownFrontend;
   const isServed = frontend.verdict !== "refuse" && frontend.verdict !== "drop";
   if (!listed) return isServed ? [`Envoy has no list for ${frontend.key}`] : [];
   const out = new Set(leftOut.map(({ place }) => place));
@@ -72,6 +78,8 @@ export function backendDisagreements(
     ...(lacking.length > 0
       ? [`Envoy lacks backends that it should have: ${lacking.join(", ")}`]
       : []),
-    ...(others.length > 0 ? [`Envoy has backends that it should not: ${others.join(", ")}`] : []),
+    ...(others.length > 0
+      ? [`Envoy has backends that it should not have: ${others.join(", ")}`]
+      : []),
   ];
 }

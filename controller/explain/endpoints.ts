@@ -1,5 +1,5 @@
-// The endpoints behind a front door → which are left out of the list that this client gets, and
-// why, in words. The reasons come from node/endpoint-fates.ts, which has them from what decides.
+// The endpoints behind a frontend → which of them this client's list leaves out, and why, in words.
+// The reasons come from node/endpoint-fates.ts, which takes them from the code that decides.
 
 import { objectKey } from "../model/cluster-state.ts";
 import { addressAndPort } from "../model/ip.ts";
@@ -11,9 +11,9 @@ import type {
   TrafficPolicy,
 } from "../model/types.ts";
 import type { LeftOutReason } from "../node/categorize-endpoints.ts";
-import { type Door, doorsOf } from "../node/doors.ts";
 import { type EndpointFate, endpointFates } from "../node/endpoint-fates.ts";
 import { frontendKey } from "../node/frontend-key.ts";
+import { type FrontendPlace, frontendPlacesOf } from "../node/frontend-places.ts";
 import { listsBehind } from "../node/frontends.ts";
 import type { SliceLeftOutReason } from "../node/port-endpoints.ts";
 import type { ThisNode } from "../node/this-node.ts";
@@ -21,59 +21,75 @@ import type { Frontend } from "../node/types.ts";
 import type { LeftOut } from "./explanation.ts";
 import type { KnownCluster } from "./known-cluster.ts";
 
-/** What the controller knows of a front door. */
-export interface KnownDoor {
+/** What the controller knows about a frontend. */
+export interface KnownFrontend {
   frontend: Frontend;
   service: Service;
   port: ServicePort;
-  door: Door;
+  place: FrontendPlace;
   endpoints: EndpointFate[];
   slices: { slice: EndpointSlice; reason: SliceLeftOutReason }[];
 }
 
-/** Undefined when the controller knows of no such front door. */
-export function knownDoorAt(key: string, known: KnownCluster): KnownDoor | undefined {
+/** Returns undefined when the controller knows no such frontend. */
+export function knownFrontendAt(key: string, known: KnownCluster): KnownFrontend | undefined {
   const frontend = known.frontends.get(key);
   const service = frontend && known.state.services.get(serviceOf(frontend));
   if (!frontend || !service) return undefined;
   for (const port of service.ports) {
     if (port.name !== frontend.portName || port.protocol !== frontend.protocol) continue;
-    const doors = doorsOf(service, port, frontend.family, known.node);
-    const door = doors.find((each) => frontendKey(each.address, each.port, port.protocol) === key);
-    if (!door) continue;
+    const places = frontendPlacesOf(service, port, frontend.family, known.node);
+    const place = places.find(
+      (each) => frontendKey(each.address, each.port, port.protocol) === key,
+    );
+    if (!place) continue;
     const slices = known.state.slicesOf(serviceOf(frontend));
     return {
-      ...{ frontend, service, port, door },
+      frontend,
+      service,
+      port,
+      place,
       ...endpointFates(slices, frontend.family, port, known.node),
     };
   }
   return undefined;
 }
 
+/** Returns the key of the Service, "namespace/name", that a frontend belongs to. */
 export function serviceOf({ namespace, service: name }: Pick<Frontend, "namespace" | "service">) {
   return objectKey({ namespace, name });
 }
 
-/** The traffic policy whose list the client gets: of those from outside, or of everybody else. */
-export function policyFor({ door }: KnownDoor, isFromOutside: boolean): TrafficPolicy {
-  const { outside, others } = listsBehind(door);
+/** Returns the policy whose list the client gets: for outside clients, or for all others. */
+export function policyFor({ place }: KnownFrontend, isFromOutside: boolean): TrafficPolicy {
+  const { outside, others } = listsBehind(place);
   return isFromOutside ? outside : others;
 }
 
-/** Those that are not in the list of `policy`, in the order of the lists; then whole slices. */
-export function leftOutOf(knownDoor: KnownDoor, policy: TrafficPolicy, node: ThisNode): LeftOut[] {
-  const { endpoints, slices, service, door } = knownDoor;
+/**
+ * Returns those missing from the list of `policy`, in the order of the lists; then whole slices.
+ */
+export function leftOutOf(
+  knownFrontend: KnownFrontend,
+  policy: TrafficPolicy,
+  node: ThisNode,
+): LeftOut[] {
+  const { endpoints, slices, service, place } = knownFrontend;
   const ofList = endpoints.flatMap(({ endpoint, port, leftOut }): LeftOut[] => {
     const reason = leftOut[policy];
     if (!reason) return [];
-    const why = WHY[reason](endpoint, node, door);
+    const why = WHY[reason](endpoint, node, place);
     return [{ ...whoIs(endpoint, port, service.namespace), reason, why }];
   });
-  // The other family's slices are the other front doors'; here they matter where there is nothing.
+  // The other family's slices belong to other frontends; they matter here only without backends.
   const relevant = slices.filter(({ reason }) => reason !== "other-family" || !endpoints.length);
-  return [...ofList, ...relevant.flatMap((each) => ofSlice(each, knownDoor))];
+  return [...ofList, ...relevant.flatMap((each) => ofSlice(each, knownFrontend))];
 }
 
+/**
+ * Returns how an explanation names an endpoint: "address:port", its Pod as "namespace/name" and its
+ * node; undefined where its slice has none.
+ */
 export function whoIs({ address, podName, nodeName }: Endpoint, port: number, namespace: string) {
   return {
     place: addressAndPort(address, port),
@@ -82,15 +98,18 @@ export function whoIs({ address, podName, nodeName }: Endpoint, port: number, na
   };
 }
 
-const WHY: Record<LeftOutReason, (endpoint: Endpoint, node: ThisNode, door: Door) => string> = {
+const WHY: Record<
+  LeftOutReason,
+  (endpoint: Endpoint, node: ThisNode, place: FrontendPlace) => string
+> = {
   "not-ready": ({ terminating, serving }) => {
     if (!terminating) return "not ready";
-    return serving ? "terminating, and others are ready" : "terminating, and serves no more";
+    return serving ? "terminating, while others are ready" : "terminating, and serves no more";
   },
   "not-serving": ({ terminating }) =>
     terminating ? "terminating, and serves no more" : "not ready",
   "not-local": ({ nodeName }, _, { side }) => {
-    const where = nodeName === "" ? " (its slice says no node)" : "";
+    const where = nodeName === "" ? " (its slice names no node)" : "";
     const field = side === "internal" ? "internalTrafficPolicy" : "externalTrafficPolicy";
     return `not local${where}, and ${field} is Local`;
   },
@@ -102,16 +121,16 @@ const WHY: Record<LeftOutReason, (endpoint: Endpoint, node: ThisNode, door: Door
 };
 
 function ofSlice(
-  { slice, reason }: KnownDoor["slices"][number],
-  { port, frontend }: KnownDoor,
+  { slice, reason }: KnownFrontend["slices"][number],
+  { port, frontend }: KnownFrontend,
 ): LeftOut[] {
   const name = `EndpointSlice ${objectKey(slice)}`;
   const wanted = `${port.name === "" ? "without a name" : port.name}/${port.protocol}`;
   const has = slice.ports.map((each) => `${each.name || "no name"}/${each.protocol}`).join(", ");
   const why: Record<SliceLeftOutReason, string> = {
     "other-family": `wrong family: ${name} has ${slice.addressType}, this is ${frontend.family}`,
-    "headless-label": `${name} carries the label service.kubernetes.io/headless`,
-    "no-such-port": `port not there: ${name} has no port ${wanted}, but ${has || "none"}`,
+    "headless-label": `${name} has the label service.kubernetes.io/headless`,
+    "no-such-port": `port missing: ${name} has no port ${wanted}, but ${has || "none"}`,
   };
   return slice.endpoints.map((endpoint) => {
     const { place, ...who } = whoIs(endpoint, 0, slice.namespace);

@@ -1,31 +1,31 @@
-// What an explanation has to know of the data plane and the kernel, as questions with answers. An
-// explanation asks Evidence; what that does not know yet it notes, and whoever can look (the
-// daemon on a node, a test in a made-up cluster) answers, and has it explained once more. So
-// explaining does no I/O, and looks at nothing that does not matter.
+// What an explanation must know about the data plane and the kernel, as questions with answers. An
+// explanation asks Evidence, which notes the questions that it cannot answer yet. A caller that can
+// look (the daemon on a node, a test in a made-up cluster) answers them, and starts the explanation
+// again. So explaining does no I/O, and looks only at what matters.
 
 import type { IPFamily, Protocol } from "../model/types.ts";
 import type { Backend, FrontendKind } from "../node/types.ts";
 import type { BackendList, FrontendIdentity } from "../wire/key.ts";
 
-/** An element of a kernel set, as the kernel has it: of an interval set, the one that matches. */
+/** An element of a kernel set, as the kernel has it: in an interval set, the one that matches. */
 export interface SetElement {
   key: string;
-  /** What a map has for it: "goto verdict_keep", "240.0.0.1"; absent in a set. */
+  /** Its value in a map: "goto verdict_keep", "240.0.0.1"; absent in a set. */
   value?: string | undefined;
 }
 
-/** What the node's routing says of an address. */
+/** The node's route to an address. */
 export interface Route {
   /** "local": it is one of the node's own. */
   type: "local" | "unicast" | "unreachable";
   /** The interface; empty when unreachable. */
   device: string;
-  /** The address that the node's own connections have; empty when unreachable. */
+  /** The source address of the node's own connections; empty when unreachable. */
   source: string;
 }
 
 /** One list of a frontend as Envoy's table has it. */
-export interface ListedRecord {
+interface ListedRecord {
   kind: FrontendKind;
   namespace: string;
   service: string;
@@ -37,22 +37,22 @@ export interface ListedRecord {
 export interface UdpHost {
   address: string;
   port: number;
-  /** It only finishes the flows that it has. */
+  /** It only finishes its existing flows. */
   leaving: boolean;
 }
 
-/** The backend that a client goes on with by session affinity. */
+/** The backend that a client keeps by session affinity. */
 export interface RememberedBackend {
   address: string;
   port: number;
-  /** Within which it has to come back. */
+  /** The client must come back within this time. */
   seconds: number;
 }
 
 /** One of Envoy's listeners. */
 export interface ListenerAnswer {
   name: string;
-  /** Of a UDP listener: where its datagrams go, and the hosts there. Absent of one for TCP. */
+  /** Of a UDP listener: where its datagrams go, and the hosts there. Absent for TCP. */
   udp?: { cluster: string; hosts: readonly UdpHost[] };
 }
 
@@ -72,7 +72,7 @@ export type Question =
   | { kind: "bridge"; name: string }
   /** Whether kube-proxy's rules are there too, in nftables. */
   | { kind: "kube-proxy"; family: IPFamily }
-  /** Whether another program's rules say not to track what goes there. */
+  /** Whether another program's rules exclude packets to it from tracking. */
   | { kind: "untracked"; protocol: Protocol; address: string; port: number };
 
 export interface Answers {
@@ -86,13 +86,13 @@ export interface Answers {
   untracked: boolean;
 }
 
-/** Answers by question; null where there is no such thing. */
+/** Answers by question; null where the thing does not exist. */
 export class Evidence {
   readonly #answers = new Map<string, unknown>();
   readonly #missing = new Map<string, Question>();
   readonly #failures = new Set<string>();
 
-  /** Whom nobody could ask, in words: what it might have answered counts as not there. */
+  /** What could not be asked, in words: the missing answers count as "not there". */
   get failures(): string[] {
     return [...this.#failures].sort();
   }
@@ -101,7 +101,7 @@ export class Evidence {
     this.#failures.add(failure);
   }
 
-  /** What was asked and has no answer yet; begins anew. */
+  /** Returns the questions without an answer so far, and clears the list. */
   takeMissing(): Question[] {
     const missing = [...this.#missing.values()];
     this.#missing.clear();
@@ -112,12 +112,12 @@ export class Evidence {
     this.#answers.set(JSON.stringify(question), answer);
   }
 
-  /** Undefined when there is no such element, or it is not known yet. */
+  /** Returns undefined when there is no such element, or it is not known yet. */
   element(set: string, key: string): SetElement | undefined {
     return this.#ask({ kind: "element", set, key }) ?? undefined;
   }
 
-  /** Unreachable as long as it is not known; and for "", which is no address. */
+  /** Unreachable while it is not known, and for "", which is not an address. */
   route(address: string): Route {
     const unknown: Route = { type: "unreachable", device: "", source: "" };
     if (address === "") return unknown;
@@ -140,7 +140,7 @@ export class Evidence {
     return this.#ask({ kind: "session", frontend, list, client }) ?? undefined;
   }
 
-  /** Not "", which is none, nor lo. */
+  /** False for "" (no interface), and for lo. */
   isBridge(name: string): boolean {
     if (name === "" || name === "lo") return false;
     return this.#ask({ kind: "bridge", name }) ?? false;

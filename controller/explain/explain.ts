@@ -1,17 +1,19 @@
-// A question (who dials what), what the controller knows, and evidence of what data plane and
-// kernel have → the explanation of that connection. Pure: the same in, the same out. Where evidence
-// lacks an answer it has noted that (evidence.ts), and the result is not worth showing yet.
+// A question (which client dials what), what the controller knows, and evidence from data plane and
+// kernel → the explanation of that connection. Pure: the same in, the same out. Where evidence
+// lacks an answer it notes the question (evidence.ts), and the result must not be shown yet.
 
 import { addressAndPort, familyOf } from "../model/ip.ts";
 import type { Endpoint, TrafficPolicy } from "../model/types.ts";
+import { isLoopback } from "../node/node-port-addresses.ts";
 import type { Backend } from "../node/types.ts";
 import type { FrontendIdentity } from "../wire/key.ts";
+import { type Asked, placeOfAsked } from "./asked.ts";
 import { clientFrom } from "./client.ts";
 import { decisionsFrom } from "./decisions.ts";
 import { backendDisagreements, kernelDisagreements } from "./disagreements.ts";
 import {
-  type KnownDoor,
-  knownDoorAt,
+  type KnownFrontend,
+  knownFrontendAt,
   leftOutOf,
   policyFor,
   serviceOf,
@@ -21,28 +23,39 @@ import type { Evidence, RememberedBackend } from "./evidence.ts";
 import type {
   Client,
   ExplainedBackend,
+  ExplainedFrontend,
   Explanation,
-  FrontDoor,
   KernelPart,
   LeftOut,
 } from "./explanation.ts";
 import type { KernelTable } from "./kernel-table.ts";
-import { backendWay, type Dialled, type KernelWay, kernelWay } from "./kernel-way.ts";
+import {
+  backendWay,
+  type Dialled,
+  type KernelWay,
+  kernelWay,
+  type Upstream,
+} from "./kernel-way.ts";
 import type { KnownCluster } from "./known-cluster.ts";
 import { nearMisses } from "./near-misses.ts";
 import { notesFrom } from "./notes.ts";
 import { outcomeOf, summaryOf } from "./outcome.ts";
-import { type Asked, placeOfAsked } from "./question.ts";
 
 /** The kernel's part that does not depend on the question. */
-export interface Kernel {
+interface Kernel {
   table: KernelTable;
-  /** What of it is not as Portico left it, in words. */
+  /** What differs from what Portico left, in words. */
   changes: readonly string[];
   /** The packet mark of Envoy's TCP connections to backends. */
   envoyMark: number;
+  /** The same for those that the kernel masquerades. */
+  masqueradedMark: number;
 }
 
+/**
+ * Returns the explanation of one connection. Valid only if `evidence` lacked nothing: otherwise the
+ * caller looks up what it lacks, and calls again.
+ */
 export function explain(
   asked: Asked,
   known: KnownCluster,
@@ -52,31 +65,40 @@ export function explain(
   const key = placeOfAsked(asked);
   const client = clientFrom(clientAddress(asked, known, evidence), known, evidence);
   const way = kernelWay({ ...asked, client: client.address }, kernel.table, evidence);
-  const knownDoor = knownDoorAt(key, known);
+  const knownFrontend = knownFrontendAt(key, known);
   const isFromOutside = way.handing
     ? way.handing === "local"
     : client.kind !== "host" && client.kind !== "local-pod";
-  const policy = knownDoor ? policyFor(knownDoor, isFromOutside) : "Cluster";
+  const policy = knownFrontend ? policyFor(knownFrontend, isFromOutside) : "Cluster";
   const listed = listedBackends(asked, way, evidence);
   const endpoints = new Map(
-    knownDoor?.endpoints.map(({ endpoint, port }) => {
+    knownFrontend?.endpoints.map(({ endpoint, port }) => {
       return [addressAndPort(endpoint.address, port), endpoint] as const;
     }),
   );
   const remembered = rememberedBackend(asked, client, way, evidence);
   const backends = (listed ?? []).map((backend) =>
-    explained(backend, { asked, client, way, knownDoor, endpoints, remembered, kernel, evidence }),
+    explained(backend, {
+      asked,
+      client,
+      way,
+      knownFrontend,
+      endpoints,
+      remembered,
+      kernel,
+      evidence,
+    }),
   );
-  const out = knownDoor ? leftOut(knownDoor, policy, listed, known) : [];
+  const out = knownFrontend ? leftOut(knownFrontend, policy, listed, known) : [];
   const outcome = outcomeOf(way, backends);
   const part = kernelPart(asked, way, evidence);
-  const frontDoor = frontDoorFrom(asked, part, knownDoor, evidence);
-  const seen = { key, knownDoor, element: part.element, table: kernel.table, way };
+  const frontDoor = explainedFrontendFrom(asked, part, knownFrontend, evidence);
+  const seen = { key, knownFrontend, element: part.element, table: kernel.table, way };
   return {
     from: client,
     to: key,
     outcome,
-    summary: summaryOf({ asked, outcome, way, knownDoor, isFromOutside, backends }),
+    summary: summaryOf({ asked, outcome, way, knownFrontend, isFromOutside, backends }),
     disagreements: [
       ...kernelDisagreements({
         ...seen,
@@ -84,21 +106,21 @@ export function explain(
         failures: evidence.failures,
         lastSyncError: known.lastSyncError,
       }),
-      ...(way.end === "envoy" ? backendDisagreements(knownDoor, out, listed) : []),
+      ...(way.end === "envoy" ? backendDisagreements(knownFrontend, out, listed) : []),
     ],
     frontDoor,
     nearMisses: frontDoor ? [] : nearMisses(asked, known),
     kernel: part,
     listener: way.listener?.name,
     cluster: way.listener?.udp?.cluster,
-    decisions: knownDoor ? decisionsFrom(knownDoor, policy, client, way) : [],
+    decisions: knownFrontend ? decisionsFrom(knownFrontend, policy, client, way) : [],
     backends,
     leftOut: out,
-    notes: notesFrom({ asked, client, outcome, knownDoor, known, evidence }),
+    notes: notesFrom({ asked, client, outcome, knownFrontend, known, evidence }),
   };
 }
 
-/** Of a process of the node that nobody named: what the kernel would choose. */
+/** For a process of the node without a given address: the one that the kernel would choose. */
 function clientAddress({ client, address }: Asked, { node }: KnownCluster, evidence: Evidence) {
   if (client !== undefined) return client;
   const { source } = evidence.route(address);
@@ -109,7 +131,7 @@ function clientAddress({ client, address }: Asked, { node }: KnownCluster, evide
 
 type Place = Pick<Backend, "address" | "port">;
 
-/** What Envoy has for the connection; undefined when it does not get it, or has no such list. */
+/** Returns Envoy's list for the connection; undefined when Envoy does not get it, or has none. */
 function listedBackends(
   asked: Asked,
   { end, handing, listener }: KernelWay,
@@ -121,7 +143,7 @@ function listedBackends(
   return evidence.record(identityOf(asked), list)?.backends;
 }
 
-/** By session affinity; over TCP, as UDP has it by a hash. */
+/** By session affinity, for TCP only: UDP uses a hash. */
 function rememberedBackend(
   asked: Asked,
   client: Client,
@@ -139,8 +161,8 @@ interface Surroundings {
   asked: Asked;
   client: Client;
   way: KernelWay;
-  knownDoor: KnownDoor | undefined;
-  /** Of the front door, by place. */
+  knownFrontend: KnownFrontend | undefined;
+  /** The frontend's endpoints, by place. */
   endpoints: ReadonlyMap<string, Endpoint>;
   remembered: RememberedBackend | undefined;
   kernel: Kernel;
@@ -148,26 +170,38 @@ interface Surroundings {
 }
 
 function explained(backend: Place, around: Surroundings): ExplainedBackend {
-  const { asked, client, way, knownDoor, endpoints, remembered, kernel, evidence } = around;
+  const { asked, client, way, knownFrontend, endpoints, remembered, kernel, evidence } = around;
   const dialled: Dialled = { ...asked, ...backend, client: client.address };
-  const isKept = way.handing !== "masquerade";
-  // Envoy's UDP sockets carry no mark.
-  const mark = asked.protocol === "TCP" ? kernel.envoyMark : 0;
-  const kept = isKept ? client.address : undefined;
-  const { source, isTranslated, end } = backendWay(dialled, kept, mark, kernel.table, evidence);
-  const translation = client.address === backend.address ? "hairpin" : "bridge";
+  const upstream = upstreamOf(asked, client, way, kernel);
+  const onItsWay = backendWay(dialled, upstream, kernel.table, evidence);
+  const { source, isTranslated, isForwarded, seen, end } = onItsWay;
+  const isMasqueraded = upstream.source === undefined || way.handing === "masquerade";
+  const other = client.address === backend.address ? "hairpin" : "bridge";
+  const translation = isMasqueraded ? "masqueraded" : other;
   const place = addressAndPort(backend.address, backend.port);
   const endpoint = endpoints.get(place) ?? { ...NAMELESS, address: backend.address };
   return {
-    ...whoIs(endpoint, backend.port, knownDoor?.service.namespace ?? ""),
+    ...whoIs(endpoint, backend.port, knownFrontend?.service.namespace ?? ""),
     source,
-    sourceIs: isTranslated ? translation : isKept ? "kept" : "masqueraded",
+    sourceIs: isTranslated || upstream.source === undefined ? translation : "kept",
+    seenIn: isForwarded ? "forward" : "output",
+    seenFrom: seen,
     blocked: end === "reached" ? undefined : end,
     rememberedSeconds:
       remembered && addressAndPort(remembered.address, remembered.port) === place
         ? remembered.seconds
         : undefined,
   };
+}
+
+function upstreamOf(asked: Asked, client: Client, way: KernelWay, kernel: Kernel): Upstream {
+  const { handing, added } = way;
+  // As in xds/resources.ts and xds/udp-target.ts.
+  const isUDP = asked.protocol === "UDP";
+  const isOfNode = isUDP ? isLoopback(asked.address) : handing === "host";
+  const ofTCP = handing === "masquerade" ? kernel.masqueradedMark : kernel.envoyMark;
+  // Envoy's UDP sockets carry no mark.
+  return { source: isOfNode ? undefined : client.address, mark: isUDP ? 0 : ofTCP, added };
 }
 
 /** A backend of which the controller knows no endpoint. */
@@ -199,16 +233,16 @@ function identityOf({ address, port, protocol }: Asked): FrontendIdentity {
   return { family: familyOf(address), address, port, protocol };
 }
 
-/** As the controller knows it; as Envoy has it where only that and the kernel do. */
-function frontDoorFrom(
+/** Uses the controller's knowledge, or Envoy's where only Envoy and the kernel know it. */
+function explainedFrontendFrom(
   asked: Asked,
   { element }: KernelPart,
-  knownDoor: KnownDoor | undefined,
+  knownFrontend: KnownFrontend | undefined,
   evidence: Evidence,
-): FrontDoor | null {
+): ExplainedFrontend | null {
   const key = placeOfAsked(asked);
-  if (knownDoor) {
-    const { frontend } = knownDoor;
+  if (knownFrontend) {
+    const { frontend } = knownFrontend;
     const { kind, portName } = frontend;
     return { key, kind, service: serviceOf(frontend), portName };
   }
@@ -217,20 +251,22 @@ function frontDoorFrom(
   return { key, kind: record.kind, service: serviceOf(record), portName: record.portName };
 }
 
-/** Endpoints that are front doors themselves are left out of UDP lists by xds/udp-target.ts. */
+/** xds/udp-target.ts leaves endpoints that are frontends themselves out of UDP lists. */
 function leftOut(
-  knownDoor: KnownDoor,
+  knownFrontend: KnownFrontend,
   policy: TrafficPolicy,
   listed: readonly Place[] | undefined,
   known: KnownCluster,
 ): LeftOut[] {
-  const { frontend, endpoints, service } = knownDoor;
-  const doors = endpoints.flatMap(({ endpoint, port, leftOut: left }): LeftOut[] => {
+  const { frontend, endpoints, service } = knownFrontend;
+  const frontends = endpoints.flatMap(({ endpoint, port, leftOut: left }): LeftOut[] => {
     const who = whoIs(endpoint, port, service.namespace);
-    const isDoor = known.frontends.has(`${who.place}/UDP`) && frontend.protocol === "UDP";
-    if (left[policy] !== undefined || !isDoor) return [];
+    const isFrontend = known.frontends.has(`${who.place}/UDP`) && frontend.protocol === "UDP";
+    if (left[policy] !== undefined || !isFrontend) return [];
     if (listed?.some(({ address }) => address === endpoint.address)) return [];
-    return [{ ...who, reason: "front-door", why: "a front door itself: Envoy would ask itself" }];
+    return [
+      { ...who, reason: "front-place", why: "itself a frontend: Envoy would send to itself" },
+    ];
   });
-  return [...leftOutOf(knownDoor, policy, known.node), ...doors];
+  return [...leftOutOf(knownFrontend, policy, known.node), ...frontends];
 }

@@ -1,5 +1,5 @@
-// The explanation of one connection, as `portico explain -o json` prints it. Fields are only ever
-// added; what is absent does not apply.
+// The explanation of one connection, as `portico explain -o json` prints it. Fields are only added,
+// never changed or removed; an absent field does not apply.
 
 import type { LeftOutReason } from "../node/categorize-endpoints.ts";
 import type { FrontendKind } from "../node/types.ts";
@@ -8,27 +8,21 @@ import type { TraceStep } from "./trace.ts";
 
 /**
  *    local-pod        a Pod of this node by the local detector
- *    undetected-pod   a Pod of this node by its EndpointSlice, which the kernel's rules take for a
+ *    undetected-pod   a Pod of this node by its EndpointSlice, which the kernel's rules treat as a
  *                     client from outside where they ask
  *    host             a process of this node, or a Pod of its network
  *    remote-pod       a Pod of another node, by its EndpointSlice
  */
-export type ClientKind =
-  | "local-pod"
-  | "undetected-pod"
-  | "host"
-  | "remote-pod"
-  | "other-node"
-  | "outside";
+type ClientKind = "local-pod" | "undetected-pod" | "host" | "remote-pod" | "other-node" | "outside";
 
 export interface Client {
   address: string;
   kind: ClientKind;
-  /** In words, and how that is known. */
+  /** In words, with how explain knows it. */
   description: string;
 }
 
-export interface FrontDoor {
+export interface ExplainedFrontend {
   /** "10.96.0.10:80/TCP" */
   key: string;
   kind: FrontendKind;
@@ -42,14 +36,14 @@ export interface FrontDoor {
  *    refused      ECONNREFUSED at connect; an ICMP error for UDP
  *    dropped      no answer
  *    ended        connect succeeds, and the stream ends at once; UDP: no answer
- *    untouched    none of Portico's business: it goes where it would go without
+ *    untouched    Portico leaves it alone: it goes where it would go without
  *    unreachable  the node has no route to the address
  */
 export type Outcome = "served" | "refused" | "dropped" | "ended" | "untouched" | "unreachable";
 
-/** Something that was decided on the way: a policy, hints, affinity, source ranges. */
+/** One decision on the way: a policy, hints, affinity, source ranges. */
 export interface Decision {
-  /** As the field of the Service or the topic is called: "externalTrafficPolicy". */
+  /** The name of the Service's field or of the topic: "externalTrafficPolicy". */
   name: string;
   value: string;
   /** What that means for this connection. */
@@ -62,18 +56,24 @@ export interface ExplainedBackend {
   /** "namespace/name"; absent when not known. */
   pod?: string | undefined;
   node?: string | undefined;
-  /** The client's address that it sees. */
+  /** The client's address that the backend sees. */
   source: string;
   /**
-   * hairpin: it would be its own, so it is the node's. bridge: it is the node's too, as the backend
-   * would answer the client past the node.
+   * hairpin: it would be the backend's own, so it is the node's. bridge: it is the node's too, as
+   * the backend would answer the client past the node.
    */
   sourceIs: "kept" | "masqueraded" | "hairpin" | "bridge";
-  /** What the node's own rules do with Envoy's connection, if it does not go out. */
+  /**
+   * The hook in which rules of others, such as those of network policies, first see Envoy's
+   * connection, and from which address; output is the hook of the node's own processes.
+   */
+  seenIn: "forward" | "output";
+  seenFrom: string;
+  /** What the node's own rules do with Envoy's connection, if they do not let it out. */
   blocked?: "refuse" | "drop" | undefined;
   /**
-   * Within how many seconds this client has to come back to go on with it, by session affinity;
-   * absent when it is not the one.
+   * Within how many seconds this client must come back to keep this backend, by session affinity;
+   * absent when it has another.
    */
   rememberedSeconds?: number | undefined;
 }
@@ -82,13 +82,13 @@ export interface LeftOut {
   place: string;
   pod?: string | undefined;
   node?: string | undefined;
-  reason: LeftOutReason | "other-family" | "headless-label" | "no-such-port" | "front-door";
+  reason: LeftOutReason | "other-family" | "headless-label" | "no-such-port" | "front-place";
   /** In words. */
   why: string;
 }
 
 export interface KernelPart {
-  /** Of the map of frontends, for what was dialled; absent when it has none. */
+  /** The element of the map of frontends for the dialled place; absent when there is none. */
   element?: UsedElement | undefined;
   /** The rule that decided, "chain: rule"; absent when none did. */
   rule?: string | undefined;
@@ -103,11 +103,11 @@ export interface Explanation {
   outcome: Outcome;
   /** One sentence. */
   summary: string;
-  /** Where the data plane and what the controller knows differ; empty when all is well. */
+  /** Where the data plane differs from the controller's knowledge; empty when all is well. */
   disagreements: string[];
-  /** Null when what was dialled is no front door of this node. */
-  frontDoor: FrontDoor | null;
-  /** Front doors that may have been meant, each in words; only when there is none. */
+  /** Null when the dialled place is not a frontend of this node. */
+  frontDoor: ExplainedFrontend | null;
+  /** Frontends that may have been meant, each in words; only when there is none. */
   nearMisses: string[];
   kernel: KernelPart;
   /** Envoy's listener that gets the connection; absent when none does. */
@@ -115,7 +115,7 @@ export interface Explanation {
   /** Of a UDP listener: Envoy's cluster behind it. */
   cluster?: string | undefined;
   decisions: Decision[];
-  /** In the order of Envoy's list; one is picked by lot, unless a decision says otherwise. */
+  /** In the order of Envoy's list; one is picked at random, unless a decision says otherwise. */
   backends: ExplainedBackend[];
   leftOut: LeftOut[];
   notes: string[];

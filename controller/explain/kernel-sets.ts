@@ -5,21 +5,14 @@ import { cidrContains } from "../model/ip.ts";
 import type { SetElement } from "./evidence.ts";
 import { withProtocolNames } from "./protocol-names.ts";
 
-/** Of the first set or map in the text; none when it has no elements. */
+/** Returns those of the first set or map in the text; none when it has no elements. */
 export function elementsFrom(text: string): SetElement[] {
   const [, list = ""] = /elements = \{([^}]*)\}/.exec(withProtocolNames(text)) ?? [];
   const texts = list.split(",").map((each) => each.trim().replaceAll(/\s+/g, " "));
   return texts.filter((each) => each !== "").map(elementFrom);
 }
 
-/** The part of a table's text that declares a set or map; empty when it does not. */
-export function declarationOf(set: string, text: string): string {
-  const [declaration = ""] =
-    new RegExp(`^[ \\t]*(?:set|map) ${set} \\{\n(?:[^{}]|\\{[^{}]*\\})*\\}`, "m").exec(text) ?? [];
-  return declaration;
-}
-
-/** The elements of one set or map, to be asked for many keys. */
+/** The elements of one set or map, for lookups of many keys. */
 export class ElementIndex {
   readonly #byKey: ReadonlyMap<string, SetElement>;
   readonly #prefixes: readonly SetElement[];
@@ -29,7 +22,9 @@ export class ElementIndex {
     this.#prefixes = elements.filter(({ key }) => key.includes("/"));
   }
 
-  /** What has the key: itself, or a prefix (of its last part) that contains it. */
+  /**
+   * Returns the element for a key: the same key, or a prefix (of its last part) that contains it.
+   */
   find(key: string): SetElement | undefined {
     return this.#byKey.get(key) ?? this.#prefixes.find((each) => containsKey(each.key, key));
   }

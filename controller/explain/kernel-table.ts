@@ -1,21 +1,21 @@
 // Text of Portico's nftables table, as `nft list` prints it or as capture/ruleset.ts writes it →
-// its chains, rule by rule. What a rule means is rule.ts's business.
+// its chains, rule by rule. rule.ts knows what a rule means.
 
 import { withProtocolNames } from "./protocol-names.ts";
 
 export interface Chain {
   name: string;
-  /** Of a chain that packets enter by themselves; undefined for those that others lead to. */
+  /** Of a base chain, which a hook calls; undefined for chains that others lead to. */
   base:
     | { hook: string; priority: number; policy: "accept" | "drop"; reroutes: boolean }
     | undefined;
-  /** Each as it stands in the text. */
+  /** Each rule as in the text. */
   rules: readonly string[];
 }
 
 export type KernelTable = ReadonlyMap<string, Chain>;
 
-/** Names that nft gives to priorities, in the families ip, ip6 and inet. */
+/** nft's names for priorities, in the families ip, ip6 and inet. */
 const PRIORITIES: Readonly<Record<string, number>> = {
   raw: -300,
   mangle: -150,
@@ -25,7 +25,7 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   srcnat: 100,
 };
 
-/** Empty when the text has no chain, or is empty: there is no table. */
+/** Returns an empty table when the text has no chain, or is empty: there is no table. */
 export function kernelTableFrom(text: string): KernelTable {
   const chains = new Map<string, Chain>();
   let open: { name: string; lines: string[] } | undefined;
@@ -60,7 +60,7 @@ function baseFrom(lines: readonly string[]): Chain["base"] {
   return { hook, priority, policy, reroutes: type === "route" };
 }
 
-/** Those of a hook, in the order in which packets meet them. */
+/** Returns those of a hook, in the order in which packets meet them. */
 export function chainsOfHook(table: KernelTable, hook: string): Chain[] {
   const chains = [...table.values()].filter(({ base }) => base?.hook === hook);
   return chains.sort((a, b) => (a.base?.priority ?? 0) - (b.base?.priority ?? 0));

@@ -1,7 +1,8 @@
 // The kernel's table as text, in nft's form and in ours.
 
 import { describe, expect, test } from "vitest";
-import { declarationOf, ElementIndex, elementsFrom } from "./kernel-sets.ts";
+import { declarationOf } from "../../test/stand-ins/declared-set.ts";
+import { ElementIndex, elementsFrom } from "./kernel-sets.ts";
 import { chainsOfHook, kernelTableFrom } from "./kernel-table.ts";
 
 const LISTED = `table inet portico {

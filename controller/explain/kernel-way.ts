@@ -1,8 +1,9 @@
-// A first packet and the kernel's table → through which hooks it goes on this node and how that
-// ends; and the same for Envoy's own connection to a backend. The kernel's part of the way only.
+// A first packet and the kernel's table → the hooks that it passes on this node, and how that ends;
+// and the same for Envoy's own connection to a backend. Only the kernel's part of the way.
 
+import { IN_LINK } from "../capture/policy-link.ts";
 import type { Protocol } from "../model/types.ts";
-import type { UdpListenerKind } from "../node/types.ts";
+import type { ListenerKind } from "../node/hand-over.ts";
 import type { Evidence, ListenerAnswer } from "./evidence.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import type { Packet } from "./packet.ts";
@@ -10,21 +11,26 @@ import { type Hook, type Trace, type TraceStep, traceHook } from "./trace.ts";
 
 /**
  *    envoy        a listener of Envoy's gets it
- *    refuse       the client is told at once
- *    drop         the client hears nothing
- *    untouched    Portico leaves it alone: it goes where it would go without
+ *    refuse       the client gets an error at once
+ *    drop         the client gets no answer
+ *    untouched    Portico leaves it alone: it goes where it would go without Portico
  *    unreachable  the node has no route there, so its own processes cannot even send it
  */
-export type KernelEnd = "envoy" | "refuse" | "drop" | "untouched" | "unreachable";
+type KernelEnd = "envoy" | "refuse" | "drop" | "untouched" | "unreachable";
 
 export interface KernelWay {
   steps: TraceStep[];
   end: KernelEnd;
-  /** Which of Envoy's lists and whose address; only where the rules lead to Envoy. */
-  handing: UdpListenerKind | undefined;
+  /** Which of Envoy's lists and which source address; only where the rules lead to Envoy. */
+  handing: Handing | undefined;
   listener: ListenerAnswer | undefined;
   unknownRules: string[];
+  /** What the rules added to the kernel's sets on the way. */
+  added: Set<string>;
 }
+
+/** The kind of Envoy's listener; "host": TCP, from the node's address. */
+type Handing = ListenerKind | "host";
 
 export interface Dialled {
   client: string;
@@ -33,7 +39,7 @@ export interface Dialled {
   protocol: Protocol;
 }
 
-/** Whoever has one of the node's addresses counts as one of its processes. */
+/** A client with one of the node's addresses counts as one of its processes. */
 export function kernelWay(dialled: Dialled, table: KernelTable, evidence: Evidence): KernelWay {
   const packet = firstPacket(dialled);
   const walk = new Walk(packet, table, evidence);
@@ -65,10 +71,12 @@ function firstPacket({ client, address, port, protocol }: Dialled): Packet {
     mark: 0,
     ctMark: 0,
     isFromTransparentSocket: false,
+    added: new Set(),
+    isUntracked: false,
   };
 }
 
-/** A packet on its way, and what it met. */
+/** A packet on its way, and what it has met. */
 class Walk {
   readonly #packet: Packet;
   readonly #table: KernelTable;
@@ -85,14 +93,14 @@ class Walk {
     return this.#traces.at(-1);
   }
 
-  /** Whether it goes on behind the hook. */
+  /** Runs a hook; reports whether the packet continues after it. */
   through(hook: Hook): boolean {
     const trace = traceHook(hook, this.#packet, this.#table, this.#evidence);
     this.#traces.push(trace);
     return trace.end === "accept";
   }
 
-  /** Who gets it, once prerouting is over: by TPROXY, or rewritten to where a UDP listener is. */
+  /** Returns the listener that gets it after prerouting, by TPROXY or by its rewritten address. */
   listener({ address, protocol }: Dialled): ListenerAnswer | undefined {
     const { destination, destinationPort } = this.#packet;
     if (protocol === "UDP" && destination !== address) {
@@ -105,35 +113,46 @@ class Walk {
   /** `end` when no rule ended it. */
   ends(end?: KernelEnd): KernelWay {
     const steps = this.#traces.flatMap((trace) => trace.steps);
-    const chains = steps.map(({ chain }) => /^to_(keep|masquerade|local)$/.exec(chain)?.[1]);
+    const chains = steps.map(({ chain }) => /^to_(keep|masquerade|local|host)$/.exec(chain)?.[1]);
     const byRules = this.last?.end === "reject" ? "refuse" : "drop";
     return {
       steps,
       end: end ?? byRules,
-      handing: chains.findLast((kind) => kind !== undefined) as UdpListenerKind | undefined,
+      handing: chains.findLast((kind) => kind !== undefined) as Handing | undefined,
       listener: undefined,
+      added: this.#packet.added,
       unknownRules: this.#traces.flatMap(({ unknownRules }) => unknownRules),
     };
   }
 }
 
-export interface BackendWay {
+interface BackendWay {
   /** The address that the backend sees. */
   source: string;
-  /** The kernel puts the node's in the place of the client's. */
+  /** The kernel replaces the client's address with the node's. */
   isTranslated: boolean;
+  /** Its first packet passes the forward hook (capture/policy-hook.ts). */
+  isForwarded: boolean;
+  /** The source that rules of others see in that hook, or in the output hook. */
+  seen: string;
   end: "reached" | "refuse" | "drop";
   steps: TraceStep[];
 }
 
-/**
- * Envoy's connection to a backend. `source` is undefined where Envoy takes the node's address;
- * `mark` is what its socket carries.
- */
+/** What Envoy's connection to a backend takes over from the client's connection. */
+export interface Upstream {
+  /** Undefined where Envoy uses the node's address. */
+  source: string | undefined;
+  /** The mark of its socket. */
+  mark: number;
+  /** As in KernelWay. */
+  added: Set<string>;
+}
+
+/** Returns the way of Envoy's connection to a backend. */
 export function backendWay(
   dialled: Dialled,
-  source: string | undefined,
-  mark: number,
+  { source, mark, added }: Upstream,
   table: KernelTable,
   evidence: Evidence,
 ): BackendWay {
@@ -143,17 +162,41 @@ export function backendWay(
     oif: route.device,
     mark,
     isFromTransparentSocket: source !== undefined,
+    added,
   };
   const output = traceHook("output", packet, table, evidence);
   if (output.end !== "accept") {
     const end = output.end === "reject" ? "refuse" : "drop";
-    return { source: packet.source, isTranslated: false, end, steps: output.steps };
+    const { source } = packet;
+    return {
+      source,
+      seen: source,
+      isTranslated: false,
+      isForwarded: false,
+      end,
+      steps: output.steps,
+    };
   }
+  const isForwarded = packet.isUntracked;
+  const forwarding = isForwarded ? forwarded(packet, table, evidence) : undefined;
+  packet.oif = route.device;
+  const seen = packet.source;
   const { masquerades, end, steps } = traceHook("postrouting", packet, table, evidence);
   return {
     source: masquerades ? route.source : packet.source,
     isTranslated: masquerades,
+    isForwarded,
+    seen,
     end: end === "accept" ? "reached" : end === "reject" ? "refuse" : "drop",
-    steps: [...output.steps, ...steps],
+    steps: [...output.steps, ...(forwarding?.steps ?? []), ...steps],
   };
+}
+
+/** The packet comes in again by Portico's own link, and is tracked from there. */
+function forwarded(packet: Packet, table: KernelTable, evidence: Evidence): Trace {
+  packet.iif = IN_LINK;
+  packet.oif = "";
+  packet.isUntracked = false;
+  packet.isFromTransparentSocket = false;
+  return traceHook("prerouting", packet, table, evidence);
 }

@@ -1,33 +1,38 @@
-// What the controller knows, for explanations: the cluster as it was told of it, and what it makes
-// of that for this node. Never what the data plane has; that is evidence.ts.
+// What the controller knows, for explanations: the cluster as it has read it, and what it makes of
+// that for this node. Never what the data plane has; that is in evidence.ts.
 
 import type { LocalDetector } from "../capture/local-detector.ts";
 import { objectKey } from "../model/cluster-state.ts";
 import type { EndpointSlice, Node, ObjectKey, Problem, Service } from "../model/types.ts";
 import type { ThisNode } from "../node/this-node.ts";
 import type { Frontend, FrontendKey } from "../node/types.ts";
+import type { TcpOptions } from "../xds/tcp-options.ts";
+
+export type Connecting = Pick<TcpOptions, "connectAttempts" | "connectTimeoutMs">;
 
 export interface KnownCluster {
-  /** Whether all kinds were read once; nothing is decided before. */
+  /** Whether all kinds were read once; no decision is made before. */
   isSynced: boolean;
   state: {
     services: ReadonlyMap<ObjectKey, Service>;
     nodes: ReadonlyMap<string, Node>;
     endpointSlices: ReadonlyMap<ObjectKey, EndpointSlice>;
-    slicesOf(service: ObjectKey): EndpointSlice[];
+    slicesOf(service: ObjectKey): readonly EndpointSlice[];
   };
   frontends: ReadonlyMap<FrontendKey, Frontend>;
   node: ThisNode;
   serviceProxyName: string | undefined;
   localDetector: LocalDetector;
+  /** How Envoy connects to backends. */
+  connecting: Connecting;
   /** All present ones. */
   problems: readonly Problem[];
   /** Why the last sync failed; empty when it did not. */
   lastSyncError: string;
 }
 
-/** A Pod behind an endpoint, as far as slices name it. */
-export interface KnownPod {
+/** A Pod behind an endpoint, if slices name it. */
+interface KnownPod {
   address: string;
   /** "namespace/name"; undefined when the slice does not say. */
   pod: string | undefined;
@@ -35,7 +40,7 @@ export interface KnownPod {
   nodeName: string;
 }
 
-/** Every Pod that a slice names, once for each of its addresses. */
+/** Yields every Pod that a slice names, once for each of its addresses. */
 export function* podsOf({ state }: KnownCluster): Generator<KnownPod> {
   for (const { namespace, endpoints } of state.endpointSlices.values()) {
     for (const { address, podName: name, nodeName } of endpoints) {
@@ -45,7 +50,7 @@ export function* podsOf({ state }: KnownCluster): Generator<KnownPod> {
   }
 }
 
-/** The Pod that has an address; undefined when no slice has it. */
+/** Returns the Pod that has an address; undefined when no slice has it. */
 export function podAt(known: KnownCluster, address: string): KnownPod | undefined {
   for (const pod of podsOf(known)) if (pod.address === address) return pod;
   return undefined;

@@ -1,14 +1,18 @@
-// What was dialled and is no front door → those that may have been meant, in words.
+// A dialled place that is not a frontend → the frontends that may have been meant, in words.
 
 import { addressAndPort } from "../model/ip.ts";
 import type { Frontend } from "../node/types.ts";
+import type { Asked } from "./asked.ts";
 import { serviceOf } from "./endpoints.ts";
 import { type KnownCluster, podAt } from "./known-cluster.ts";
-import type { Asked } from "./question.ts";
 
-/** More of a kind are counted, not listed. */
+/** How many of a kind are listed; the others are counted. */
 const MOST = 8;
 
+/**
+ * Returns what the address and port may have been meant for, one line each. Empty when nothing is
+ * similar.
+ */
 export function nearMisses({ address, port, protocol }: Asked, known: KnownCluster): string[] {
   const frontends = [...known.frontends.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   const same = frontends.filter((each) => each.address === address);
@@ -42,12 +46,12 @@ function headless(address: string, port: number, { state }: KnownCluster): strin
   ];
 }
 
-/** An address that is somebody's: a Pod's, or a node's. */
+/** Says whose address it is: a Pod's, or a node's. */
 function whose(address: string, port: number, known: KnownCluster): string[] {
   const pod = podAt(known, address);
   if (pod) {
     const name = pod.pod === undefined ? "an endpoint" : `Pod ${pod.pod}`;
-    return [`${addressAndPort(address, port)} is ${name}: dialled directly, through no Service`];
+    return [`${addressAndPort(address, port)} is ${name}: dialled directly, not through a Service`];
   }
   const node = [...known.state.nodes.values()].find(({ addresses }) => addresses.includes(address));
   return node ? [`${address} is the node ${node.name}`] : [];

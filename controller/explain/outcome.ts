@@ -1,11 +1,15 @@
-// How a connection ends, in a sentence: from what was found on its way.
+// How a connection ends, in a sentence, from what was found on its way.
 
-import type { KnownDoor } from "./endpoints.ts";
+import type { Asked } from "./asked.ts";
+import type { KnownFrontend } from "./endpoints.ts";
 import { serviceOf } from "./endpoints.ts";
 import type { ExplainedBackend, Outcome } from "./explanation.ts";
 import type { KernelWay } from "./kernel-way.ts";
-import type { Asked } from "./question.ts";
 
+/**
+ * Returns how the connection ends for the client. Through Envoy it is served if the node's rules
+ * leave at least one backend.
+ */
 export function outcomeOf(way: KernelWay, backends: readonly ExplainedBackend[]): Outcome {
   switch (way.end) {
     case "envoy":
@@ -19,16 +23,17 @@ export function outcomeOf(way: KernelWay, backends: readonly ExplainedBackend[])
   }
 }
 
-export interface Found {
+interface Found {
   asked: Asked;
   outcome: Outcome;
   way: KernelWay;
-  knownDoor: KnownDoor | undefined;
-  /** Whether clients from outside get a list of their own, and this is one. */
+  knownFrontend: KnownFrontend | undefined;
+  /** Whether clients from outside get a separate list, and this is one of them. */
   isFromOutside: boolean;
   backends: readonly ExplainedBackend[];
 }
 
+/** Returns the outcome and its reason in one line, without a full stop. */
 export function summaryOf(found: Found): string {
   const { outcome, asked, backends } = found;
   switch (outcome) {
@@ -37,19 +42,19 @@ export function summaryOf(found: Found): string {
     case "refused":
       return `refused at once: ${whyRefused(found)}`;
     case "dropped":
-      return `dropped, the client hears nothing: ${whyDropped(found)}`;
+      return `dropped, no answer to the client: ${whyDropped(found)}`;
     case "untouched":
       if (found.way.steps.at(-1)?.rule === "ct state untracked accept") {
         return (
-          "another program has the kernel not track what goes there, so Portico leaves it alone " +
-          "(NodeLocal DNSCache answers for the cluster's DNS so)"
+          "another program excludes this address from connection tracking, so Portico does not " +
+          "capture it (NodeLocal DNSCache does this for the cluster's DNS)"
         );
       }
-      return found.knownDoor
-        ? "the packet goes on unchanged: the kernel does not hand this front door over"
-        : "not a front door of this node: the packet goes on unchanged";
+      return found.knownFrontend
+        ? "the packet passes unchanged: the kernel does not hand this frontend to Envoy"
+        : "not a frontend of this node: the packet passes unchanged";
     case "unreachable":
-      return `the node has no route to ${asked.address}, so its processes cannot send to it`;
+      return `the node has no route to ${asked.address}, so its processes cannot reach it`;
     case "ended":
       return backends.length === 0
         ? `${endedHow(asked)}: Envoy has no backend for it`
@@ -58,59 +63,59 @@ export function summaryOf(found: Found): string {
 }
 
 function endedHow({ protocol }: Asked): string {
-  return protocol === "TCP" ? "connected, and the stream ends at once" : "no answer";
+  return protocol === "TCP" ? "connected, then the stream ends at once" : "no answer";
 }
 
-function servedSummary({ backends, knownDoor }: Found): string {
+function servedSummary({ backends, knownFrontend }: Found): string {
   const all = backends.filter(({ blocked }) => !blocked);
   const remembered = all.filter(({ rememberedSeconds }) => rememberedSeconds !== undefined);
   const reached = remembered.length > 0 ? remembered : all;
   const [only] = reached;
-  const whose = knownDoor ? ` of ${serviceOf(knownDoor.frontend)}` : "";
+  const whose = knownFrontend ? ` of ${serviceOf(knownFrontend.frontend)}` : "";
   const who = reached.length === 1 ? only?.place : `one of ${reached.length} backends`;
   const again = remembered.length > 0 ? " (its last one, by session affinity)" : "";
   const sources = [...new Set(reached.map(({ source }) => source))].join(" or ");
   return `served by ${who}${whose}${again}, which sees ${sources}`;
 }
 
-function whyRefused({ asked, way, knownDoor }: Found): string {
+function whyRefused({ asked, way, knownFrontend }: Found): string {
   const last = way.steps.at(-1);
   const sets = way.steps.flatMap(({ elements }) => elements.map(({ set }) => set));
   if (last?.chain !== "verdict_refuse") return byRule(way);
   if (sets.some((set) => set.startsWith("cluster_ips"))) {
     const port = `${asked.port}/${asked.protocol}`;
-    return knownDoor
-      ? `the kernel has ${asked.address} as a cluster IP, but not ${port} of it`
-      : `${asked.address} is a cluster IP, and ${port} is no port of it`;
+    return knownFrontend
+      ? `the kernel has ${asked.address} as a cluster IP, but not port ${port}`
+      : `${asked.address} is a cluster IP, and ${port} is not one of its ports`;
   }
-  if (knownDoor?.frontend.verdict !== "refuse") return byRule(way);
-  return `${serviceOf(knownDoor.frontend)} has no usable endpoint`;
+  if (knownFrontend?.frontend.verdict !== "refuse") return byRule(way);
+  return `${serviceOf(knownFrontend.frontend)} has no usable endpoint`;
 }
 
 function whyDropped(found: Found): string {
   const { asked, way } = found;
   const { chain = "", rule = "" } = way.steps.at(-1) ?? {};
   if (/^(to|redirect|udp)_/.test(chain)) {
-    return "the kernel hands it to Envoy, and Envoy does not listen (it starts, or is down)";
+    return "the kernel hands it to Envoy, which does not listen (starting, or down)";
   }
   if (rule.includes("@allowed_sources")) {
     return `loadBalancerSourceRanges does not contain ${asked.client ?? "this node's address"}`;
   }
   if (rule.includes("@service_cidrs")) {
-    return `${asked.address} is in a Service CIDR, and is no Service's`;
+    return `${asked.address} is in a Service CIDR, but no Service has it`;
   }
   return (/^verdict_(drop|short-circuit)$/.test(chain) && byPolicy(found)) || byRule(way);
 }
 
-/** Undefined when the controller knows of no reason. */
-function byPolicy({ knownDoor, isFromOutside }: Found): string | undefined {
-  if (!knownDoor || !["drop", "short-circuit"].includes(knownDoor.frontend.verdict)) {
+/** Returns undefined when the controller knows no reason. */
+function byPolicy({ knownFrontend, isFromOutside }: Found): string | undefined {
+  if (!knownFrontend || !["drop", "short-circuit"].includes(knownFrontend.frontend.verdict)) {
     return undefined;
   }
-  const { door, frontend } = knownDoor;
-  const isInternal = door.side === "internal";
+  const { place, frontend } = knownFrontend;
+  const isInternal = place.side === "internal";
   const field = isInternal ? "internalTrafficPolicy" : "externalTrafficPolicy";
-  const whom = isFromOutside && !isInternal ? " (which holds for clients from outside)" : "";
+  const whom = isFromOutside && !isInternal ? " (which applies to clients from outside)" : "";
   return `${field} is Local, and no endpoint of ${serviceOf(frontend)} is on this node${whom}`;
 }
 

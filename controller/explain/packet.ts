@@ -1,4 +1,4 @@
-// A packet on its way through the kernel's rules, and what a rule can ask of it.
+// A packet on its way through the kernel's rules, and what a rule can test.
 
 import { familyOf } from "../model/ip.ts";
 import type { Protocol } from "../model/types.ts";
@@ -10,23 +10,27 @@ export interface Packet {
   /** Canonical text, both of one family. */
   source: string;
   destination: string;
-  /** 0: some port that the kernel chooses. */
+  /** 0: any port, chosen by the kernel. */
   sourcePort: number;
   destinationPort: number;
-  /** The interface it came in by, and goes out by; empty where there is none. */
+  /** The interfaces by which it came in, and goes out; empty where there is none. */
   iif: string;
   oif: string;
   mark: number;
   ctMark: number;
-  /** Whether the process that sends it has a socket of somebody else's address: Envoy has. */
+  /** Whether the sender's socket is bound to an address of another host, as Envoy's are. */
   isFromTransparentSocket: boolean;
+  /** What rules added to sets for it and packets like it: "set element" each. */
+  added: Set<string>;
+  /** A rule excluded it from tracking. */
+  isUntracked: boolean;
 }
 
 type Value = string | number | undefined;
 
 /**
- * Undefined: a packet does not have that, and no comparison with it is true. How to add what a new
- * rule asks: a line here.
+ * Undefined: a packet lacks that field, and no comparison with it is true. To add what a new rule
+ * tests: a line here.
  */
 const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Value>> = {
   "meta mark": ({ mark }) => mark,
@@ -34,11 +38,12 @@ const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Va
   "meta nfproto": ({ source }) => (familyOf(source) === "IPv4" ? "ipv4" : "ipv6"),
   "ct mark": ({ ctMark }) => ctMark,
   "ct direction": () => "original",
-  "ct state": ({ protocol, destination, destinationPort }, evidence) => {
+  "ct state": ({ protocol, destination, destinationPort, isUntracked }, evidence) => {
+    if (isUntracked) return "untracked";
     const named = protocol.toUpperCase() as Protocol;
     return evidence.isUntracked(named, destination, destinationPort) ? "untracked" : "new";
   },
-  // Nobody has translated it yet.
+  // No NAT has translated it yet.
   "ct status": () => "",
   "ip saddr": ({ source }) => ofFamily("IPv4", source),
   "ip daddr": ({ destination }) => ofFamily("IPv4", destination),
@@ -46,6 +51,9 @@ const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Va
   "ip6 daddr": ({ destination }) => ofFamily("IPv6", destination),
   "th dport": ({ destinationPort }) => destinationPort,
   "tcp dport": (packet) => portOf("tcp", packet, packet.destinationPort),
+  // The length is not known: assume a datagram that is not short, which Envoy forwards unchanged.
+  "udp length": (packet) => portOf("udp", packet, 512),
+  "@th,64,128": (packet) => portOf("udp", packet, 0),
   "udp dport": (packet) => portOf("udp", packet, packet.destinationPort),
   "udp sport": (packet) => portOf("udp", packet, packet.sourcePort),
   "icmp type": () => undefined,
@@ -57,17 +65,19 @@ const FIELDS: Readonly<Record<string, (packet: Packet, evidence: Evidence) => Va
   "fib saddr type": ({ source }, evidence) => evidence.route(source).type,
   "fib daddr type": ({ destination }, evidence) => evidence.route(destination).type,
   "socket transparent": (packet, evidence) => (hasListener(packet, evidence) ? 1 : undefined),
-  "socket wildcard": (packet, evidence) => (hasListener(packet, evidence) ? 0 : undefined),
+  // For what leaves the node: from the socket that asks backends, which has no address.
+  "socket wildcard": (packet, evidence) =>
+    hasListener(packet, evidence) ? Number(packet.iif === "") : undefined,
 };
 
-/** The value of a field by its name in a rule; throws RangeError for one that is not known. */
+/** Returns the value of a field by its name in a rule; throws RangeError for an unknown one. */
 export function fieldValue(name: string, packet: Packet, evidence: Evidence): Value {
   const read = FIELDS[name];
   if (!read) throw new RangeError(name);
   return read(packet, evidence);
 }
 
-/** Undefined also while the address is not known. */
+/** Returns undefined also while the address is not known. */
 function ofFamily(family: "IPv4" | "IPv6", address: string): Value {
   return address !== "" && familyOf(address) === family ? address : undefined;
 }
@@ -76,7 +86,7 @@ function portOf(protocol: Packet["protocol"], packet: Packet, port: number): Val
   return packet.protocol === protocol ? port : undefined;
 }
 
-/** No socket belongs to a first packet of TCP yet; of UDP, a listener of Envoy's may. */
+/** A first packet of TCP has no socket yet; for UDP, one of Envoy's listeners may be its socket. */
 function hasListener(packet: Packet, evidence: Evidence): boolean {
   if (packet.protocol !== "udp") return false;
   if (packet.iif === "") return packet.isFromTransparentSocket;

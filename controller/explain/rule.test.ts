@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { EMPTY_KERNEL_TARGET } from "../capture/kernel-target.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
 import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { rulesetFrom } from "../capture/ruleset.ts";
-import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
 import { Evidence, type Question, type SetElement } from "./evidence.ts";
 import { kernelTableFrom } from "./kernel-table.ts";
 import type { Packet } from "./packet.ts";
@@ -19,9 +19,11 @@ const SYN: Packet = {
   mark: 0,
   ctMark: 0,
   isFromTransparentSocket: false,
+  added: new Set<string>(),
+  isUntracked: false,
 };
 
-/** Evidence that has these elements, and no others; a client of another node; one listener. */
+/** Returns evidence with only these elements, a client of another node, and one listener. */
 function evidence(elements: Record<string, SetElement> = {}): Evidence {
   const known = new Evidence();
   const element = (set: string, key: string) => {
@@ -161,9 +163,9 @@ test.each<LocalDetector>([
   const redirectPorts = { keep: 15405, masquerade: 15406, local: 15407 };
   for (const own of [{ masqueradeAll: true }, { masqueradeAll: false }, { redirectPorts }]) {
     const options = { ...DEFAULT_CAPTURE_OPTIONS, localDetector, ...own };
-    const table = kernelTableFrom(rulesetFrom(EMPTY_CAPTURE_SET, options));
+    const table = kernelTableFrom(rulesetFrom(EMPTY_KERNEL_TARGET, options));
     expect(table.size).toBeGreaterThan(20);
-    // Every condition is looked at only where those before it hold, so with several packets.
+    // A condition is tested only where those before it hold, so this needs several packets.
     const packets = ["tcp", "udp"].flatMap((protocol) =>
       ["10.1.1.10", "fd00:1:1::a"].map((source) => ({ protocol, source }) as Partial<Packet>),
     );

@@ -1,17 +1,18 @@
 // One rule's text and a packet → whether the rule matches, what it does, and which elements of sets
-// decided that. Reads the rules that capture/chains.ts writes, as it and as nft write them, and the
-// simplest of those that people add by hand; of any other it says that it does not know. What it
-// reads are the kernel's own rules, so nothing here decides like them a second time.
+// decided that. Reads the rules of capture/chains.ts, as that file and as nft write them, and the
+// simplest of those that operators add by hand; it reports any other as unknown. It reads the
+// kernel's own rules, so it does not duplicate their decisions.
 
+import { NOTED_SETS } from "../capture/masquerade.ts";
 import { cidrContains } from "../model/ip.ts";
 import type { Evidence, SetElement } from "./evidence.ts";
 import { fieldValue, type Packet } from "./packet.ts";
 
-export type RuleVerdict =
+type RuleVerdict =
   | { kind: "accept" | "drop" | "reject" | "return" }
   | { kind: "goto" | "jump"; chain: string };
 
-/** An element of a set or map that a rule asked for and found. */
+/** An element of a set or map that a rule looked up and found. */
 export interface UsedElement extends SetElement {
   set: string;
 }
@@ -20,9 +21,9 @@ export interface RuleOutcome {
   matches: boolean;
   verdict?: RuleVerdict;
   elements: UsedElement[];
-  /** What of the rule is not understood; the rule then counts as one that does not match. */
+  /** The part of the rule that is not understood; the rule then counts as not matching. */
   unknown?: string;
-  /** The listener of Envoy's that gets the packet. */
+  /** The listener of Envoy that gets the packet. */
   listener?: string;
   masquerades: boolean;
 }
@@ -34,19 +35,19 @@ export function applyRule(text: string, packet: Packet, evidence: Evidence): Rul
 
 const FIELD =
   "(?:fib [sd]addr type|" +
-  "(?:meta|ct|ip|ip6|th|tcp|udp|icmp|icmpv6|socket) [a-z0-9]+|[io]if(?:name)?)";
+  "@th,\\d+,\\d+|(?:meta|ct|ip|ip6|th|tcp|udp|icmp|icmpv6|socket) [a-z0-9]+|[io]if(?:name)?)";
 const KEY = `${FIELD}(?: \\. ${FIELD})*`;
 
 /** What a statement does; false: the rule does not match. */
 type Statement = (run: RuleRun, match: RegExpExecArray) => boolean;
 
-/** How to add a statement: how it begins, and what it does. The first that fits counts. */
+/** To add a statement: how it starts, and what it does. The first that fits counts. */
 const STATEMENTS: readonly (readonly [RegExp, Statement])[] = [
   [/^(accept|drop|return)\b/, (run, [, kind]) => run.ends({ kind: kind as "accept" })],
   [/^(goto|jump) (\S+)/, (run, [, kind, chain = ""]) => run.ends({ kind: kind as "goto", chain })],
   [/^reject\b.*/, (run) => run.ends({ kind: "reject" })],
   [/^masquerade\b.*/, (run) => run.masquerades()],
-  // That is where it goes anyway, unless another proxy translates it.
+  // The packet goes there anyway, unless another proxy translates it.
   [/^dnat (ip6?) to ct original \1 daddr/, (run, [, header]) => run.isOf(header)],
   [/^dnat to :(\d+)/, (run, [, port = ""]) => run.translatesPort(port)],
   [/^counter(?: packets \d+ bytes \d+)?/, () => true],
@@ -58,9 +59,16 @@ const STATEMENTS: readonly (readonly [RegExp, Statement])[] = [
     ({ packet }) => packet.protocol === "tcp",
   ],
   [/^ct original zone set \d+/, () => true],
+  [/^notrack\b/, ({ packet }) => (packet.isUntracked = true)],
+  [/^meta mark set (0x[0-9a-f]+)/, (run, [, bits]) => run.setsMark("meta", "to", Number(bits))],
   [
-    /^(meta|ct) mark set \1 mark (or|and|\||&) (\S+)/,
-    (run, [, which, operator = "", bits]) => run.setsMark(which, operator, Number(bits)),
+    /^(meta|ct) mark set \1 mark (or|and|\||&) (0x[0-9a-f]+)(?: (?:or|\|) (0x[0-9a-f]+))?/,
+    (run, [, which, operator = "", bits, more = 0]) =>
+      run.setsMark(which, operator, Number(bits)) && run.setsMark(which, "or", Number(more)),
+  ],
+  [
+    new RegExp(`^(update|delete) @(\\S+) \\{ (${KEY}) \\}`),
+    (run, [, change, set = "", key = ""]) => run.changes(key, set, change === "update"),
   ],
   [/^udp ([sd]port) set (\d+)/, (run, [, field = "", port = ""]) => run.sets(field, port)],
   [
@@ -76,9 +84,9 @@ const STATEMENTS: readonly (readonly [RegExp, Statement])[] = [
     (run, [, key = "", not, set = ""]) => run.isIn(key, set, not !== undefined),
   ],
   [
-    new RegExp(`^(${FIELD})(?: (?:and|&) (\\S+))? ((?:==|!=) )?(\\{[^}]*\\}|"[^"]*"|\\S+)`),
+    new RegExp(`^(${FIELD})(?: (?:and|&) (\\S+))? ((?:==|!=|<|>=) )?(\\{[^}]*\\}|"[^"]*"|\\S+)`),
     (run, [, field = "", mask, operator, wanted = ""]) =>
-      run.compares(field, mask, operator?.trim() === "!=", wanted),
+      run.compares(field, mask, operator?.trim() ?? "==", wanted),
   ],
 ];
 
@@ -126,7 +134,7 @@ class RuleRun {
     return this.ends({ kind: "accept" });
   }
 
-  /** Ends with accept for packets of the family. */
+  /** Accepts packets of the family; for others the rule does not match. */
   isOf(header: string | undefined): boolean {
     return (header === "ip6") === this.packet.source.includes(":") && this.ends({ kind: "accept" });
   }
@@ -148,13 +156,14 @@ class RuleRun {
   setsMark(which: string | undefined, operator: string, bits: number): boolean {
     const { packet } = this;
     const isOr = operator === "or" || operator === "|";
-    const changed = (mark: number) => (isOr ? mark | bits : mark & bits) >>> 0;
+    const before = operator === "to" ? 0xffffffff : undefined;
+    const changed = (mark: number) => (isOr ? mark | bits : (before ?? mark) & bits) >>> 0;
     if (which === "ct") packet.ctMark = changed(packet.ctMark);
     else packet.mark = changed(packet.mark);
     return true;
   }
 
-  /** A map that has nothing for the packet makes the rule not match. */
+  /** When a map has nothing for the packet, the rule does not match. */
   sets(field: string, value: string | undefined): boolean {
     if (value === undefined) return false;
     const { packet } = this;
@@ -165,7 +174,7 @@ class RuleRun {
     return true;
   }
 
-  /** To where a verdict map says. */
+  /** Follows the verdict of a verdict map. */
   leads(verdict: string | undefined): boolean {
     if (verdict === undefined) return false;
     this.#rest = verdict;
@@ -178,22 +187,37 @@ class RuleRun {
     return (this.lookUp(key, set) !== undefined) !== negated;
   }
 
-  lookUp(key: string, set: string): SetElement | undefined {
+  /** Holds for Envoy's connection too, which results from this packet. */
+  changes(key: string, set: string, isAdded: boolean): boolean {
     const values = this.#values(key);
-    const element = values && this.#evidence.element(set, values.join(" . "));
+    if (values && isAdded) this.packet.added.add(`${set} ${values.join(" . ")}`);
+    return values !== undefined;
+  }
+
+  /** In sets that packets fill, finds only what this packet added, not what others added. */
+  lookUp(key: string, set: string): SetElement | undefined {
+    const values = this.#values(key)?.join(" . ");
+    if (values === undefined) return undefined;
+    const isAdded = this.packet.added.has(`${set} ${values}`);
+    const isOfPackets = NOTED_SETS.some(({ name }) => name === set.replace(/_v[46]$/, ""));
+    const asked = isOfPackets ? undefined : this.#evidence.element(set, values);
+    const element = isAdded ? { key: values } : asked;
     if (element) this.#outcome.elements.push({ set, ...element });
     return element;
   }
 
-  compares(field: string, mask: string | undefined, negated: boolean, wanted: string): boolean {
+  compares(field: string, mask: string | undefined, operator: string, wanted: string): boolean {
     const value = fieldValue(field, this.packet, this.#evidence);
     if (value === undefined) return false;
     const masked = mask === undefined ? value : (Number(value) & Number(mask)) >>> 0;
+    if (operator === ">=" || operator === "<") {
+      return Number(masked) >= Number(wanted) === (operator === ">=");
+    }
     const choices = wanted.startsWith("{") ? wanted.slice(1, -1).split(",") : wanted.split(",");
-    return choices.some((choice) => isValue(masked, choice.trim())) !== negated;
+    return choices.some((choice) => isValue(masked, choice.trim())) !== (operator === "!=");
   }
 
-  /** Undefined when the packet lacks one of them. */
+  /** Returns undefined when the packet lacks one of them. */
   #values(key: string): (string | number)[] | undefined {
     const values = key.split(" . ").map((field) => fieldValue(field, this.packet, this.#evidence));
     return values.every((value) => value !== undefined) ? values : undefined;

@@ -1,5 +1,5 @@
 // A packet and the kernel's table → its way through the chains of a hook: the rules that matched,
-// the elements that decided, and what became of it. As Kubernetes' nftables/helpers_test.go traces
+// the elements that decided, and the result. As Kubernetes' nftables/helpers_test.go traces
 // packets, but through the rules that the kernel really has.
 
 import type { Evidence } from "./evidence.ts";
@@ -14,24 +14,24 @@ export interface TraceStep {
   hook: Hook;
   chain: string;
   rule: string;
-  /** Those that the rule found, in sets and maps. */
+  /** The elements that the rule found, in sets and maps. */
   elements: UsedElement[];
 }
 
 export interface Trace {
   steps: TraceStep[];
-  /** accept: it goes on, to the next hook. */
+  /** accept: it continues, to the next hook. */
   end: "accept" | "drop" | "reject";
-  /** The listener of Envoy's that TPROXY gave it to. */
+  /** The listener of Envoy to which TPROXY gave it. */
   listener: string | undefined;
   masquerades: boolean;
-  /** Whether a chain changed its mark after it was routed, so that it is routed again. */
+  /** Whether a chain changed its mark after routing, so that it is routed again. */
   isRerouted: boolean;
   /** Rules that explain cannot read. */
   unknownRules: string[];
 }
 
-/** Chains that lead to each other this often lead nowhere; nft forbids it. */
+/** Chains that lead to each other this often form a loop, which nft forbids. */
 const MAX_DEPTH = 32;
 
 /** Changes the packet as the rules do. */
@@ -67,7 +67,7 @@ class HookRun {
     this.#evidence = evidence;
   }
 
-  /** What one chain accepts, the next sees; what one drops or rejects is over. */
+  /** The next chain sees what one accepts; drop or reject ends the trace. */
   trace(): Trace {
     const trace = this.#trace;
     for (const chain of chainsOfHook(this.#table, this.#hook)) {
@@ -79,7 +79,7 @@ class HookRun {
     return trace;
   }
 
-  /** Undefined: it came out at the chain's end. */
+  /** Returns undefined when the packet reaches the chain's end. */
   #through(chain: Chain, depth: number): Ended {
     for (const rule of chain.rules) {
       const outcome = applyRule(rule, this.#packet, this.#evidence);

@@ -1,11 +1,11 @@
-// Text of a table `raw` of the kernel, as nft lists it → whether it says not to track what goes to
-// an address and port, as NodeLocal DNSCache's rules do. Pure. Reads rules that ask for nothing but
-// the destination; chains that others lead to count as if all packets came by.
+// Text of a table `raw` of the kernel, as nft lists it → whether it excludes packets to an address
+// and port from tracking, as NodeLocal DNSCache's rules do. Pure. Reads rules that test only the
+// destination; chains that others lead to count as if all packets passed them.
 
 import { cidrContains, parseCIDR } from "../model/ip.ts";
 import type { Dialled } from "./kernel-way.ts";
 
-/** What a rule may ask for, and what nft may print that asks for nothing. */
+/** What a rule may test, and what nft may print that tests nothing. */
 const RULE = new RegExp(
   "^(?:ip6? daddr (?<address>\\S+) )?(?:meta l4proto (?:tcp|udp) )?" +
     "(?:(?<protocol>tcp|udp) dport (?<port>\\d+) )?" +

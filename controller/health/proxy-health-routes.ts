@@ -1,15 +1,17 @@
 // The proxy's health → /healthz and /livez, the paths of kube-proxy's port 10256.
 
-import { type Answer, JSON_TYPE, type Route } from "../observe/http-endpoint.ts";
+import { type Answer, JSON_TYPE } from "../http/answer.ts";
+import type { Route } from "../http/routes.ts";
 import type { HealthAnswer, ProxyHealth } from "./proxy-health.ts";
 
-export interface ProxyHealthRouteOptions {
+interface ProxyHealthRouteOptions {
   health: ProxyHealth;
   isNodeEligible: () => boolean;
-  /** Told of every answer. */
+  /** Called for every answer. */
   answered: (path: "healthz" | "livez", status: number) => void;
 }
 
+/** Returns the answers by path: 200 when healthy and 503 otherwise, with kube-proxy's JSON. */
 export function proxyHealthRoutes(options: ProxyHealthRouteOptions): Record<string, Route> {
   const { health, isNodeEligible, answered } = options;
   const answer = (path: "healthz" | "livez", { healthy, body }: HealthAnswer): Answer => {

@@ -2,30 +2,30 @@
 // in the words of kube-proxy's /healthz and /livez (pkg/proxy/healthcheck/proxy_health.go, 1.37).
 // State and a clock; no I/O.
 
-import type { Clock } from "../clock.ts";
 import type { IPFamily, Node } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 
-/** Set by the cluster autoscaler on a node that it is about to remove (KEP-3836). */
+/** The cluster autoscaler sets it on a node that it is about to remove (KEP-3836). */
 const TO_BE_DELETED_TAINT = "ToBeDeletedByClusterAutoscaler";
 
 /** Go's zero time. */
 const NEVER = "0001-01-01T00:00:00Z";
 
-export interface ProxyHealthOptions {
+interface ProxyHealthOptions {
   clock: Clock;
   /** Changes that wait longer than this make it unhealthy; kube-proxy has 2 × syncPeriod. */
   timeoutMs: number;
-  /** As the answers list them; Portico programs them together. */
+  /** As in the answers; Portico programs them together. */
   families: readonly IPFamily[];
 }
 
 export interface HealthAnswer {
   healthy: boolean;
-  /** JSON, with the fields and their order of kube-proxy's. */
+  /** JSON, with kube-proxy's fields in its order. */
   body: string;
 }
 
-/** Healthy until `updated` was called once, and while nothing is queued. */
+/** Healthy until the first call of `updated`, and while nothing is queued. */
 export class ProxyHealth {
   readonly #options: ProxyHealthOptions;
   #lastUpdated: number | undefined;
@@ -35,12 +35,14 @@ export class ProxyHealth {
     this.#options = options;
   }
 
-  /** There is something to program. Cheap; for every event. */
+  /** Notes that there is something to program. Cheap; call it for every event. */
   queued(): void {
     this.#oldestQueued ??= this.#options.clock.now();
   }
 
-  /** Everything is programmed. Also to be called when syncing begins: that starts the watch. */
+  /**
+   * Notes that everything is programmed. Call it once when syncing starts: the watch starts then.
+   */
   updated(): void {
     this.#lastUpdated = this.#options.clock.now();
     this.#oldestQueued = undefined;
@@ -51,17 +53,17 @@ export class ProxyHealth {
     return this.#options.clock.now() - this.#oldestQueued < this.#options.timeoutMs;
   }
 
-  /** For load balancers that look at nodes: also says no when the node is about to go. */
+  /** For load balancers that check nodes: also unhealthy when the node is about to be removed. */
   healthz(nodeEligible: boolean): HealthAnswer {
     return this.#answer(this.isHealthy() && nodeEligible, { nodeEligible });
   }
 
-  /** For the kubelet: a restart does not help a node that is about to go. */
+  /** For the kubelet: a restart does not help a node that is about to be removed. */
   livez(): HealthAnswer {
     return this.#answer(this.isHealthy(), {});
   }
 
-  /** A healthy answer was updated "now": whoever reads it expects a recent time. */
+  /** A healthy answer has the present time as its last update: clients expect a recent time. */
   #answer(healthy: boolean, eligibility: { nodeEligible?: boolean }): HealthAnswer {
     const currentTime = timeText(this.#options.clock.now());
     const isUpToDate = this.isHealthy();

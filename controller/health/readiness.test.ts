@@ -17,11 +17,14 @@ it("is ready when everything was programmed and an Envoy is there to serve it", 
 });
 
 it.each([
-  [{ watches: [{ kind: "Node", synced: false }] }, "a first list of Node"],
-  [{ envoysConnected: 0 }, "an Envoy that connects to xds.sock"],
-  [{ hasProgrammed: false }, "a first sync that succeeds"],
-  [{ toRepair: ["rule a", "rule b"] }, "kernel rules that others changed: rule a; rule b"],
-  [{ isHealthy: false }, "changes that have waited for too long"],
+  [{ watches: [{ kind: "Node", synced: false }] }, "the first list of Node"],
+  [{ envoysConnected: 0 }, "an Envoy to connect to xds.sock"],
+  [{ hasProgrammed: false }, "the first sync to succeed"],
+  [
+    { toRepair: ["rule a", "rule b"] },
+    "repair of kernel rules that other processes changed: rule a; rule b",
+  ],
+  [{ isHealthy: false }, "changes that have been pending for too long"],
 ])("says what is missing: %o", (fact, missing) => {
   const { status, body } = readinessAnswer({ ...READY, ...fact });
   expect(status).toBe(503);

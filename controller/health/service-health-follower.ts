@@ -1,6 +1,7 @@
-// Cluster state → the health checks of this node, kept up to date at the cost of what changed.
+// Cluster state → the health checks of this node, updated at a cost in proportion to what changed.
 
 import type { ClusterState } from "../model/cluster-state.ts";
+import { sameData } from "../model/same-data.ts";
 import type { ObjectKey } from "../model/types.ts";
 import { type HealthCheck, healthChecksFrom } from "./service-health.ts";
 
@@ -8,9 +9,10 @@ export class ServiceHealthFollower {
   readonly #state: ClusterState;
   readonly #nodeName: string;
   readonly #serviceProxyName: string | undefined;
-  /** Only of Services that have any. */
+  /** Only Services that have any. */
   readonly #checks = new Map<ObjectKey, HealthCheck[]>();
   readonly #changed = new Set<ObjectKey>();
+  #sorted: readonly HealthCheck[] | undefined;
 
   constructor(
     state: ClusterState,
@@ -21,17 +23,19 @@ export class ServiceHealthFollower {
     this.#serviceProxyName = options.serviceProxyName;
   }
 
-  /** The Service, or one of its EndpointSlices, changed, appeared or went. */
+  /** The Service, or one of its EndpointSlices, changed, appeared or was removed. */
   markChanged(service: ObjectKey): void {
     this.#changed.add(service);
   }
 
-  /** As of now, sorted by Service. */
-  checks(): HealthCheck[] {
+  /** Returns the present checks, sorted by Service; the same array while they do not change. */
+  checks(): readonly HealthCheck[] {
     for (const key of this.#changed) this.#recompute(key);
     this.#changed.clear();
-    const sorted = [...this.#checks].sort(([a], [b]) => (a < b ? -1 : 1));
-    return sorted.flatMap(([, checks]) => checks);
+    this.#sorted ??= [...this.#checks]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([, checks]) => checks);
+    return this.#sorted;
   }
 
   #recompute(key: ObjectKey): void {
@@ -39,6 +43,8 @@ export class ServiceHealthFollower {
     const checks = service
       ? healthChecksFrom(service, this.#state.slicesOf(key), this.#nodeName, this.#serviceProxyName)
       : [];
+    if (sameData(checks, this.#checks.get(key) ?? [])) return;
+    this.#sorted = undefined;
     if (checks.length > 0) this.#checks.set(key, checks);
     else this.#checks.delete(key);
   }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { eventually } from "../../test/eventually.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../system/clock.ts";
 import type { HealthCheck } from "./service-health.ts";
 import { ServiceHealthServer } from "./service-health-server.ts";
 
@@ -18,7 +18,7 @@ async function occupied(host: string, port = 0): Promise<{ server: Server; port:
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** Free on every loopback address at the moment. */
+/** Returns a port that is free on every loopback address at the moment. */
 async function freePort(): Promise<number> {
   const { server, port } = await occupied("0.0.0.0");
   server.close();
@@ -42,7 +42,7 @@ function serverWith(isProxyHealthy = () => true) {
   return { server, failures };
 }
 
-/** "200 1" (status and weight), or the error's code. */
+/** Returns "200 1" (status and weight), or the error's code. */
 async function ask(host: string, port: number, path = "/"): Promise<string> {
   try {
     const response = await fetch(`http://${host}:${port}${path}`);

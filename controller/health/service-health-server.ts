@@ -1,19 +1,21 @@
-// HealthChecks → HTTP servers on their ports: opened, closed and kept as the Services come and go.
-// Sockets only; what is answered is service-health.ts's.
+// HealthChecks → HTTP servers on their ports: opened, kept and closed as Services come and go.
+// Sockets only; service-health.ts makes the answers.
 
 import type { Server } from "node:http";
-import type { Clock } from "../clock.ts";
+import { JSON_TYPE } from "../http/answer.ts";
+import { closeAtOnce, createHttpServer } from "../http/server.ts";
 import { addressAndPort, familyOf } from "../model/ip.ts";
-import { closeAtOnce, createHttpServer, JSON_TYPE, send } from "../observe/http-endpoint.ts";
+import type { Clock } from "../system/clock.ts";
+import { listen } from "../system/listen.ts";
 import { type HealthCheck, healthCheckAnswer } from "./service-health.ts";
 
-/** Until a port that was taken is tried again: kube-proxy may have had it, and have ended. */
+/** Time before it tries a port in use again: kube-proxy may have had it, and have ended. */
 const RETRY_MS = 1_000;
 
-export interface ServiceHealthServerOptions {
+interface ServiceHealthServerOptions {
   isProxyHealthy: () => boolean;
   clock: Clock;
-  /** `where` is "address:port". Told once for each `serve`; it is tried again until it works. */
+  /** `where` is "address:port". Called once for each `serve`, which retries until it works. */
   cannotListen: (check: HealthCheck, where: string, error: Error) => void;
 }
 
@@ -33,8 +35,8 @@ export class ServiceHealthServer {
   /** By "address:port". */
   readonly #listeners = new Map<string, Listener>();
   #claims: readonly Claim[] = [];
-  /** Of claims that somebody was told of since the last `serve`. */
-  readonly #told = new Set<string>();
+  /** Claims that were reported since the last `serve`. */
+  readonly #reported = new Set<string>();
   #cancelRetry: (() => void) | undefined;
 
   constructor(options: ServiceHealthServerOptions) {
@@ -44,7 +46,7 @@ export class ServiceHealthServer {
   /**
    * Serves exactly these, each on the addresses of its family. "0.0.0.0" and "::" stand for every
    * address of one family. kube-proxy closes the other addresses of a Service when one cannot be
-   * bound; here they go on. Of two Services that want one port, the one that has it keeps it.
+   * bound; here they stay open. Of two Services that want one port, the one that has it keeps it.
    */
   serve(checks: readonly HealthCheck[], addresses: readonly string[]): void {
     const claims = checks.flatMap((check) => claimsOf(check, addresses));
@@ -53,7 +55,7 @@ export class ServiceHealthServer {
       if (!kept.has(identity(where, check))) this.#close(where);
     }
     this.#claims = claims;
-    this.#told.clear();
+    this.#reported.clear();
     for (const claim of claims) this.#grant(claim);
   }
 
@@ -72,14 +74,14 @@ export class ServiceHealthServer {
       listener.check = check;
     } else {
       const { namespace, name } = listener.check;
-      this.#tell(claim, new Error(`Service ${namespace}/${name} has this healthCheckNodePort`));
+      this.#report(claim, new Error(`Service ${namespace}/${name} has this healthCheckNodePort`));
     }
   }
 
-  #tell({ where, check }: Claim, error: Error): void {
+  #report({ where, check }: Claim, error: Error): void {
     const claimed = identity(where, check);
-    if (!this.#told.has(claimed)) this.#options.cannotListen(check, where, error);
-    this.#told.add(claimed);
+    if (!this.#reported.has(claimed)) this.#options.cannotListen(check, where, error);
+    this.#reported.add(claimed);
   }
 
   #retryLater(): void {
@@ -90,26 +92,24 @@ export class ServiceHealthServer {
   }
 
   #open({ address, where, check }: Claim): void {
-    const server = createHttpServer((request, response) => {
-      request.resume();
+    const server = createHttpServer(() => {
       const answer = healthCheckAnswer(listener.check, this.#options.isProxyHealthy());
-      send(response, { type: JSON_TYPE, ...answer });
+      return { type: JSON_TYPE, ...answer };
     });
     const listener = { server, check };
     this.#listeners.set(where, listener);
-    server.on("error", (error: NodeJS.ErrnoException) => {
-      // Of one connection: the server goes on (controller/listen.ts).
-      if (error.syscall === "accept") return;
-      if (this.#listeners.get(where) !== listener) return;
-      this.#close(where);
-      this.#tell({ address, where, check: listener.check }, error);
-      this.#retryLater();
-    });
-    // Closed before it listened: Node forgets that.
-    server.on("listening", () => {
-      if (this.#listeners.get(where) !== listener) closeAtOnce(server);
-    });
-    server.listen({ host: address, port: check.port, ipv6Only: true });
+    listen(server, { host: address, port: check.port, ipv6Only: true }).then(
+      () => {
+        // It was closed before it listened, which Node forgets: close it again.
+        if (this.#listeners.get(where) !== listener) closeAtOnce(server);
+      },
+      (error: Error) => {
+        if (this.#listeners.get(where) !== listener) return;
+        this.#close(where);
+        this.#report({ address, where, check: listener.check }, error);
+        this.#retryLater();
+      },
+    );
   }
 
   #close(where: string): void {

@@ -104,6 +104,9 @@ it("follows the cluster, at the Services that changed", () => {
   follower.markChanged("shop/web");
   follower.markChanged("shop/api");
   expect(follower.checks().map(({ name }) => name)).toEqual(["api", "web"]);
+  const before = follower.checks();
+  follower.markChanged("shop/web");
+  expect(follower.checks()).toBe(before);
   state.upsert("EndpointSlice", slice([here("10.1.1.1")]));
   follower.markChanged("shop/web");
   expect(follower.checks().map(({ localEndpoints }) => localEndpoints)).toEqual([0, 1]);

@@ -1,6 +1,6 @@
-// A Service and its EndpointSlices → what a load balancer that asks this node on the Service's
-// healthCheckNodePort is to be told. After kube-proxy pkg/proxy/healthcheck/service_health.go and
-// the HealthCheckNodePorts and LocalReadyEndpoints that feed it (1.37). Pure.
+// A Service and its EndpointSlices → this node's answer to a load balancer on the Service's
+// healthCheckNodePort. After kube-proxy pkg/proxy/healthcheck/service_health.go and the
+// HealthCheckNodePorts and LocalReadyEndpoints that feed it (1.37). Pure.
 
 import { familyOf } from "../model/ip.ts";
 import type { EndpointSlice, IPFamily, Service } from "../model/types.ts";
@@ -9,7 +9,7 @@ import type { EndpointSlice, IPFamily, Service } from "../model/types.ts";
 export interface HealthCheck {
   namespace: string;
   name: string;
-  /** Of the Service object, for Events. */
+  /** The Service object's uid, for Events. */
   uid: string;
   family: IPFamily;
   port: number;
@@ -18,8 +18,9 @@ export interface HealthCheck {
 }
 
 /**
- * One for each family in which the Service has a cluster IP; none when it is no LoadBalancer with
- * externalTrafficPolicy Local, or is not for us to serve, as in serviceViewFrom.
+ * Returns one for each family in which the Service has a cluster IP; none when it is not a
+ * LoadBalancer with externalTrafficPolicy Local, or Portico does not serve it, as in
+ * serviceViewFrom.
  */
 export function healthChecksFrom(
   service: Service,
@@ -54,7 +55,7 @@ function localReadyAddresses(
   return addresses;
 }
 
-/** Status, header and body, byte for byte as kube-proxy's hcHandler. */
+/** Returns status, header and body, byte for byte as kube-proxy's hcHandler. */
 export function healthCheckAnswer(check: HealthCheck, isProxyHealthy: boolean) {
   const { namespace, name, localEndpoints } = check;
   const body = [

@@ -1,18 +1,17 @@
-// Ends what an earlier controller left running in this network namespace when it was killed: such
-// programs notice that their reader is gone when they print the next change, which on a quiet node
-// comes late.
+// Ends the programs that a killed controller left running in this network namespace: they notice
+// only at the next change that their reader is gone, which on a quiet node takes long.
 
 import { readdir, readFile, readlink } from "node:fs/promises";
 
-/** In the environment of every monitor of Portico's, so that no other process is taken for one. */
+/** In the environment of every monitor of Portico, so that no other process is mistaken for one. */
 export const MONITOR_MARK = "PORTICO_MONITOR";
 
-/** Names of the executed files; with a name of its own for nft (capture/named-nft.ts). */
+/** Names of the executed files; nft has a name of its own (capture/named-nft.ts). */
 const NAMES = /^(ip|nft|portico-nft)\n$/;
 
 /**
- * Returns how many it ended. For the one controller of the namespace, before it starts its own;
- * what cannot be looked at is left.
+ * Returns how many it ended. For the only controller of the namespace, before it starts its own;
+ * skips processes that it cannot inspect.
  */
 export async function endFormerMonitors(): Promise<number> {
   const namespace = await readlink("/proc/self/ns/net").catch(() => "");
@@ -32,7 +31,7 @@ async function endIfFormer(pid: string, namespace: string): Promise<boolean> {
     process.kill(Number(pid), "SIGKILL");
     return true;
   } catch {
-    // It has ended meanwhile, or is another user's.
+    // It has ended meanwhile, or belongs to another user.
     return false;
   }
 }

@@ -22,7 +22,8 @@ it.each([
   [
     "[LINK]2: br0: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN group 0 ",
     {
-      ...{ kind: "link", isRemoval: false },
+      kind: "link",
+      isRemoval: false,
       text: "2: br0: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN group 0",
     },
   ],

@@ -1,22 +1,21 @@
-// What others change in the kernel of this node → calls of those who want to know, within
-// milliseconds: routing rules, routes, addresses, interfaces, Portico's nftables table, sysctls.
+// What others change in the kernel of this node → calls of listeners, within milliseconds: routing
+// rules, routes, addresses, interfaces, Portico's nftables table, sysctls.
 //
-// It only watches: what is to be done is the listeners' business, who look at the state itself and
-// take an event for no more than a reason to look. Events come late, twice, and not at all while a
-// program that prints them is started again (`missed` says so afterwards); so whatever hangs on one
-// also has a period of its own.
+// It only watches: listeners decide what to do. They look at the state itself, and treat an event
+// only as a reason to look. Events come late, twice, or not at all while a program that prints them
+// restarts (`missed` says so afterwards); so every listener also looks periodically.
 //
-// How to add one: a kind here with what it carries, and a call of #emit.
+// How to add one: a kind here with its data, and a call of #emit.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../system/clock.ts";
 import { type IpChange, ipChangeFrom } from "./ip-lines.ts";
 import { MonitorProgram } from "./monitor-program.ts";
 import { type NftChange, NftLines } from "./nft-lines.ts";
 import { type SettingChange, Settings } from "./settings.ts";
 
-/** Kinds of events, and what they carry. */
+/** Kinds of events, and their data. */
 export interface KernelEvents {
-  /** Portico's own too. */
+  /** Includes Portico's own. */
   rule: IpChange;
   route: IpChange;
   address: IpChange;
@@ -25,7 +24,7 @@ export interface KernelEvents {
   nftables: NftChange;
   /** One of the files given to watchSetting. */
   setting: SettingChange;
-  /** Changes of these kinds may have been missed: all that hangs on them is to be looked at. */
+  /** It may have missed changes of these kinds: check everything that depends on them. */
   missed: Missed;
 }
 
@@ -34,19 +33,21 @@ export interface Missed {
   why: string;
 }
 
-export interface KernelWatchOptions {
+interface KernelWatchOptions {
   clock: Clock;
   /** Family and name of the table: "inet portico". */
   table: string;
-  /** The name of the processes that change it for us. */
+  /** The name of Portico's processes that change it. */
   ownProcess: string;
-  /** Why changes of these kinds are not noticed at present; undefined when they are again. */
+  /**
+   * Receives why it misses changes of these kinds at present; undefined when it sees them again.
+   */
   onTrouble: (of: Missed["of"], why: string | undefined) => void;
 }
 
 /**
  * nft keeps every element that it has seen added until it ends, about 600 bytes each, whichever
- * changes it is to print (nft 1.0.6); so it is replaced after this many.
+ * changes it prints (nft 1.0.6); so it is replaced after this many.
  */
 const ELEMENTS_PER_NFT = 20_000;
 
@@ -63,7 +64,8 @@ export class KernelWatch {
   constructor(options: KernelWatchOptions) {
     const { clock } = options;
     this.#ip = new MonitorProgram({
-      ...{ program: "ip", args: "-N monitor label rule route address link".split(" ") },
+      program: "ip",
+      args: "-N monitor label rule route address link".split(" "),
       netlinkProtocol: NETLINK_ROUTE,
       reader: () => (line) => {
         const change = ipChangeFrom(line);
@@ -74,8 +76,10 @@ export class KernelWatch {
       ...this.#programEvents("routing", options),
     });
     this.#nft = new MonitorProgram({
-      ...{ program: "nft", args: ["monitor"], netlinkProtocol: NETLINK_NETFILTER },
-      // What it misses it prints as a line; its complaints are about sets that it has forgotten.
+      program: "nft",
+      args: ["monitor"],
+      netlinkProtocol: NETLINK_NETFILTER,
+      // It reports missed changes as a line; its errors are about sets that it has forgotten.
       reader: () => this.#countingReader(this.#nftLines.reader()),
       ...this.#programEvents("nftables", options),
     });
@@ -92,12 +96,12 @@ export class KernelWatch {
     this.#listeners.set(kind, [...(this.#listeners.get(kind) ?? []), listener]);
   }
 
-  /** A file of /proc/sys, there or not, whose changes are events from now on. */
+  /** Makes changes of a file of /proc/sys events from now on, whether it exists or not. */
   watchSetting(path: string): void {
     this.#settings.add(path);
   }
 
-  /** Whether no change of these kinds is missed at present. */
+  /** Reports whether all changes of these kinds are noticed at present. */
   isWatching(of: Missed["of"]): boolean {
     return (of === "routing" ? this.#ip : this.#nft).isListening;
   }
@@ -119,13 +123,13 @@ export class KernelWatch {
       clock,
       onListening: () => {
         onTrouble(of, undefined);
-        this.#emit("missed", { of, why: "the watch began" });
+        this.#emit("missed", { of, why: "the watch started" });
       },
       onEnded: (reason: string) => onTrouble(of, reason),
     };
   }
 
-  /** Replaces nft when it has kept too much. */
+  /** Replaces nft when it keeps too many elements. */
   #countingReader(read: (line: string) => void): (line: string) => void {
     let count = 0;
     return (line) => {

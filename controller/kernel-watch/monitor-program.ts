@@ -1,39 +1,36 @@
-// A program that prints what changes in the kernel for as long as it runs (`ip monitor`,
-// `nft monitor`) → its lines. It is started again when it ends, and can be replaced while it runs
-// without a change being missed. What the lines mean is ip-lines.ts's and nft-lines.ts's.
+// A program that prints changes of the kernel while it runs (`ip monitor`, `nft monitor`) → its
+// lines. This restarts it when it ends, and can replace it while it runs without missing a change.
+// ip-lines.ts and nft-lines.ts know what the lines mean.
 //
-// Such a program has no way to say that it has begun to listen, which for nft takes as long as
-// reading every set of the node; so the kernel is asked, which lists all netlink sockets.
+// Such a program cannot report that it has started to listen, which for nft takes as long as
+// reading every set of the node; so this asks the kernel, which lists all netlink sockets.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import type { Clock } from "../clock.ts";
-import { shortageForProgram } from "../shortage.ts";
+import type { Clock } from "../system/clock.ts";
+import { isShortage, shortageForProgram } from "../system/shortage.ts";
 import { MONITOR_MARK } from "./former-monitors.ts";
+import { RestartDelay } from "./restart-delay.ts";
 
 const LISTENING_CHECK_MS = 25;
-/** A program that does not listen after this long is ended, and started again later. */
+/** A program that does not listen after this long is ended, and restarted later. */
 const LISTENING_TIMEOUT_MS = 60_000;
-const RETRY_MIN_MS = 200;
-const RETRY_MAX_MS = 30_000;
-/** What a program that is replaced has not printed yet, it prints meanwhile. */
+/** Time for a replaced program to print what it has not printed yet. */
 const OVERLAP_MS = 1_000;
-/** What listened for this long had nothing wrong with it: the next failure is a first one. */
-const STEADY_MS = 60_000;
-/** A line that is longer is none of those that matter: of a set with thousands of elements, say. */
+/** Longer lines do not matter: they are of a set with thousands of elements, say. */
 const MAX_LINE_BYTES = 4_096;
 
-export interface MonitorProgramOptions {
+interface MonitorProgramOptions {
   program: string;
   args: readonly string[];
   /** Protocol number of its netlink socket (linux/netlink.h): 0 route, 12 netfilter. */
   netlinkProtocol: number;
   clock: Clock;
-  /** Called for each process that is started; what it returns is called with that one's lines. */
+  /** Called for each started process; the returned function receives that process's lines. */
   reader: () => (line: string) => void;
-  /** It printed this on its standard error, and may go on. */
+  /** It printed this on its standard error, and may keep running. */
   onComplaint?: (text: string) => void;
-  /** It begins to listen; what changed before may have been missed. Not after a replacement. */
+  /** It starts to listen; earlier changes may have been missed. Not called after a replacement. */
   onListening: () => void;
   /** It ended by itself, or could not be started. */
   onEnded: (reason: string, retryInMs: number) => void;
@@ -42,10 +39,10 @@ export interface MonitorProgramOptions {
 export class MonitorProgram {
   readonly #options: MonitorProgramOptions;
   #current: Run | undefined;
-  /** It takes the place of `#current` as soon as it listens. */
+  /** It replaces `#current` as soon as it listens. */
   #next: Run | undefined;
   #former: Run | undefined;
-  #failures = 0;
+  readonly #delay = new RestartDelay();
   #cancelRetry = () => {};
   #cancelFormer = () => {};
 
@@ -60,20 +57,20 @@ export class MonitorProgram {
   start(): void {
     this.#current = new Run(this.#options, {
       listening: () => this.#options.onListening(),
-      ended: (reason) => this.#ended(reason),
+      ended: (...how) => this.#ended(...how),
     });
   }
 
   /**
-   * Starts another one and ends the present one when that has listened for a while; lines of both
-   * come meanwhile. Does nothing while one is replaced already, or while none listens.
+   * Starts another one, and ends the present one when the new one has listened for a while; lines
+   * of both come meanwhile. Does nothing during a replacement, or while none listens.
    */
   replace(): void {
     if (!this.isListening || this.#next || this.#former) return;
     const next = new Run(this.#options, {
       listening: () => this.#take(next),
-      ended: (reason) => {
-        if (this.#current === next) this.#ended(reason);
+      ended: (...how) => {
+        if (this.#current === next) this.#ended(...how);
         else this.#next = undefined;
       },
     });
@@ -103,12 +100,11 @@ export class MonitorProgram {
     };
   }
 
-  #ended(reason: string): void {
+  #ended(reason: string, isShortage: boolean): void {
     const { clock, onEnded } = this.#options;
     const since = this.#current?.listeningSince;
-    if (since !== undefined && clock.now() - since >= STEADY_MS) this.#failures = 0;
-    const retryInMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures);
-    this.#failures += 1;
+    const listenedMs = since === undefined ? undefined : clock.now() - since;
+    const retryInMs = this.#delay.after({ listenedMs, isShortage });
     this.#next?.end();
     this.#next = undefined;
     this.#current = undefined;
@@ -119,8 +115,8 @@ export class MonitorProgram {
 
 interface RunEvents {
   listening: () => void;
-  /** Not after end(). */
-  ended: (reason: string) => void;
+  /** Not called after end(). `isShortage`: too few descriptors were left to start it. */
+  ended: (reason: string, isShortage: boolean) => void;
 }
 
 /** One process, from its start to its end. */
@@ -128,7 +124,7 @@ class Run {
   listeningSince: number | undefined;
   readonly #options: MonitorProgramOptions;
   #events: RunEvents;
-  /** Undefined: no descriptors were left to start it. */
+  /** Undefined: too few descriptors were left to start it. */
   readonly #child: ChildProcess | undefined;
   readonly #onLine: (line: string) => void;
   #isOver = false;
@@ -143,7 +139,7 @@ class Run {
     this.#onLine = options.reader();
     const shortage = shortageForProgram();
     if (shortage) {
-      process.nextTick(() => this.#over(`spawn ${program} ${shortage.code}`));
+      process.nextTick(() => this.#over(`spawn ${program} ${shortage.code}`, true));
       return;
     }
     const env = { ...process.env, [MONITOR_MARK]: String(process.pid) };
@@ -154,15 +150,15 @@ class Run {
       this.#stderr = (this.#stderr + text).slice(-500);
       if (!this.#isOver) onComplaint?.(text.trim());
     });
-    child.on("error", (error) => this.#over(error.message));
+    child.on("error", (error) => this.#over(error.message, isShortage(error)));
     child.on("close", (code, signal) => {
-      const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
+      const how = signal === null ? `exited with ${code}` : `was killed by ${signal}`;
       this.#over([how, this.#stderr.trim()].filter((text) => text !== "").join(": "));
     });
     this.#checkListening(clock.now() + LISTENING_TIMEOUT_MS);
   }
 
-  /** From now on its end is nothing to be called for. */
+  /** From now on its end is not reported. */
   forgive(): void {
     this.#events = { listening: () => {}, ended: () => {} };
   }
@@ -173,10 +169,10 @@ class Run {
     this.#child?.kill("SIGKILL");
   }
 
-  #over(reason: string): void {
+  #over(reason: string, isShortage = false): void {
     if (this.#isOver) return;
     this.end();
-    this.#events.ended(reason);
+    this.#events.ended(reason, isShortage);
   }
 
   #printed(text: string): void {
@@ -197,15 +193,15 @@ class Run {
       } else if (clock.now() < deadline) {
         this.#checkListening(deadline);
       } else {
-        this.#over(`${program} did not listen within ${LISTENING_TIMEOUT_MS / 1_000} s`);
+        this.#over(`${program} did not start listening within ${LISTENING_TIMEOUT_MS / 1_000} s`);
       }
     });
   }
 }
 
 /**
- * Whether a process listens to kernel notifications: its first netlink socket has its pid as
- * address (netlink(7)), and a socket that listens has groups.
+ * Reports whether a process listens to kernel notifications: its first netlink socket has its pid
+ * as address (netlink(7)), and a listening socket has groups.
  */
 async function listens(pid: number | undefined, protocol: number): Promise<boolean> {
   const sockets = await readFile("/proc/net/netlink", "utf8").catch(() => "");

@@ -38,14 +38,12 @@ it("reports what another process removed, with its name and the first few by nam
   readInto(lines, ...OWN, ...FLUSHED);
   expect(changes).toEqual([
     {
-      ...{
-        process: "nft",
-        pid: 25593,
-        isStructural: true,
-        isCertain: true,
-        removedCount: 4,
-        addedCount: 0,
-      },
+      process: "nft",
+      pid: 25593,
+      isStructural: true,
+      isCertain: true,
+      removedCount: 4,
+      addedCount: 0,
       removed: FLUSHED.slice(0, 3),
     },
   ]);
@@ -74,14 +72,12 @@ it("reports elements that another process changed, once it knows our own by name
   readInto(lines, ...OWN, element, "# new generation 4 by process 40 (nft)");
   expect(changes).toEqual([
     {
-      ...{
-        process: "nft",
-        pid: 40,
-        isStructural: false,
-        isCertain: true,
-        removedCount: 1,
-        addedCount: 0,
-      },
+      process: "nft",
+      pid: 40,
+      isStructural: false,
+      isCertain: true,
+      removedCount: 1,
+      addedCount: 0,
       removed: [element],
     },
   ]);

@@ -1,4 +1,4 @@
-// Lines of `nft monitor` → what other processes changed in one table, a transaction at a time. No
+// Lines of `nft monitor` → what other processes changed in one table, one transaction at a time. No
 // I/O.
 //
 // nft prints every change of a transaction, and then its number and the process that made it:
@@ -6,49 +6,49 @@
 //    delete element inet portico cluster-ips { 10.96.0.1 }
 //    # new generation 27 by process 4711 (nft)
 //
-// The process is named as the kernel knows it, by the name of the file that was executed; its pid
-// is that of the host, which a controller in a container cannot compare with its own.
+// The process has the kernel's name for it, that of the executed file; its pid is the host's, which
+// a controller in a container cannot compare with its own.
 
 /** What another process did to the table in one transaction. */
 export interface NftChange {
-  /** As the kernel names it: "nft", most of the time. */
+  /** The kernel's name for it: "nft", most of the time. */
   process: string;
   /** In the host's pid namespace. */
   pid: number;
-  /** Whether the table, a chain, a rule or a set came, changed or went: not only elements. */
+  /** Whether the table, a chain, a rule or a set changed, came or went: not only elements. */
   isStructural: boolean;
-  /** False where it may have been us: our own name has not been seen yet. */
+  /** False where it may have been Portico: its own name has not been seen yet. */
   isCertain: boolean;
-  /** What went, as nft prints it: the first few, and how many there were in all. */
+  /** The first few removals, as nft prints them; removedCount has how many there were in all. */
   removed: readonly string[];
   removedCount: number;
   addedCount: number;
 }
 
-/** So many of what was removed are named. */
+/** How many removals are named. */
 const NAMED_REMOVALS = 3;
 const MAX_TEXT = 120;
-/** How far apart two monitors may be, in transactions. */
+/** How far apart two monitors can be, in transactions. */
 const REMEMBERED = 1_000;
 
-export interface NftLinesOptions {
+interface NftLinesOptions {
   /** Family and name: "inet portico". */
   table: string;
-  /** Transactions of processes of this name are ours. */
+  /** Transactions of processes with this name are Portico's. */
   ownProcess: string;
   onChange: (change: NftChange) => void;
-  /** nft says that it has lost notifications. */
+  /** Called when nft reports lost notifications. */
   onMissed: (why: string) => void;
 }
 
 type Transaction = Omit<NftChange, "process" | "pid" | "isCertain">;
 
-/** What all `nft monitor` of one namespace say; each has a reader of its own. */
+/** The lines of all `nft monitor` of one namespace; each has its own reader. */
 export class NftLines {
   readonly #options: NftLinesOptions;
   /**
    * Numbers of the last transactions: while one monitor replaces another, both print the same, and
-   * the one that began later may be ahead.
+   * the newer one may be ahead.
    */
   readonly #generations = new Set<number>();
   #knowsOwn = false;
@@ -57,7 +57,7 @@ export class NftLines {
     this.#options = options;
   }
 
-  /** To be called with the lines of one monitor. */
+  /** Returns a function that takes the lines of one monitor. */
   reader(): (line: string) => void {
     const change = new RegExp(`^(\\w+) (.+?) ${this.#options.table}(?: |$)`);
     let transaction = NOTHING;
@@ -87,8 +87,8 @@ export class NftLines {
   }
 
   /**
-   * Our own name is never seen where nft is a script that starts another program. Elements change
-   * all the time by us, so they say nothing there.
+   * Portico's own name never appears where nft is a script that starts another program. Portico
+   * changes elements all the time, so they mean nothing there.
    */
   #matters({ isStructural, removedCount, addedCount }: Transaction): boolean {
     return isStructural || (this.#knowsOwn && removedCount + addedCount > 0);
@@ -109,5 +109,8 @@ function withChange(before: Transaction, line: string, verb: string, what: strin
 const GENERATION = /^# new generation (\d+) by process (\d+) \((.*)\)$/;
 
 const NOTHING: Transaction = {
-  ...{ isStructural: false, removed: [], removedCount: 0, addedCount: 0 },
+  isStructural: false,
+  removed: [],
+  removedCount: 0,
+  addedCount: 0,
 };

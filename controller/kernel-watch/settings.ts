@@ -1,15 +1,15 @@
-// Files of /proc/sys → what changed in them. The kernel notifies of no change there (inotify sees
-// none), so they are read again and again: two reads a second of a file cost 0.01 % of a core.
+// Files of /proc/sys → what changed in them. The kernel reports no changes there (inotify sees
+// none), so this reads them periodically: two reads of a file per second cost 0.01 % of a core.
 
 import { readFileSync } from "node:fs";
-import type { Clock } from "../clock.ts";
-import { isShortage } from "../shortage.ts";
+import type { Clock } from "../system/clock.ts";
+import { isShortage } from "../system/shortage.ts";
 
 const EVERY_MS = 500;
 
 export interface SettingChange {
   path: string;
-  /** Without white space around it; undefined: there is no such file. */
+  /** Trimmed; undefined: there is no such file. */
   value: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export class Settings {
     this.#onChange = onChange;
   }
 
-  /** The file need not exist; what it has now is no change. */
+  /** Adds a file, which need not exist; its present content is the baseline. */
   add(path: string): void {
     if (!this.#values.has(path)) this.#values.set(path, contentOf(path));
   }
@@ -50,7 +50,7 @@ export class Settings {
   }
 }
 
-/** `before` where it cannot be known. */
+/** Returns `before` where the content cannot be read. */
 function contentOf(path: string, before?: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();

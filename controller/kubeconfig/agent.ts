@@ -1,6 +1,5 @@
-// The connections to an API server that are kept: by what they were made with, certificates
-// included, so that a renewed certificate gets a connection of its own. Through a proxy where there
-// is one.
+// The kept connections to an API server, by their parameters including certificates, so that a
+// renewed certificate gets a new connection. Through a proxy where there is one.
 
 import http from "node:http";
 import https from "node:https";
@@ -9,13 +8,17 @@ import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { connectThrough } from "./proxy-connection.ts";
 
+/**
+ * Returns an agent that keeps its connections to `server`, a URL; through `proxy`, unless that is
+ * undefined.
+ */
 export function agentFor(server: string, proxy: URL | undefined): http.Agent {
   const isSecure = server.startsWith("https:");
   if (!proxy) return new (isSecure ? https : http).Agent({ keepAlive: true });
   return isSecure ? new SecureProxyAgent(proxy) : new PlainProxyAgent(proxy);
 }
 
-/** Called once, with one of both. Node's types know no error without a stream. */
+/** Called once, with an error or a stream. Node's types do not allow an error without a stream. */
 type Done = ((error: Error | null, stream: Duplex) => void) | undefined;
 
 /** TLS with the API server, inside a connection that the proxy makes. */

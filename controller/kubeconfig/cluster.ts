@@ -1,4 +1,4 @@
-// The cluster of a kubeconfig's context → where the API server is and how it is recognised. After
+// The cluster of a kubeconfig's context → the API server's address and how to verify it. After
 // client-go's clientcmd (validateClusterInfo) and rest (DefaultServerURL).
 
 import { resolve } from "node:path";
@@ -7,12 +7,12 @@ import { Fields } from "./fields.ts";
 import type { Entry } from "./merge.ts";
 import { proxyFromEnvironment, proxyFromText } from "./proxy.ts";
 
-export interface Cluster extends Pick<ApiAccess, "server" | "tls" | "proxy"> {
-  /** What an exec plugin gets of it, without its CA; see ExecPlugin. */
+interface Cluster extends Pick<ApiAccess, "server" | "tls" | "proxy"> {
+  /** What an exec plugin gets, without the CA; see ExecPlugin. */
   description: Record<string, unknown>;
 }
 
-/** Undefined when it has problems. `hasCertificate`: the user brings one, so it must be TLS. */
+/** Returns undefined when it has problems. `hasCertificate`: the user's, which requires TLS. */
 export function clusterFrom(
   name: string,
   entry: Entry | undefined,
@@ -47,7 +47,7 @@ export function clusterFrom(
   return { server, tls, proxy, description };
 }
 
-/** PEM by data or by file; undefined when there is neither. Both are a problem. */
+/** Returns PEM from data or file; undefined when there is neither. Both are a problem. */
 export function materialFrom(fields: Fields, name: string, folder: string): Material | undefined {
   const text = fields.data(`${name}-data`);
   const file = fields.text(name);
@@ -56,7 +56,7 @@ export function materialFrom(fields: Fields, name: string, folder: string): Mate
   return file === "" ? undefined : { file: resolve(folder, file) };
 }
 
-/** An address without a scheme is taken for https where anything of TLS is given. */
+/** An address without a scheme means https where any TLS setting is given. */
 function serverFrom(fields: Fields, isSecure: boolean): string {
   const given = fields.text("server");
   const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(given);
@@ -78,7 +78,7 @@ function proxyOf(fields: Fields, server: string): URL | undefined {
   return proxy;
 }
 
-/** The extension that is meant for exec plugins; undefined (no field) when there is none. */
+/** Returns the extension for exec plugins; undefined (no field) when there is none. */
 function execExtension(fields: Fields): unknown {
   const named = fields.sections("extensions");
   const own = named.find((each) => each.text("name") === "client.authentication.k8s.io/exec");

@@ -1,15 +1,15 @@
-// An ApiAccess → what one request needs: certificates and headers. Files are read for each request,
-// so that what was renewed is used at once; one that cannot be read, or is half written, leaves
+// An ApiAccess → what one request needs: certificates and headers. Reads files for each request, so
+// that renewed ones are used at once; for a file that cannot be read, or is half written, keeps
 // what was read last.
 
 import { readFileSync } from "node:fs";
 import { createSecureContext, getCACertificates } from "node:tls";
-import { wallClock } from "../clock.ts";
+import { wallClock } from "../system/clock.ts";
 import type { ApiAccess, ExecPlugin, Material } from "./access.ts";
 import { type ExecCredential, runExecPlugin } from "./exec-plugin.ts";
 
 /** As node:https takes it. */
-export interface RequestCredentials {
+interface RequestCredentials {
   headers: Record<string, string | string[]>;
   tls: TlsOptions;
 }
@@ -24,7 +24,7 @@ interface TlsOptions {
 
 export class Credentials {
   readonly #access: ApiAccess;
-  /** By path: what was read last of it and was not empty. */
+  /** The last non-empty content, by path. */
   readonly #lastGood = new Map<string, string>();
   #lastTls: { key: string; options: TlsOptions } | undefined;
   #exec: { credential: ExecCredential } | undefined;
@@ -45,18 +45,18 @@ export class Credentials {
     return { headers, tls: this.#tls(exec?.certificate) };
   }
 
-  /** The API server did not accept them (401): a plugin is run again. */
+  /** The API server refused them (401): runs a plugin again. */
   refused(): void {
     this.#exec = undefined;
   }
 
-  /** A plugin is for users who have nothing else. */
+  /** A plugin is for users without other credentials. */
   #execOf(plugin: ExecPlugin | undefined): ExecPlugin | undefined {
     const { token, basic, certificate } = this.#access.user;
     return token || basic || certificate ? undefined : plugin;
   }
 
-  /** Runs the plugin when need be, and never twice at once. */
+  /** Runs the plugin when necessary, and never twice at the same time. */
   async #execCredential(plugin: ExecPlugin): Promise<ExecCredential> {
     const { expiresAt = Number.POSITIVE_INFINITY } = this.#exec?.credential ?? {};
     if (this.#exec && wallClock.now() < expiresAt) return this.#exec.credential;
@@ -76,7 +76,7 @@ export class Credentials {
     return { "certificate-authority-data": data };
   }
 
-  /** As client-go: what the file says, and the text only before it could be read. */
+  /** As in client-go: the file's content, and the text only until the file could be read. */
   #token({ text, file }: { text: string; file: string | undefined }): string {
     if (file === undefined) return text;
     try {
@@ -110,7 +110,7 @@ export class Credentials {
       assertUsable(ca, options);
       this.#lastTls = { key: identity, options };
     } catch (error) {
-      // Certificate and key are two files, and are not written at once.
+      // Certificate and key are two files, not written at the same time.
       if (!this.#lastTls || fromPlugin) throw error;
     }
     return this.#lastTls?.options ?? options;
@@ -142,12 +142,12 @@ function authorization(token: string | undefined, basic: ApiAccess["user"]["basi
   return { authorization: `Basic ${text}` };
 }
 
-/** Go's clients trust what the system does; where an image has no such list, Node's own serves. */
+/** Go's clients trust the system's list; where an image has none, this uses Node's own. */
 function systemAuthorities(): string[] {
   return [...new Set([...getCACertificates("system"), ...getCACertificates("bundled")])];
 }
 
-/** Node takes an authority without any certificate for one that signs nothing, and says no word. */
+/** Node silently treats an authority without any certificate as one that signs nothing. */
 function assertUsable(ca: string | undefined, options: TlsOptions): void {
   if (ca !== undefined && !/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/.test(ca)) {
     throw new Error("the certificate-authority holds no certificate in PEM");

@@ -1,10 +1,10 @@
 // Runs a credential plugin and reads what it prints. After client-go plugin/pkg/client/auth/exec,
-// except that a plugin that asks no person has 20 s, and that its last words go into the error.
+// except that a plugin that does not prompt has 20 s, and that the error contains its last output.
 
 import { spawn } from "node:child_process";
 import { isatty } from "node:tty";
 import { recordOf, shown, textOf } from "../model/json.ts";
-import { shortageForProgram } from "../shortage.ts";
+import { shortageForProgram } from "../system/shortage.ts";
 import type { ExecPlugin } from "./access.ts";
 
 const PATIENCE_MS = 20_000;
@@ -15,11 +15,11 @@ const MAX_LAST_WORDS = 500;
 export interface ExecCredential {
   token: string;
   certificate: { cert: string; key: string } | undefined;
-  /** Milliseconds since 1970; undefined: good until the API server refuses it. */
+  /** Milliseconds since 1970; undefined: valid until the API server refuses it. */
   expiresAt: number | undefined;
 }
 
-/** Throws an Error that names the command, what happened, and the file's hint where it has one. */
+/** Throws an Error with the command, what happened, and the file's hint where it has one. */
 export async function runExecPlugin(
   plugin: ExecPlugin,
   cluster: Record<string, unknown> | undefined,
@@ -27,7 +27,7 @@ export async function runExecPlugin(
   const { apiVersion, command, interactiveMode } = plugin;
   const hasTerminal = isatty(0);
   if (interactiveMode === "Always" && !hasTerminal) {
-    throw new Error(`the exec plugin ${command} wants a terminal (interactiveMode Always)`);
+    throw new Error(`the exec plugin ${command} needs a terminal (interactiveMode Always)`);
   }
   const interactive = interactiveMode !== "Never" && hasTerminal;
   const spec = { ...(cluster && { cluster }), interactive };
@@ -61,20 +61,20 @@ async function outputOf(plugin: ExecPlugin, info: string, interactive: boolean):
     lastWords = (lastWords + text).slice(-MAX_LAST_WORDS);
   });
   child.once("error", ({ code, message }: NodeJS.ErrnoException) => {
-    const what = code === "ENOENT" ? "is not there" : `cannot be started: ${message}`;
+    const what = code === "ENOENT" ? "was not found" : `cannot be started: ${message}`;
     const hint = installHint === "" ? "" : `; ${installHint.trim()}`;
     reject(new Error(`the exec plugin ${command} ${what}${hint}`));
   });
   child.once("exit", (_, signal) => {
     if (signal === null) return;
-    // Programs that it started may have its output open, and go on.
+    // Programs that it started may have its output open, and keep running.
     child.stdout?.destroy();
     child.stderr?.destroy();
   });
   child.once("close", (code, signal) => {
     if (code === 0) return resolve(output);
-    const how = signal ? `was ended by ${signal}` : `exits with ${code}`;
-    const late = signal && !interactive ? ` (it has ${PATIENCE_MS / 1_000} s)` : "";
+    const how = signal ? `was killed by ${signal}` : `exited with ${code}`;
+    const late = signal && !interactive ? ` (time limit ${PATIENCE_MS / 1_000} s)` : "";
     const words = lastWords.trim() === "" ? "" : `: ${lastWords.trim()}`;
     reject(new Error(`the exec plugin ${command} ${how}${late}${words}`));
   });

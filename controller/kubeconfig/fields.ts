@@ -1,6 +1,6 @@
-// One entry of a kubeconfig (a cluster, a user, a context) as its reader asks for it, field by
-// field. Types are as strict as Go's JSON decoding: a number is no text. Absent, null and Go's zero
-// value are the same.
+// One entry of a kubeconfig (a cluster, a user, a context), read field by field. Types are as
+// strict as Go's JSON decoding: a number is not a text. Absent, null and Go's zero value are the
+// same.
 
 import { recordOf, shown } from "../model/json.ts";
 
@@ -9,7 +9,7 @@ export class Fields {
   readonly #path: string;
   readonly #values: Readonly<Record<string, unknown>>;
 
-  /** `path` is for messages: `users "admin"`. `problems` gets what is wrong. */
+  /** `path` is for messages: `users "admin"`. `problems` receives what is wrong. */
   constructor(path: string, json: unknown, problems: string[]) {
     this.#path = path;
     this.#values = recordOf(json);
@@ -32,7 +32,7 @@ export class Fields {
     return this.#wrong(name, value, "true or false") ?? false;
   }
 
-  /** What base64 stands for; empty when absent. */
+  /** Decoded base64; empty when absent. */
   data(name: string): string {
     const value = this.text(name).replace(/[\r\n]/g, "");
     const isBase64 = value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value);
@@ -64,12 +64,12 @@ export class Fields {
     });
   }
 
-  /** The names that are there. */
+  /** The names of the present fields. */
   get names(): string[] {
     return Object.keys(this.#values);
   }
 
-  /** As it stands in the file. */
+  /** The raw value from the file. */
   raw(name: string): unknown {
     return this.#values[name];
   }
@@ -80,7 +80,7 @@ export class Fields {
 
   #wrong(name: string, value: unknown, expected: string): undefined {
     const what = name === "" ? "it" : name;
-    // Never the value of a secret, and any field may be one.
+    // Never show the value of a secret, and any field may be one.
     const given = typeof value === "object" ? shown(value) : `a ${typeof value}`;
     this.problem(`${what} is ${given}; it must be ${expected}`);
   }

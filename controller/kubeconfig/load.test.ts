@@ -113,7 +113,7 @@ users:
 
   test.each<[string, string, RegExp]>([
     ["no YAML", "{ a: [", /cannot be read: /],
-    ["a list", "[1]", /it holds no object/],
+    ["a list", "[1]", /it contains no object/],
     ["another kind", "apiVersion: v1\nkind: Pod\n", /kind is "Pod"; it must be Config/],
     ["another version", "apiVersion: v2\nkind: Config\n", /apiVersion is "v2"; it must be v1/],
     ["empty", "", /has no current-context \| .*use-context NAME \(it has: none\)/],
@@ -159,7 +159,8 @@ describe("a cluster", () => {
         'proxy-url: "socks5://proxy.example:1080", disable-compression: true',
     );
     expect(access.tls).toEqual({
-      ...{ serverName: "kubernetes", insecure: false },
+      serverName: "kubernetes",
+      insecure: false,
       authority: { text: "PEM" },
     });
     expect(access.proxy?.href).toBe("socks5://proxy.example:1080");
@@ -202,8 +203,12 @@ describe("a user", () => {
       `args: [a], env: [{name: A, value: b}], installHint: "get it"${more}}`;
     expect(userOf(exec("v1beta1")).exec).toEqual({
       apiVersion: "client.authentication.k8s.io/v1beta1",
-      ...{ command: "login", args: ["a"], env: { A: "b" }, installHint: "get it" },
-      ...{ interactiveMode: "IfAvailable", clusterInfo: undefined },
+      command: "login",
+      args: ["a"],
+      env: { A: "b" },
+      installHint: "get it",
+      interactiveMode: "IfAvailable",
+      clusterInfo: undefined,
     });
     const told = userOf(exec("v1", ", interactiveMode: Never, provideClusterInfo: true")).exec;
     expect(told?.clusterInfo).toMatchObject({ server: "https://10.0.0.1:6443" });
@@ -223,7 +228,7 @@ describe("a user", () => {
     ["client-certificate: a", /client-certificate needs client-key or client-key-data/],
     ["client-certificate-data: '*'", /client-certificate-data is not base64/],
     ["as-groups: [a]", /as-uid, as-groups and as-user-extra need as/],
-    ["auth-provider: {name: gcp}", /the auth-provider "gcp" cannot be used: give a token/],
+    ["auth-provider: {name: gcp}", /the auth-provider "gcp" is not supported: use a token/],
     ["exec: {apiVersion: client.authentication.k8s.io/v1beta1}", /exec: command is missing/],
     ["exec: [], token: t", /exec is a list|exec: it is a list/],
   ])("is refused: %s", (user, expected) => {
@@ -264,5 +269,7 @@ preferences: {colors: true}
 });
 
 it("is not looked for in a cluster where there is none", () => {
-  expect(messageOf(() => accessInCluster())).toContain("This is no Pod with a service account");
+  expect(messageOf(() => accessInCluster())).toContain(
+    "Not running in a Pod with a service account",
+  );
 });

@@ -1,12 +1,12 @@
-// Where the API server's address and credentials are found → an ApiAccess: kubeconfig files as
+// The places of the API server's address and credentials → an ApiAccess: kubeconfig files as
 // kubectl and kube-proxy find them, or a Pod's service account.
 
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { recordOf } from "../model/json.ts";
-import { WatchFailure } from "../watch/list-watch-failure.ts";
 import type { ApiAccess } from "./access.ts";
+import { ApiFailure } from "./api-failure.ts";
 import { clusterFrom } from "./cluster.ts";
 import { Fields } from "./fields.ts";
 import { type MergedFiles, mergedFiles } from "./merge.ts";
@@ -15,19 +15,22 @@ import { userFrom } from "./user.ts";
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** Of one file, which must be there. Throws a WatchFailure "credentials". */
+/** Reads one file, which must exist. Throws an ApiFailure "credentials". */
 export function accessFromFile(path: string, context?: string): ApiAccess {
-  return accessFrom(`the kubeconfig ${path}`, [{ path, text: textOf(path) }], context);
-}
-
-/** Relative paths start from the current folder. Throws a WatchFailure "credentials". */
-export function accessFromText(text: string): ApiAccess {
-  return accessFrom("the kubeconfig", [{ path: "kubeconfig", text }], undefined);
+  return accessFromText(textOf(path), path, context);
 }
 
 /**
- * As kubectl finds it: the files of $KUBECONFIG that are there, or ~/.kube/config, or the Pod's
- * service account. Throws a WatchFailure "credentials" where there is none.
+ * Relative paths start from the folder of `path`, which need not exist. Throws an ApiFailure
+ * "credentials".
+ */
+export function accessFromText(text: string, path = "kubeconfig", context?: string): ApiAccess {
+  return accessFrom(`the kubeconfig ${path}`, [{ path, text }], context);
+}
+
+/**
+ * Finds it like kubectl: the existing files of $KUBECONFIG, or ~/.kube/config, or the Pod's service
+ * account. Throws an ApiFailure "credentials" where there is none.
  */
 export function accessFromDefaults(context?: string): ApiAccess {
   const list = process.env.KUBECONFIG || join(homedir(), ".kube", "config");
@@ -35,8 +38,8 @@ export function accessFromDefaults(context?: string): ApiAccess {
   const present = paths.filter((path) => existsSync(path));
   if (present.length === 0) {
     if (process.env.KUBECONFIG && !isInPod()) {
-      const message = `None of the files of KUBECONFIG is there: ${paths.join(", ")}`;
-      throw new WatchFailure("credentials", message, "Set KUBECONFIG, or give --kubeconfig FILE.");
+      const message = `None of the files in KUBECONFIG exists: ${paths.join(", ")}`;
+      throw new ApiFailure("credentials", message, "Set KUBECONFIG, or use --kubeconfig FILE.");
     }
     return accessInCluster();
   }
@@ -48,21 +51,17 @@ export function accessFromDefaults(context?: string): ApiAccess {
   );
 }
 
-/** As a Pod's service account. Throws a WatchFailure "credentials" outside a Pod. */
+/** Uses the Pod's service account. Throws an ApiFailure "credentials" outside a Pod. */
 export function accessInCluster(): ApiAccess {
   if (!isInPod()) {
-    const message = "This is no Pod with a service account";
-    throw new WatchFailure("credentials", message, "Give --kubeconfig FILE or --manifests DIR.");
+    const message = "Not running in a Pod with a service account";
+    throw new ApiFailure("credentials", message, "Use --kubeconfig FILE or --manifests DIR.");
   }
   const { KUBERNETES_SERVICE_HOST: host = "", KUBERNETES_SERVICE_PORT: port } = process.env;
   const server = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
   if (!URL.canParse(server)) {
     const message = `KUBERNETES_SERVICE_HOST and _PORT make ${server}, which is not a URL`;
-    throw new WatchFailure(
-      "credentials",
-      message,
-      "Set them to the API server's address and port.",
-    );
+    throw new ApiFailure("credentials", message, "Set them to the API server's address and port.");
   }
   const authority = { file: `${SERVICE_ACCOUNT}/ca.crt` };
   const namespace = `${SERVICE_ACCOUNT}/namespace`;
@@ -96,7 +95,7 @@ function textOf(path: string): string {
     return readFileSync(path, "utf8");
   } catch (error) {
     const message = `The kubeconfig ${path} cannot be read: ${(error as Error).message}`;
-    throw new WatchFailure("credentials", message, "Give the path of a kubeconfig file.");
+    throw new ApiFailure("credentials", message, "Check the path.");
   }
 }
 
@@ -123,7 +122,7 @@ function accessFrom(
   );
   if (!cluster || problems.length > 0) {
     const message = `${capital(source)} cannot be used: ${problems.join("; ")}`;
-    throw new WatchFailure("credentials", message, "Mend the file, or choose another context.");
+    throw new ApiFailure("credentials", message, "Fix the file, or choose another context.");
   }
   const { server, tls, proxy, description } = cluster;
   const exec = user.exec && {
@@ -138,22 +137,22 @@ function mergedOf(files: readonly { path: string; text: string }[]): MergedFiles
   try {
     return mergedFiles(files);
   } catch (error) {
-    throw new WatchFailure("credentials", capital((error as Error).message), "Mend the file.");
+    throw new ApiFailure("credentials", capital((error as Error).message), "Fix the file.");
   }
 }
 
-function noContext(source: string, name: string, { contexts }: MergedFiles): WatchFailure {
+function noContext(source: string, name: string, { contexts }: MergedFiles): ApiFailure {
   const known = [...contexts.keys()].join(", ") || "none";
   if (name === "") {
     const message = `${capital(source)} has no current-context`;
-    return new WatchFailure(
+    return new ApiFailure(
       "credentials",
       message,
       `Set it: kubectl config use-context NAME (it has: ${known}).`,
     );
   }
   const message = `${capital(source)} has no context ${JSON.stringify(name)}`;
-  return new WatchFailure("credentials", message, `It has: ${known}.`);
+  return new ApiFailure("credentials", message, `It has: ${known}.`);
 }
 
 function capital(text: string): string {

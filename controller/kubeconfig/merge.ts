@@ -1,6 +1,6 @@
 // The texts of kubeconfig files → one set of named entries, as client-go's clientcmd merges them:
-// the first file to name an entry wins, whole; so does the first current-context that is not empty.
-// No I/O, and nothing is looked into before it is used (user.ts, cluster.ts).
+// the first file with an entry wins, for the whole entry; so does the first non-empty
+// current-context. No I/O; entries are checked only when used (user.ts, cluster.ts).
 
 import { dirname, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -9,7 +9,7 @@ import { listOf, recordOf, shown, textOf } from "../model/json.ts";
 /** One cluster, user or context. */
 export interface Entry {
   json: unknown;
-  /** Of its file, absolute: what its relative paths start from. */
+  /** The absolute folder of its file, from which its relative paths start. */
   folder: string;
 }
 
@@ -20,10 +20,10 @@ export interface MergedFiles {
   contexts: Map<string, Entry>;
 }
 
-/** The list of each kind, and where an item has what it names. */
+/** The list of each kind, and the field with an item's content. */
 const LISTS = { clusters: "cluster", users: "user", contexts: "context" } as const;
 
-/** Throws an Error that names the file and what is wrong with its text. */
+/** Throws an Error with the file's name and what is wrong with its text. */
 export function mergedFiles(files: readonly { path: string; text: string }[]): MergedFiles {
   const merged: MergedFiles = {
     currentContext: "",
@@ -41,7 +41,7 @@ export function mergedFiles(files: readonly { path: string; text: string }[]): M
   return merged;
 }
 
-/** The first document; an empty text is an empty kubeconfig. */
+/** Returns the first document; an empty text is an empty kubeconfig. */
 function documentFrom(text: string): Readonly<Record<string, unknown>> {
   const options = { uniqueKeys: false, merge: true, prettyErrors: true } as const;
   const [document] = parseAllDocuments(text.replace(/^\uFEFF/, ""), options);
@@ -49,7 +49,7 @@ function documentFrom(text: string): Readonly<Record<string, unknown>> {
   const [error] = document.errors;
   if (error) throw error;
   const json: unknown = document.toJS() ?? {};
-  if (typeof json !== "object" || Array.isArray(json)) throw new Error("it holds no object");
+  if (typeof json !== "object" || Array.isArray(json)) throw new Error("it contains no object");
   const { apiVersion = "v1", kind = "Config", ...rest } = recordOf(json);
   if (apiVersion !== "v1") throw new Error(`apiVersion is ${shown(apiVersion)}; it must be v1`);
   if (kind !== "Config") throw new Error(`kind is ${shown(kind)}; it must be Config`);

@@ -5,7 +5,7 @@ import { connectThrough } from "./proxy-connection.ts";
 
 const TARGET = { host: "10.0.0.1", port: 6443 };
 
-/** Takes connections, reads what comes, and never answers. */
+/** Accepts connections, reads what comes, and never answers. */
 const silent = createServer((socket) => void socket.on("error", () => {}).resume());
 
 beforeEach(async () => {
@@ -22,7 +22,7 @@ test.each(["http", "https", "socks5"])("gives up a proxy that is silent: %s", as
   const connected = connectThrough(new URL(proxy), TARGET, {}, 200);
   await expect(connected).rejects.toThrow(`${proxy}: no answer within 0.2 s`);
   const [socket] = await accepted;
-  // Its end throws nothing: Vitest would report that.
+  // Its end must throw nothing: Vitest would report that.
   if (!socket.closed) await once(socket, "close");
   expect(socket.closed).toBe(true);
 });

@@ -1,4 +1,4 @@
-// A connection to an address through a proxy: HTTP's CONNECT, in the clear or inside TLS, and
+// A connection to an address through a proxy: HTTP's CONNECT, in plain text or inside TLS, and
 // SOCKS5 (RFC 1928, with names and passwords of RFC 1929).
 
 import { once } from "node:events";
@@ -6,21 +6,21 @@ import { request } from "node:http";
 import { connect, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, getCACertificates } from "node:tls";
 
-/** Milliseconds until a proxy must have made the connection. */
+/** Milliseconds within which a proxy must make the connection. */
 const PATIENCE_MS = 20_000;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "http:": 80, "https:": 443 };
 const SOCKS_PORT = 1080;
 
-/** The proxy is not there, or does not want to. The message names it, without its password. */
+/** The proxy is not there, or refuses. The message names it, without its password. */
 export class ProxyError extends Error {
   override readonly name = "ProxyError";
 }
 
-/** How an API server is recognised; a proxy of scheme https is recognised so too. */
+/** How to verify an API server; also used for a proxy of scheme https. */
 type Trust = Pick<ConnectionOptions, "ca" | "rejectUnauthorized">;
 
 /**
- * Resolves with a connection on which the other side's first byte has yet to come. Rejects with a
+ * Resolves to a connection on which the other side has not sent a byte yet. Rejects with a
  * ProxyError, after `patienceMs` at the latest.
  */
 export async function connectThrough(
@@ -60,13 +60,13 @@ async function toProxy(proxy: URL, trust: Trust, signal: AbortSignal): Promise<S
   return socket;
 }
 
-/** Go's clients know the kubeconfig's authority alone; the usual ones are trusted here too. */
+/** Go's clients trust only the kubeconfig's authority; this trusts the usual ones too. */
 function trustedToo({ ca, rejectUnauthorized }: Trust): Trust {
   if (rejectUnauthorized === false) return { rejectUnauthorized };
   return { ca: [ca ?? [], getCACertificates("default")].flat() };
 }
 
-export interface Target {
+interface Target {
   host: string;
   port: number;
 }
@@ -87,7 +87,7 @@ async function throughHttp(
   const basic = own && `Basic ${Buffer.from(own.join(":")).toString("base64")}`;
   const headers = { host: path, ...(basic && { "proxy-authorization": basic }) };
   const asked = request({ method: "CONNECT", path, headers, createConnection: () => socket });
-  // What comes after the time is over has no other listener, and would end the process.
+  // An error after the time limit has no other listener, and would end the process.
   asked.on("error", () => {});
   asked.end();
   const [answer, , head] = await once(asked, "connect", { signal });
@@ -122,7 +122,7 @@ async function throughSocks(
     socket.write(Buffer.concat([sizes[0], name, sizes[1], password]));
     const [, status] = await bytesFrom(socket, 2, signal);
     if (status !== 0) throw new Error("it does not accept the name and password of its URL");
-  } else if (method !== 0) throw new Error("it wants a name and password: put them in its URL");
+  } else if (method !== 0) throw new Error("it requires a name and password: put them in its URL");
   const name = Buffer.from(host);
   const head = Uint8Array.of(5, 1, 0, 3, name.length);
   socket.write(Buffer.concat([head, name, Uint8Array.of(port >> 8, port & 255)]));
@@ -135,7 +135,7 @@ async function throughSocks(
   await bytesFrom(socket, length + 2, signal);
 }
 
-/** Exactly so many; what comes after them stays in the socket. */
+/** Reads exactly this many; what follows stays in the socket. */
 async function bytesFrom(socket: Socket, count: number, signal: AbortSignal): Promise<Uint8Array> {
   for (;;) {
     const bytes: Buffer | null = socket.read(count);

@@ -3,7 +3,7 @@ import { proxyFromEnvironment } from "./proxy.ts";
 
 const HTTPS_PROXY = "http://proxy.example:3128";
 
-/** Whether the API server is reached through the proxy, given NO_PROXY. */
+/** Reports whether the way to the API server leads through the proxy, with this NO_PROXY. */
 function isProxied(server: string, exceptions: string): boolean {
   return proxyFromEnvironment(server, { HTTPS_PROXY, NO_PROXY: exceptions }) !== undefined;
 }

@@ -1,17 +1,17 @@
-// Whether an API server is reached through a proxy: proxy-url, or the environment as Go's clients
-// read it (net/http ProxyFromEnvironment, golang.org/x/net/http/httpproxy). No I/O.
+// Whether the way to an API server leads through a proxy: proxy-url, or the environment as Go's
+// clients read it (net/http ProxyFromEnvironment, golang.org/x/net/http/httpproxy). No I/O.
 
 import { BlockList, isIP } from "node:net";
 
 const SCHEMES = ["http:", "https:", "socks5:", "socks5h:"];
 
-/** Undefined when it is no URL of a proxy that can be used. */
+/** Returns undefined when it is not the URL of a usable proxy. */
 export function proxyFromText(text: string): URL | undefined {
   const url = URL.parse(text);
   return url && SCHEMES.includes(url.protocol) && url.hostname !== "" ? url : undefined;
 }
 
-/** Undefined: `server` is reached without a proxy. */
+/** Returns undefined when the way to `server` needs no proxy. */
 export function proxyFromEnvironment(
   server: string,
   env: Readonly<Record<string, string | undefined>>,
@@ -33,7 +33,7 @@ function isDirect(url: URL, exceptions: string): boolean {
   return items.some((item) => matches(item.trim(), host, port));
 }
 
-/** One item of NO_PROXY: "*", an address, a CIDR, a domain; the second and last with a port. */
+/** One item of NO_PROXY: "*", an address, a CIDR, a domain; no port with "*" or a CIDR. */
 function matches(item: string, host: string, port: string): boolean {
   if (item === "") return false;
   if (item === "*") return true;

@@ -1,4 +1,4 @@
-// The user of a kubeconfig's context → who asks. After client-go's clientcmd (validateAuthInfo,
+// The user of a kubeconfig's context → an ApiUser. After client-go's clientcmd (validateAuthInfo,
 // getUserIdentificationPartialConfig) and transport (round_trippers.go).
 
 import { resolve } from "node:path";
@@ -12,8 +12,8 @@ const EXEC_VERSIONS = [`${EXEC_GROUP}/v1`, `${EXEC_GROUP}/v1beta1`];
 const INTERACTIVE_MODES = ["Never", "IfAvailable", "Always"] as const;
 
 /**
- * Without a name there is no user, and the API server takes requests for system:anonymous.
- * (client-go does the same for a name that no user has; here that is a problem.)
+ * Without a name there is no user, and requests count as system:anonymous. (client-go does the same
+ * for an unknown name; here that is a problem.)
  */
 export function userFrom(name: string, entry: Entry | undefined, problems: string[]): ApiUser {
   if (!entry && name !== "") {
@@ -51,8 +51,8 @@ function certificateFrom(fields: Fields, folder: string): ApiUser["certificate"]
 }
 
 /**
- * Kubernetes' clients have no auth-provider any more but oidc, which kubectl renews in the file
- * itself. So its ID token is used as it stands there.
+ * The only auth-provider left in Kubernetes' clients is oidc, which kubectl renews in the file
+ * itself. So this uses its ID token as it is in the file.
  */
 function oidcToken(fields: Fields): ApiUser["token"] {
   const provider = fields.section("auth-provider");
@@ -61,7 +61,7 @@ function oidcToken(fields: Fields): ApiUser["token"] {
   const text = name === "oidc" ? (provider.section("config")?.text("id-token") ?? "") : "";
   if (text !== "") return { text, file: undefined };
   fields.problem(
-    `the auth-provider ${JSON.stringify(name)} cannot be used: give a token, a client ` +
+    `the auth-provider ${JSON.stringify(name)} is not supported: use a token, a client ` +
       "certificate, or an exec plugin (kubelogin, gke-gcloud-auth-plugin)",
   );
   return undefined;
@@ -129,7 +129,7 @@ function impersonationFrom(fields: Fields): ApiUser["impersonation"] {
   return headers;
 }
 
-/** Bytes that a header's name cannot have, and the percent sign, as %XX. */
+/** Writes bytes that a header's name cannot have, and the percent sign, as %XX. */
 function escapedKey(key: string): string {
   return key.replace(/[^!#$&'*+\-.^_`|~0-9A-Za-z]/gu, (character) =>
     [...Buffer.from(character)]

@@ -1,8 +1,9 @@
 // The cluster as Portico knows it: the one mutable store. Events from a watch, or whole lists, go
-// in; which Services may have another view than before comes out. It decides nothing.
+// in; the Services whose view may have changed come out. It decides nothing.
 
 import { Interner } from "./intern.ts";
 import { sameData } from "./same-data.ts";
+import { EndpointStore } from "./stored-endpoint.ts";
 import {
   type EndpointSlice,
   KINDS,
@@ -14,17 +15,17 @@ import {
   type ServiceCIDR,
 } from "./types.ts";
 
-/** What happened since the last takeChanges(). */
+/** What changed since the last takeChanges(). */
 export interface Changes {
-  /** Services that changed, appeared or went, or whose EndpointSlices did. */
+  /** Services that changed, appeared or were removed, or whose EndpointSlices did. */
   services: Set<ObjectKey>;
-  /** Names of the Nodes that changed, appeared or went. */
+  /** Names of the Nodes that changed, appeared or were removed. */
   nodes: Set<string>;
   serviceCIDRs: boolean;
 }
 
-/** Told of every object that really changed, appeared (no `before`) or went (no `after`). */
-export type ChangeListener = <K extends Kind>(
+/** Called for each object that really changed, appeared (no `before`) or went (no `after`). */
+type ChangeListener = <K extends Kind>(
   kind: K,
   before: KindTypes[K] | undefined,
   after: KindTypes[K] | undefined,
@@ -39,10 +40,13 @@ export class ClusterState {
     Node: new Map(),
     ServiceCIDR: new Map(),
   };
-  /** Service key → its slices by name. */
-  readonly #slices = new Map<ObjectKey, Map<string, EndpointSlice>>();
+  /** Service key → its slices, sorted by name; a change replaces the array. */
+  readonly #slices = new Map<ObjectKey, readonly EndpointSlice[]>();
   readonly #synced = new Set<Kind>();
   readonly #interner = new Interner();
+  readonly #endpoints = new EndpointStore();
+  /** A Service and its slices name the same key, and whoever takes changes keeps it. */
+  readonly #serviceKeys = new Interner();
   readonly #changed: ChangeListener;
   #changes = noChanges();
 
@@ -67,30 +71,28 @@ export class ClusterState {
     return this.#stores.ServiceCIDR;
   }
 
-  /** Sorted by name, so that the order of events leaves no trace. */
-  slicesOf(service: ObjectKey): EndpointSlice[] {
-    const slices = this.#slices.get(service);
-    if (!slices) return [];
-    return [...slices.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** Returns them sorted by name, so that the order of events does not matter. */
+  slicesOf(service: ObjectKey): readonly EndpointSlice[] {
+    return this.#slices.get(service) ?? [];
   }
 
-  /** Whether this kind was listed whole once; of all kinds when none is named. */
+  /** Reports whether this kind was listed completely once; without `kind`, all kinds. */
   isSynced(kind?: Kind): boolean {
     return kind ? this.#synced.has(kind) : KINDS.every((each) => this.#synced.has(each));
   }
 
-  /** The object is the store's from now on: the caller must not change it any more. */
+  /** The store owns the object from now on: the caller must not change it any more. */
   upsert<K extends Kind>(kind: K, object: KindTypes[K]): void {
     const store: Map<ObjectKey, KindTypes[K]> = this.#stores[kind];
     const key = objectKey(object);
     const before = store.get(key);
-    if (before !== undefined && sameData(before, object)) return;
     if (kind === "EndpointSlice") this.#internSlice(object as EndpointSlice);
+    if (before !== undefined && sameData(before, object)) return;
     store.set(key, object);
     this.#note(kind, before, object);
   }
 
-  /** Removing what is not there is no change. */
+  /** Removing what is not there changes nothing. */
   remove(kind: Kind, key: ObjectKey): void {
     const store: Map<ObjectKey, KindTypes[Kind]> = this.#stores[kind];
     const before = store.get(key);
@@ -99,7 +101,7 @@ export class ClusterState {
     this.#note(kind, before, undefined);
   }
 
-  /** A whole list of a kind: what is not in it is gone. The kind is synced from now on. */
+  /** Takes a whole list of a kind: what is not in it is gone. The kind is synced from now on. */
   replaceAll<K extends Kind>(kind: K, objects: Iterable<KindTypes[K]>): void {
     const gone = new Set<ObjectKey>(this.#stores[kind].keys());
     for (const object of objects) {
@@ -110,7 +112,7 @@ export class ClusterState {
     this.#synced.add(kind);
   }
 
-  /** What changed since the last call, and begins anew. */
+  /** Returns what changed since the last call, and starts again from nothing. */
   takeChanges(): Changes {
     const changes = this.#changes;
     this.#changes = noChanges();
@@ -121,7 +123,7 @@ export class ClusterState {
     const object = after ?? before;
     if (object === undefined) return;
     this.#changed(kind, before, after);
-    if (kind === "Service") this.#changes.services.add(objectKey(object));
+    if (kind === "Service") this.#changes.services.add(this.#serviceKeys.text(objectKey(object)));
     else if (kind === "Node") this.#changes.nodes.add(object.name);
     else if (kind === "ServiceCIDR") this.#changes.serviceCIDRs = true;
     else this.#indexSlice(before as EndpointSlice | undefined, after as EndpointSlice | undefined);
@@ -129,32 +131,32 @@ export class ClusterState {
 
   /** A slice may move to another Service: its label is not immutable. */
   #indexSlice(before: EndpointSlice | undefined, after: EndpointSlice | undefined): void {
-    if (before) {
-      const service = serviceKeyOf(before);
-      const slices = this.#slices.get(service);
-      slices?.delete(before.name);
-      if (slices?.size === 0) this.#slices.delete(service);
-      this.#changes.services.add(service);
-    }
-    if (after && after.serviceName !== "") {
-      const service = serviceKeyOf(after);
-      const slices = this.#slices.get(service) ?? new Map<string, EndpointSlice>();
-      this.#slices.set(service, slices.set(after.name, after));
-      this.#changes.services.add(service);
-    }
+    if (before) this.#setSlices(serviceKeyOf(before), before.name, undefined);
+    if (after && after.serviceName !== "") this.#setSlices(serviceKeyOf(after), after.name, after);
+  }
+
+  #setSlices(key: ObjectKey, name: string, slice: EndpointSlice | undefined): void {
+    const service = this.#serviceKeys.text(key);
+    this.#changes.services.add(service);
+    const others = this.slicesOf(service).filter((each) => each.name !== name);
+    const next = slice ? inserted(others, slice) : others;
+    if (next.length > 0) this.#slices.set(service, next);
+    else this.#slices.delete(service);
   }
 
   #internSlice(slice: EndpointSlice): void {
     slice.namespace = this.#interner.text(slice.namespace);
     for (const port of slice.ports) port.name = this.#interner.text(port.name);
-    for (const endpoint of slice.endpoints) {
-      endpoint.nodeName = this.#interner.text(endpoint.nodeName);
-      endpoint.zone = this.#interner.text(endpoint.zone);
-    }
+    slice.endpoints = slice.endpoints.map((endpoint) => this.#endpoints.stored(endpoint));
   }
 }
 
-/** "namespace/name", or "name" of an object that has no namespace. */
+function inserted(slices: readonly EndpointSlice[], slice: EndpointSlice): EndpointSlice[] {
+  const place = slices.findIndex(({ name }) => name > slice.name);
+  return place < 0 ? [...slices, slice] : slices.toSpliced(place, 0, slice);
+}
+
+/** Returns "namespace/name", or "name" for an object without a namespace. */
 export function objectKey(object: { namespace?: string; name: string }): ObjectKey {
   return object.namespace === undefined ? object.name : `${object.namespace}/${object.name}`;
 }

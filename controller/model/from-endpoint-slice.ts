@@ -1,19 +1,28 @@
 // An EndpointSlice as the API or a YAML file has it → an EndpointSlice of the model. Absent
-// conditions mean what they mean to kube-proxy (endpointslicecache.go): ready and serving when not
-// said otherwise, terminating only when said.
+// conditions mean the same as in kube-proxy (endpointslicecache.go): ready and serving by default,
+// terminating only when set.
 
 import { familyOf, parseAddress } from "./ip.ts";
-import { hasKey, listOf, ObjectReader, type Parsed, recordOf, shown, textOf } from "./json.ts";
+import {
+  hasKey,
+  keptList,
+  listOf,
+  ObjectReader,
+  type Parsed,
+  recordOf,
+  shown,
+  textOf,
+} from "./json.ts";
 import type { Endpoint, EndpointPort, EndpointSlice, IPFamily } from "./types.ts";
 
 /** Shared by the many endpoints that have none. */
 const NO_HINTS: readonly string[] = Object.freeze([]);
 
 /**
- * No value: it has no name, or holds names instead of addresses (addressType FQDN), which a Service
- * proxy ignores. Bad ports and endpoints are left out, each with a problem; a port without a
- * number, which Kubernetes allows and kube-proxy ignores (endpointslicecache.go), with one that is
- * harmless.
+ * Returns no value for a slice without a name, or with host names instead of addresses (addressType
+ * FQDN), which a Service proxy ignores. Leaves out bad ports and endpoints, each with a problem; a
+ * port without a number, which Kubernetes allows and kube-proxy ignores (endpointslicecache.go),
+ * with a harmless one.
  */
 export function endpointSliceFromObject(json: unknown): Parsed<EndpointSlice> {
   const reader = new ObjectReader("EndpointSlice", json, true);
@@ -42,7 +51,7 @@ function endpointPorts(reader: ObjectReader): EndpointPort[] {
     const field = `ports[${index}]`;
     if (isNumberOfNoPort(record.port)) {
       const given = `${field}.port is ${shown(record.port)}`;
-      reader.leftOut(`${given}: this port is left out; give it a number from 1 to 65535`);
+      reader.leftOut(`${given}: this port is ignored; set a number from 1 to 65535`);
       continue;
     }
     const before = reader.problems.length;
@@ -51,10 +60,10 @@ function endpointPorts(reader: ObjectReader): EndpointPort[] {
     if (reader.problems.length > before || port === undefined) continue;
     ports.push({ name: textOf(record.name), protocol, port });
   }
-  return ports;
+  return keptList(ports);
 }
 
-/** The API server takes any whole number of 32 bits, and none. */
+/** The API server accepts any whole number of 32 bits, and none. */
 function isNumberOfNoPort(port: unknown): boolean {
   if (port === undefined || port === null) return true;
   if (typeof port !== "number" || (port | 0) !== port) return false;
@@ -72,7 +81,7 @@ function endpoints(reader: ObjectReader, family: IPFamily): Endpoint[] {
       reader.problem(`${field} is ${shown(text)}; it must be an ${family} address`);
     } else all.push(endpoint(address, record));
   }
-  return all;
+  return keptList(all);
 }
 
 function endpoint(address: string, record: ReturnType<typeof recordOf>): Endpoint {

@@ -6,8 +6,8 @@ import { listOf, ObjectReader, type Parsed, recordOf, shown, textOf, textsOf } f
 import type { Node } from "./types.ts";
 
 /**
- * No value: it has no name. Bad CIDRs are left out, each with a problem; addresses that are names,
- * which Kubernetes allows, with one that is harmless.
+ * Returns no value for a Node without a name. Leaves out bad CIDRs, each with a problem; addresses
+ * that are names, which Kubernetes allows, with a harmless one.
  */
 export function nodeFromObject(json: unknown): Parsed<Node> {
   const reader = new ObjectReader("Node", json, false);
@@ -33,12 +33,12 @@ function addressesOfType(reader: ObjectReader, type: string): string[] {
     if (parsed !== undefined) return [parsed];
     const given = `status.addresses: the ${type} ${shown(address)}`;
     if (typeof address !== "string") reader.problem(`${given} must be a text`);
-    else reader.leftOut(`${given} is not an IP address, and is left out; the kubelet sets it`);
+    else reader.leftOut(`${given} is not an IP address and is ignored; the kubelet sets it`);
     return [];
   });
 }
 
-/** As kube-proxy does (config.NodeTopologyConfig): other labels change too often to be watched. */
+/** As in kube-proxy (config.NodeTopologyConfig): other labels change too often to be watched. */
 function topologyLabels(labels: ObjectReader["labels"]): Record<string, string> {
   const entries = Object.entries(textsOf(labels));
   return Object.fromEntries(entries.filter(([key]) => key.startsWith("topology.kubernetes.io/")));

@@ -236,7 +236,7 @@ describe("endpointSliceFromObject", () => {
     expect(parsed.problems).toHaveLength(5);
     expect(parsed.problems.map(({ isHarmless }) => isHarmless)).toEqual(Array(5).fill(true));
     expect(messages(parsed)[0]).toBe(
-      "ports[0].port is not given: this port is left out; give it a number from 1 to 65535",
+      "ports[0].port is not given: this port is ignored; set a number from 1 to 65535",
     );
   });
 
@@ -290,8 +290,8 @@ test("nodeFromObject: an address that is a name is left out, and no harm is done
     {
       object: "Node node-1",
       message:
-        'status.addresses: the InternalIP "node-1.example" is not an IP address, and is left ' +
-        "out; the kubelet sets it",
+        'status.addresses: the InternalIP "node-1.example" is not an IP address and is ' +
+        "ignored; the kubelet sets it",
       isHarmless: true,
     },
     { object: "Node node-1", message: "status.addresses: the InternalIP 7 must be a text" },
@@ -313,7 +313,7 @@ test("serviceCIDRFromObject", () => {
   ]);
 });
 
-// A whole object with any part of it replaced by anything reaches deeper than anything alone.
+// A whole object with any part replaced by any value reaches deeper than any value alone.
 describe.each([
   ["serviceFromObject", serviceFromObject],
   ["endpointSliceFromObject", endpointSliceFromObject],

@@ -4,7 +4,7 @@ import { parseCIDR } from "./ip.ts";
 import { listOf, ObjectReader, type Parsed } from "./json.ts";
 import type { ServiceCIDR } from "./types.ts";
 
-/** No value: it has no name. Bad CIDRs are left out, each with a problem. */
+/** Returns no value without a name. Leaves out bad CIDRs, each with a problem. */
 export function serviceCIDRFromObject(json: unknown): Parsed<ServiceCIDR> {
   const reader = new ObjectReader("ServiceCIDR", json, false);
   const cidrs = reader.parsedTexts("spec.cidrs", listOf(reader.spec.cidrs), parseCIDR);

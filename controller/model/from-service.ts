@@ -1,9 +1,10 @@
 // A Service as the API or a YAML file has it → a Service of the model. Defaults are those that the
-// API server would have set. Which Services are served is decided in node/.
+// API server would have set. node/ decides which Services are served.
 
 import { parseAddress, parseCIDR } from "./ip.ts";
 import {
   hasKey,
+  keptList,
   listOf,
   ObjectReader,
   type Parsed,
@@ -18,7 +19,7 @@ const HEADLESS = "None";
 /** Default of spec.sessionAffinityConfig.clientIP.timeoutSeconds: three hours. */
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
-/** No value: it has no name. Bad ports and addresses are left out, each with a problem. */
+/** Returns no value without a name. Leaves out bad ports and addresses, each with a problem. */
 export function serviceFromObject(json: unknown): Parsed<Service> {
   const reader = new ObjectReader("Service", json, true);
   const { labels, spec } = reader;
@@ -34,7 +35,9 @@ export function serviceFromObject(json: unknown): Parsed<Service> {
     namespace: reader.namespace,
     name: reader.name,
     type,
-    clusterIPs: headless ? [] : reader.parsedTexts("spec.clusterIPs", addresses, parseAddress),
+    clusterIPs: headless
+      ? keptList([])
+      : reader.parsedTexts("spec.clusterIPs", addresses, parseAddress),
     headless,
     ports: servicePorts(reader),
     externalIPs: reader.parsedTexts("spec.externalIPs", listOf(spec.externalIPs), parseAddress),
@@ -84,10 +87,10 @@ function servicePorts(reader: ObjectReader): ServicePort[] {
     if (reader.problems.length > before || port === undefined) continue;
     ports.push({ name: textOf(record.name), protocol, port, nodePort: nodePort ?? 0 });
   }
-  return ports;
+  return keptList(ports);
 }
 
-/** Ingress points without an address (only a hostname) are no concern of a proxy's. */
+/** A proxy ignores ingress points without an address (only a hostname). */
 function loadBalancerIngress(reader: ObjectReader): LoadBalancerIngress[] {
   const ingress: LoadBalancerIngress[] = [];
   for (const item of listOf(recordOf(reader.status.loadBalancer).ingress)) {
@@ -97,10 +100,10 @@ function loadBalancerIngress(reader: ObjectReader): LoadBalancerIngress[] {
     const ipMode = record.ipMode === "Proxy" ? "Proxy" : "VIP";
     if (ip !== undefined) ingress.push({ ip, ipMode });
   }
-  return ingress;
+  return keptList(ingress);
 }
 
-/** Spaces around a range are allowed by the API server's validation. */
+/** The API server's validation allows spaces around a range. */
 function sourceRanges(reader: ObjectReader): string[] {
   const ranges = listOf(reader.spec.loadBalancerSourceRanges);
   return reader.parsedTexts("spec.loadBalancerSourceRanges", ranges, parseCIDR);

@@ -8,12 +8,13 @@ import {
   familyOf,
   parseAddress,
   parseCIDR,
+  readIPv6,
 } from "./ip.ts";
 
 describe("parseAddress", () => {
   test.each([
     ["10.0.0.1", "10.0.0.1"],
-    ["010.096.000.001", "10.96.0.1"], // decimal, as e2e "funny IPs" wants, and not octal
+    ["010.096.000.001", "10.96.0.1"], // decimal, as e2e "funny IPs" requires, not octal
     ["0000000010.0.0.1", "10.0.0.1"],
     ["FD00:0:0::A", "fd00::a"],
     ["fd00:0:0:1:0:0:0:1", "fd00:0:0:1::1"],
@@ -97,11 +98,27 @@ test("cidrContains", () => {
 test("compareAddresses orders by bytes, IPv4 first", () => {
   const sorted = ["9.0.0.1", "10.0.0.2", "10.0.0.10", "200.0.0.1", "fd00::9", "fd00::10"];
   expect(sorted.toReversed().sort(compareAddresses)).toEqual(sorted);
-  const addresses = fc.ipV4().map((text) => parseAddress(text) ?? "0.0.0.0");
+  const addresses = fc.oneof(fc.ipV4(), fc.ipV6()).map((text) => parseAddress(text) ?? "::1");
   fc.assert(
     fc.property(addresses, addresses, (a, b) => {
-      const expected = Buffer.compare(addressBytes(a), addressBytes(b));
-      expect(Math.sign(compareAddresses(a, b))).toBe(expected);
+      const byFamily = addressBytes(a).length - addressBytes(b).length;
+      const expected = byFamily || Buffer.compare(addressBytes(a), addressBytes(b));
+      expect(Math.sign(compareAddresses(a, b))).toBe(Math.sign(expected));
+    }),
+  );
+});
+
+test("readIPv6 reads what addressBytes does", () => {
+  const words = new Uint16Array(8).fill(0xffff);
+  const texts = ["::", "::1", "1::", "fd00::1:0:0:1", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:0"];
+  const addresses = fc.oneof(fc.constantFrom(...texts), fc.ipV6());
+  fc.assert(
+    fc.property(addresses, (text) => {
+      const address = parseAddress(text);
+      if (address === undefined || !address.includes(":")) return;
+      readIPv6(address, words);
+      const bytes = [...words].flatMap((word) => [word >> 8, word & 0xff]);
+      expect(bytes).toEqual([...addressBytes(address)]);
     }),
   );
 });

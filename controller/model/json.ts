@@ -1,4 +1,4 @@
-// Reading JSON that anybody may have written: every question has an answer, none throws.
+// Reads untrusted JSON: every question has an answer, none throws.
 
 import type { Problem } from "./types.ts";
 
@@ -37,7 +37,7 @@ export function hasKey(record: JsonRecord, key: string): boolean {
   return Object.hasOwn(record, key);
 }
 
-/** A value as a message shows it, short. */
+/** Returns a value as a message shows it, shortened. */
 export function shown(value: unknown): string {
   if (value === undefined || value === null) return "not given";
   if (typeof value === "object") return Array.isArray(value) ? "a list" : "an object";
@@ -46,16 +46,24 @@ export function shown(value: unknown): string {
 }
 
 /**
- * What became of a Kubernetes object. No value and no problem: it is none of ours (an EndpointSlice
- * of names, say). No value and problems: it is unusable. A value and problems: the bad parts are
- * left out of the value.
+ * Returns a list for as long as its object lives, of exactly its length: a list that was pushed to
+ * has room for 17 items. Empty ones are the same; do not change it.
+ */
+export function keptList<T>(list: readonly T[]): T[] {
+  return list.length === 0 ? (EMPTY_LIST as T[]) : list.slice();
+}
+
+/**
+ * The result of reading a Kubernetes object. No value and no problem: Portico ignores it (an
+ * EndpointSlice of host names, say). No value and problems: it is unusable. A value and problems:
+ * the value leaves out the bad parts.
  */
 export interface Parsed<T> {
   value: T | undefined;
   problems: Problem[];
 }
 
-/** An object being read: who it is, its parts, and what is wrong with it so far. */
+/** An object being read: its identity, its parts, and its problems so far. */
 export class ObjectReader {
   readonly problems: Problem[] = [];
   readonly namespace: string;
@@ -78,19 +86,19 @@ export class ObjectReader {
     this.namespace = namespaced ? textOf(this.metadata.namespace) || "default" : "";
     const name = this.name || "(no name)";
     this.object = namespaced ? `${kind} ${this.namespace}/${name}` : `${kind} ${name}`;
-    if (this.name === "") this.problem("metadata.name is missing; give the object a name");
+    if (this.name === "") this.problem("metadata.name is missing; set a name");
   }
 
   problem(message: string, reason?: string): void {
     this.problems.push({ object: this.object, message, ...(reason && { reason }) });
   }
 
-  /** Of a part that Kubernetes allows, and that no proxy can use. */
+  /** Notes a part that Kubernetes allows but no proxy can use. */
   leftOut(message: string): void {
     this.problems.push({ object: this.object, message, isHarmless: true });
   }
 
-  /** One of `known`; the first of them when absent. */
+  /** Returns one of `known`; the first of them when absent. */
   oneOf<T extends string>(field: string, value: unknown, known: readonly [T, ...T[]]): T {
     if (value === undefined || value === null || value === "") return known[0];
     const found = known.find((candidate) => candidate === value);
@@ -100,7 +108,7 @@ export class ObjectReader {
     return found ?? known[0];
   }
 
-  /** A port number from `least` to 65535; undefined (and a problem) for anything else. */
+  /** Returns a port number from `least` to 65535; undefined (and a problem) for anything else. */
   port(field: string, value: unknown, least: 0 | 1): number | undefined {
     if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= 65535) {
       return value;
@@ -109,7 +117,7 @@ export class ObjectReader {
     return undefined;
   }
 
-  /** The valid texts of a list, made canonical by `parse`; a problem for each of the others. */
+  /** Returns the valid texts of a list, made canonical by `parse`; a problem for each other. */
   parsedTexts(
     field: string,
     values: readonly unknown[],
@@ -121,10 +129,10 @@ export class ObjectReader {
       if (text !== undefined) texts.push(text);
       else this.problem(`${field}: ${shown(value)} is not valid`, "AddressRefused");
     }
-    return texts;
+    return keptList(texts);
   }
 
-  /** The result; no value when the object cannot be told from others. */
+  /** Returns the result; no value when the object has no identity. */
   result<T>(value: T): Parsed<T> {
     return { value: this.name === "" ? undefined : value, problems: this.problems };
   }

@@ -1,7 +1,7 @@
-// How near two texts are: what somebody may have meant who wrote the other one. Pure.
+// How similar two texts are: whether one may be a mistyped form of the other. Pure.
 
 /**
- * Levenshtein's distance with neighbours that changed places (optimal string alignment): how many
+ * Returns Levenshtein's distance with swapped neighbours (optimal string alignment): how many
  * letters were added, dropped, replaced or swapped.
  */
 export function editDistance(a: string, b: string): number {
@@ -23,9 +23,9 @@ export function editDistance(a: string, b: string): number {
 }
 
 /**
- * What it costs to take one text for the other, 0 for the same; undefined when nobody would: more
- * than a third of the letters differ, and neither is the other with words added or left out
- * ("orders", "orders-api").
+ * Returns the cost of mistaking one text for the other, 0 for equal ones; undefined when they are
+ * too different: more than a third of the letters differ, and neither is the other with words added
+ * or left out ("orders", "orders-api").
  */
 export function nearness(a: string, b: string): number | undefined {
   if (a === b) return 0;
@@ -40,17 +40,17 @@ export function nearness(a: string, b: string): number | undefined {
   return isWithin ? WORDS_COST : undefined;
 }
 
-/** More than any few letters. */
+/** More than a few letters. */
 const WORDS_COST = 5;
 
-/** Whether all the words stand in the text, in their order. */
+/** Reports whether the text has all the words, in order. */
 function isPartOf(words: readonly string[], text: readonly string[]): boolean {
   let next = 0;
   for (const word of text) if (word === words[next]) next += 1;
   return next === words.length;
 }
 
-/** Those of `candidates` that somebody may have meant, nearest first, then by name. */
+/** Returns the `candidates` that may have been meant, nearest first, then by name. */
 export function nearest(wanted: string, candidates: Iterable<string>): string[] {
   const near: { text: string; cost: number }[] = [];
   for (const text of new Set(candidates)) {

@@ -1,6 +1,6 @@
-// Whether two pieces of plain data (of the model or the node view) say the same.
+// Whether two pieces of plain data (of the model or the node view) are equal.
 
-/** Objects, arrays and what JSON has besides; an absent key equals an undefined one. */
+/** Compares objects, arrays and other JSON values; an absent key equals an undefined one. */
 export function sameData(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;

@@ -1,11 +1,11 @@
 // What Portico keeps of a Kubernetes object: the fields that decide where a connection goes, under
-// the names Kubernetes gives them. Plain data; everything else is dropped on arrival.
+// Kubernetes' names. Plain data; everything else is dropped on arrival.
 
 export type IPFamily = "IPv4" | "IPv6";
 export type Protocol = "TCP" | "UDP" | "SCTP";
 export type TrafficPolicy = "Cluster" | "Local";
 
-/** "namespace/name", the identity of a namespaced object; "name" of one that has no namespace. */
+/** "namespace/name", the identity of a namespaced object; "name" for one without a namespace. */
 export type ObjectKey = string;
 
 export interface ServicePort {
@@ -27,7 +27,7 @@ export interface Service {
   name: string;
   /** As in spec.type; absent there means ClusterIP. */
   type: "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalName";
-  /** Valid addresses only, primary first; empty for a headless Service ("None") and none yet. */
+  /** Valid addresses only, primary first; empty for a headless Service ("None") or none yet. */
   clusterIPs: string[];
   /** True when spec.clusterIP is "None". */
   headless: boolean;
@@ -67,7 +67,7 @@ export interface Endpoint {
   zone: string;
   zoneHints: readonly string[];
   nodeHints: readonly string[];
-  /** Of the Pod behind it, which is in the slice's namespace; absent when that is not said. */
+  /** The Pod behind it, in the slice's namespace; absent when not given. */
   podName?: string | undefined;
 }
 
@@ -81,7 +81,7 @@ export interface EndpointSlice {
   endpoints: Endpoint[];
   /**
    * True when the slice carries the label service.kubernetes.io/headless, whatever its value. On a
-   * Service the label means nothing to a proxy: kube-proxy 1.37 filters slices alone by it
+   * Service a proxy ignores the label: kube-proxy 1.37 filters only slices by it
    * (cmd/kube-proxy/app/server.go).
    */
   headlessLabel: boolean;
@@ -114,17 +114,17 @@ export interface KindTypes {
 export type Kind = keyof KindTypes;
 export const KINDS: readonly Kind[] = ["Service", "EndpointSlice", "Node", "ServiceCIDR"];
 
-/** Bad input from the cluster: shown to people, counted, never thrown. */
+/** Bad input from the cluster: shown to operators, counted, never thrown. */
 export interface Problem {
   /** "Kind namespace/name", or "Kind name". */
   object: string;
   /** What is wrong, with the value, and what to do about it. */
   message: string;
-  /** The object is valid, and what is named is of no use to a proxy: it is left out, no more. */
+  /** The object is valid; the named part is of no use to a proxy, and only that is left out. */
   isHarmless?: true;
-  /** In one word of CamelCase, for the Event; absent: no better word than ServiceProxyProblem. */
+  /** One word in CamelCase, for the Event; absent: ServiceProxyProblem. */
   reason?: string;
 }
 
-/** Reason of a problem of the node: a routing rule of others comes before Portico's. */
+/** Reason of a node's problem: a routing rule of others comes before Portico's. */
 export const ROUTING_RULE_FIRST = "RoutingRuleFirst";

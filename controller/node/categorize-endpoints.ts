@@ -1,6 +1,6 @@
 // All endpoints of one ServicePort → those that this node may use under each traffic policy. As
-// kube-proxy pkg/proxy/topology.go CategorizeEndpoints (1.35), rule by rule; its union of both
-// lists is left out, since no rule is written per endpoint here. Ports and addresses play no part.
+// kube-proxy pkg/proxy/topology.go CategorizeEndpoints (1.35), rule by rule; without its union of
+// both lists, since no rule here is per endpoint. Ports and addresses do not matter.
 
 import type { Endpoint, TrafficPolicy } from "../model/types.ts";
 
@@ -20,7 +20,7 @@ export interface CategorizedEndpoints<C> {
   clusterEndpoints: C[];
   /** Usable under policy Local; empty when that policy is not in use. */
   localEndpoints: C[];
-  /** Whether any node could use any: decides between refused and dropped. */
+  /** Whether any node could use any endpoint: decides between refused and dropped. */
   hasAnyEndpoints: boolean;
 }
 
@@ -29,13 +29,13 @@ export interface CategorizedEndpoints<C> {
  *
  *    not-local     it does not run on this node
  *    not-ready     it is not ready, and others are
- *    not-serving   none is ready, so those that serve until they are gone count; it is none of them
+ *    not-serving   none is ready, so serving ones that terminate count; it is not one of them
  *    node-hints    it is hinted for other nodes, and others for this one
  *    zone-hints    it is hinted for other zones, and others for this node's
  */
 export type LeftOutReason = "not-local" | "not-ready" | "not-serving" | "node-hints" | "zone-hints";
 
-/** Told of every step that may leave endpoints out, in their order: who was there, who stays. */
+/** Called for every step that may leave endpoints out, in order: those before, those after. */
 type StepObserver<C> = (
   list: TrafficPolicy,
   reason: LeftOutReason,
@@ -46,8 +46,8 @@ type StepObserver<C> = (
 type Step<C> = (reason: LeftOutReason, before: readonly C[], after: readonly C[]) => void;
 
 /**
- * Usable are the ready ones; when there are none, the serving ones among the terminating. With an
- * observer it says why not the others: there is no other place that knows.
+ * Returns the usable endpoints: the ready ones, or if there are none, those that terminate and
+ * still serve. An observer learns why the others are not usable; only this code knows.
  */
 export function categorizeEndpoints<C extends Candidate>(
   candidates: readonly C[],
@@ -86,7 +86,7 @@ function isServingAndTerminating({ endpoint }: Candidate): boolean {
   return endpoint.serving && endpoint.terminating;
 }
 
-/** Hints narrow down the ready endpoints only, and never to nothing. */
+/** Hints narrow only the ready endpoints, and never to nothing. */
 function ofCluster<C extends Candidate>(
   candidates: readonly C[],
   node: { name: string; zone: string },
@@ -102,9 +102,9 @@ function ofCluster<C extends Candidate>(
 }
 
 /**
- * The endpoints hinted for `name`; undefined when the hints do not count: one endpoint has none, or
- * none is for `name`. Neither spec.trafficDistribution nor an annotation is asked (KEP-3015,
- * KEP-4444: the slices' hints say it all).
+ * Returns the endpoints hinted for `name`; undefined when the hints do not count: an endpoint has
+ * none, or none is for `name`. Reads neither spec.trafficDistribution nor an annotation (KEP-3015,
+ * KEP-4444: the slices' hints are enough).
  */
 function hintedFor<C extends Candidate>(
   ready: readonly C[],

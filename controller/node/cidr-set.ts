@@ -1,15 +1,15 @@
-// CIDRs as people list them → CIDRs as an nftables interval set takes them.
+// CIDRs as operators list them → CIDRs as an nftables interval set takes them.
 
 import { cidrContains, compareAddresses } from "../model/ip.ts";
 
-/** Sorted by address, without repetition, and without those that another contains. */
+/** Returns them sorted by address, without duplicates, and without those that another contains. */
 export function widestCIDRs(cidrs: Iterable<string>): string[] {
   const all = [...new Set(cidrs)];
   const widest = all.filter((cidr) => !all.some((other) => isIn(cidr, other)));
   return widest.sort((a, b) => compareAddresses(networkOf(a), networkOf(b)));
 }
 
-/** Whether it says "any": 0.0.0.0/0 or ::/0. */
+/** Reports whether it means "any": 0.0.0.0/0 or ::/0. */
 export function isZeroCIDR(cidr: string): boolean {
   return bitsOf(cidr) === 0;
 }

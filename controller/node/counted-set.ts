@@ -1,29 +1,45 @@
-// A set whose members are there as long as somebody has added them more often than removed.
+// A set that keeps a member while it was added more often than removed, and notes which members
+// came and went.
 
-export class CountedSet {
+import type { TextSet } from "./types.ts";
+
+export class CountedSet implements TextSet {
   readonly #counts = new Map<string, number>();
-  #sorted: readonly string[] | undefined = [];
+  #changed = new Set<string>();
+
+  get size(): number {
+    return this.#counts.size;
+  }
+
+  has(member: string): boolean {
+    return this.#counts.has(member);
+  }
+
+  [Symbol.iterator](): Iterator<string> {
+    return this.#counts.keys();
+  }
 
   add(member: string): void {
     const count = this.#counts.get(member) ?? 0;
     this.#counts.set(member, count + 1);
-    if (count === 0) this.#sorted = undefined;
+    if (count === 0) this.#changed.add(member);
   }
 
-  /** One less. Removing what was not added is our bug. */
+  /** Counts one less. Removing what was not added is a bug. */
   remove(member: string): void {
     const count = this.#counts.get(member) ?? 0;
     if (count < 1) throw new Error(`CountedSet: ${member} removed, of which there are ${count}`);
     if (count > 1) this.#counts.set(member, count - 1);
     else {
       this.#counts.delete(member);
-      this.#sorted = undefined;
+      this.#changed.add(member);
     }
   }
 
-  /** The members in the order of `compare`; the same array as long as they are the same. */
-  sorted(compare: (a: string, b: string) => number): readonly string[] {
-    this.#sorted ??= [...this.#counts.keys()].sort(compare);
-    return this.#sorted;
+  /** Returns the members that came or went since the last call, or both. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
   }
 }

@@ -34,7 +34,7 @@ function slice(endpoints: Endpoint[], fields: Partial<EndpointSlice> = {}): Endp
   };
 }
 
-/** Each endpoint's reason under policy Cluster, and under Local. */
+/** Returns each endpoint's reason under policy Cluster, and under Local. */
 function reasons(endpoints: Endpoint[]): (string | undefined)[][] {
   const fates = endpointFates([slice(endpoints)], "IPv4", HTTP, NODE).endpoints;
   return fates.map(({ leftOut }) => [leftOut.Cluster, leftOut.Local]);

@@ -1,6 +1,6 @@
-// A ServicePort and its EndpointSlices → what becomes of each endpoint on this node, and why it is
-// not in a list. The reasons are those of the code that decides (port-endpoints.ts,
-// categorize-endpoints.ts), told while it does; nothing is decided here. For explanations only.
+// A ServicePort and its EndpointSlices → how this node uses each endpoint, and why it is not in a
+// list. The reasons come from the code that decides (port-endpoints.ts, categorize-endpoints.ts),
+// which reports them on the way; nothing is decided here. For explanations only.
 
 import type {
   Endpoint,
@@ -21,14 +21,14 @@ export interface EndpointFate {
   leftOut: Partial<Record<TrafficPolicy, LeftOutReason>>;
 }
 
-export interface EndpointFates {
+interface EndpointFates {
   /** In the order of the lists. */
   endpoints: EndpointFate[];
-  /** Slices none of whose endpoints counts. */
+  /** Slices without any endpoint that counts. */
   slices: { slice: EndpointSlice; reason: SliceLeftOutReason }[];
 }
 
-/** Both policies, whether in use or not. */
+/** Covers both policies, whether in use or not. */
 export function endpointFates(
   slices: readonly EndpointSlice[],
   family: IPFamily,

@@ -6,8 +6,9 @@ import { ClusterState } from "../model/cluster-state.ts";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { nodeFromObject } from "../model/from-node.ts";
 import { serviceFromObject } from "../model/from-service.ts";
-import type { EndpointSlice, Node, Service } from "../model/types.ts";
-import { NodeFollower } from "./follow-cluster.ts";
+import type { EndpointSlice, Node, Problem, Service } from "../model/types.ts";
+import { NodeFollower, type NodeUpdate } from "./follow-cluster.ts";
+import type { CaptureSet, Verdict } from "./types.ts";
 
 function service(name: string, spec: object): Service {
   return serviceFromObject({ metadata: { name }, spec }).value as Service;
@@ -38,46 +39,71 @@ function follower(state: ClusterState, serviceCIDRs: string[] = []): NodeFollowe
   return new NodeFollower(state, { nodeName: "node-1", serviceProxyName: undefined, serviceCIDRs });
 }
 
+function verdictsOf({ frontends }: CaptureSet): Map<string, Verdict> {
+  return new Map([...frontends].map(([key, { verdict }]) => [key, verdict]));
+}
+
 test("from nothing to a backend and back: refuse, keep, refuse", () => {
   const state = new ClusterState();
   const following = follower(state);
   state.upsert("Service", clusterIP("web", "10.96.0.1"));
   const first = following.update();
   expect(first.upserted).toMatchObject([{ key: "10.96.0.1:80/TCP", backends: [] }]);
-  expect(first.capture.verdicts).toEqual(new Map([["10.96.0.1:80/TCP", "refuse"]]));
-  expect(first.capture.clusterIPs).toEqual(["10.96.0.1"]);
+  expect(verdictsOf(first.capture)).toEqual(new Map([["10.96.0.1:80/TCP", "refuse"]]));
+  expect([...first.capture.clusterIPs]).toEqual(["10.96.0.1"]);
 
   state.upsert("EndpointSlice", slice("web", { "10.1.1.10": "node-1", "10.1.2.10": "node-2" }));
   const second = following.update();
-  expect(second.capture.verdicts.get("10.96.0.1:80/TCP")).toBe("keep");
-  expect(second.capture.localEndpoints).toEqual(["10.1.1.10"]);
+  expect(verdictsOf(second.capture).get("10.96.0.1:80/TCP")).toBe("keep");
+  expect([...second.capture.localBackendAddresses]).toEqual(["10.1.1.10"]);
 
   state.remove("EndpointSlice", "default/web-1");
   const third = following.update();
-  expect(third.capture).toEqual(first.capture);
+  expect(verdictsOf(third.capture)).toEqual(new Map([["10.96.0.1:80/TCP", "refuse"]]));
+  expect([...third.capture.clusterIPs]).toEqual(["10.96.0.1"]);
+  expect(third.capture.localBackendAddresses.size).toBe(0);
 
   state.remove("Service", "default/web");
   const fourth = following.update();
   expect(fourth).toMatchObject({ upserted: [], removed: ["10.96.0.1:80/TCP"] });
-  expect(fourth.capture.verdicts.size + fourth.capture.clusterIPs.length).toBe(0);
+  expect(fourth.capture.frontends.size + fourth.capture.clusterIPs.size).toBe(0);
 });
 
-test("what did not change is the same object", () => {
+/** Returns what a change of a capture set names, sorted, without parts that did not change. */
+function changedIn({ captureChange }: NodeUpdate): Record<string, string[]> {
+  const parts = Object.entries(captureChange).map(
+    ([part, keys]) => [part, [...keys].sort()] as const,
+  );
+  return Object.fromEntries(parts.filter(([, keys]) => keys.length > 0));
+}
+
+test("a change of the capture set names what changed in it, and nothing else", () => {
   const state = new ClusterState();
   const following = follower(state, ["10.96.0.0/16"]);
   state.upsert("Service", clusterIP("web", "10.96.0.1"));
   state.upsert("EndpointSlice", slice("web", { "10.1.2.10": "node-2" }));
   const first = following.update();
-  expect(following.update()).toMatchObject({ upserted: [], removed: [] });
-  expect(following.update().capture).toBe(first.capture);
+  expect(changedIn(first)).toEqual({
+    frontends: ["10.96.0.1:80/TCP"],
+    clusterIPs: ["10.96.0.1"],
+    serviceCIDRs: ["10.96.0.0/16"],
+  });
+  const none = following.update();
+  expect(none).toMatchObject({ upserted: [], removed: [] });
+  expect(changedIn(none)).toEqual({});
   state.upsert("EndpointSlice", slice("web", { "10.1.2.10": "node-2", "10.1.2.11": "node-2" }));
   const second = following.update();
   expect(second.upserted).toHaveLength(1);
-  expect(second.capture).toBe(first.capture);
+  expect(changedIn(second)).toEqual({});
   state.upsert("EndpointSlice", slice("web", { "10.1.1.10": "node-1" }));
-  const third = following.update();
-  expect(third.capture).not.toBe(first.capture);
-  expect(third.capture.verdicts).toBe(first.capture.verdicts);
+  expect(changedIn(following.update())).toEqual({ localBackendAddresses: ["10.1.1.10"] });
+  state.upsert("ServiceCIDR", { name: "more", cidrs: ["10.96.1.0/24", "10.112.0.0/16"] });
+  expect(changedIn(following.update())).toEqual({ serviceCIDRs: ["10.112.0.0/16"] });
+  state.remove("EndpointSlice", "default/web-1");
+  expect(changedIn(following.update())).toEqual({
+    frontends: ["10.96.0.1:80/TCP"],
+    localBackendAddresses: ["10.1.1.10"],
+  });
 });
 
 describe("a frontend that two Services claim", () => {
@@ -91,19 +117,23 @@ describe("a frontend that two Services claim", () => {
   ])("%s: the first by name has it, the other a problem", (_, order) => {
     const state = new ClusterState();
     const following = follower(state);
+    const known = new Map<string, readonly Problem[]>();
     for (const [, each] of order) {
       state.upsert("Service", each);
-      following.update();
+      for (const [key, problems] of following.update().problems) known.set(key, problems);
     }
-    const { problems } = following.update();
+    const problems = [...known.values()].flat();
     expect(following.view.frontends.get("10.96.0.1:80/TCP")?.service).toBe("a");
     expect(problems).toMatchObject([{ object: "Service default/b" }]);
-    expect(problems[0]?.message).toContain("10.96.0.1:80/TCP is served for Service default/a");
+    expect(problems[0]?.message).toContain(
+      "10.96.0.1:80/TCP is already served for Service default/a",
+    );
 
     state.remove("Service", "default/a");
     const after = following.update();
-    expect(after).toMatchObject({ upserted: [{ service: "b" }], removed: [], problems: [] });
-    expect(after.capture.clusterIPs).toEqual(["10.96.0.1"]);
+    expect(after).toMatchObject({ upserted: [{ service: "b" }], removed: [] });
+    expect(after.problems.get("default/b")).toEqual([]);
+    expect([...after.capture.clusterIPs]).toEqual(["10.96.0.1"]);
   });
 
   test("a node port does not take over a cluster IP", () => {
@@ -123,11 +153,11 @@ test("another address of the node moves the node ports", () => {
   const following = follower(state);
   const spec = { clusterIP: "10.96.0.9", type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] };
   state.upsert("Service", service("web", spec));
-  expect(following.update().problems).toHaveLength(1);
+  expect(following.update().problems.get("default/web")).toHaveLength(1);
   state.upsert("Node", node("192.0.2.1"));
   const first = following.update();
   expect(first.upserted.map(({ key }) => key)).toEqual(["192.0.2.1:30080/TCP"]);
-  expect(first.problems).toEqual([]);
+  expect(first.problems).toEqual(new Map([["default/web", []]]));
   state.upsert("Node", node("192.0.2.7"));
   const second = following.update();
   expect(second.upserted.map(({ key }) => key)).toEqual(["192.0.2.7:30080/TCP"]);
@@ -147,6 +177,11 @@ test("node ports follow the node's interfaces where they are wanted on all", () 
   expect(following.update(["127.0.0.1", "192.0.2.1"]).removed).toEqual(["198.51.100.1:30080/TCP"]);
 });
 
+function restrictionsOf({ frontends }: CaptureSet): Record<string, readonly string[]> {
+  const restricted = [...frontends].filter(([, { allowedSources }]) => allowedSources.length > 0);
+  return Object.fromEntries(restricted.map(([key, { allowedSources }]) => [key, allowedSources]));
+}
+
 test("the capture set names external frontends and whom they let in", () => {
   const state = new ClusterState();
   const following = follower(state);
@@ -164,24 +199,26 @@ test("the capture set names external frontends and whom they let in", () => {
     }).value as Service;
   const lists = ["203.0.113.7:80/TCP", "203.0.113.9:80/TCP", "[fd00:e::7]:80/TCP"];
   state.upsert("Service", lb(["198.51.100.0/24"]));
-  const first = following.update().capture;
-  expect(first.externalFrontends).toEqual(lists);
-  expect(first.allowedSources).toEqual(new Map([["203.0.113.9:80/TCP", ["198.51.100.0/24"]]]));
+  const { capture } = following.update();
+  const external = [...capture.frontends].filter(([, { isExternal }]) => isExternal);
+  expect(external.map(([key]) => key).sort()).toEqual(lists);
+  expect(restrictionsOf(capture)).toEqual({ "203.0.113.9:80/TCP": ["198.51.100.0/24"] });
   state.upsert("Service", lb(["198.51.100.0/25"]));
-  const second = following.update().capture;
-  expect(second.allowedSources).toEqual(new Map([["203.0.113.9:80/TCP", ["198.51.100.0/25"]]]));
-  expect(second.verdicts).toBe(first.verdicts);
+  const kept = capture.frontends.get(lists[0] as string);
+  following.update();
+  expect(restrictionsOf(capture)).toEqual({ "203.0.113.9:80/TCP": ["198.51.100.0/25"] });
+  expect(capture.frontends.get(lists[0] as string)).toBe(kept);
   state.upsert("Service", lb([]));
-  expect(following.update().capture.allowedSources.size).toBe(0);
+  expect(restrictionsOf(following.update().capture)).toEqual({});
 });
 
-test("Service CIDRs: of objects and options, the widest, sorted", () => {
+test("Service CIDRs: of objects and options, the widest", () => {
   const state = new ClusterState();
   const following = follower(state, ["10.112.0.0/16", "10.96.0.0/16"]);
   const cidrs = ["9.0.0.0/24", "10.96.0.0/12", "10.96.0.0/16", "fd00:96::/112"];
   state.upsert("ServiceCIDR", { name: "kubernetes", cidrs });
   const expected = ["9.0.0.0/24", "10.96.0.0/12", "10.112.0.0/16", "fd00:96::/112"];
-  expect(following.update().capture.serviceCIDRs).toEqual(expected);
+  expect([...following.update().capture.serviceCIDRs]).toEqual(expected);
 });
 
 interface Event {
@@ -222,15 +259,20 @@ function happen(state: ClusterState, event: Event): void {
   else state.upsert("EndpointSlice", slice(name, { [address]: nodeName }));
 }
 
-/** Everything that a view says, problems sorted since they have no order. */
-function said(following: NodeFollower) {
+/** Returns everything in a view, with sorted problems since they have no order. */
+function said(following: NodeFollower, known: Map<string, readonly Problem[]>) {
   const { capture, problems } = following.update();
+  for (const [key, now] of problems) known.set(key, now);
   const frontends = [...following.view.frontends.values()];
   return {
     frontends: frontends.sort((a, b) => (a.key < b.key ? -1 : 1)),
-    verdicts: [...capture.verdicts],
-    rest: { ...capture, verdicts: [] },
-    problems: problems.map(({ object, message }) => `${object}: ${message}`).sort(),
+    captured: [...capture.frontends].sort(([a], [b]) => (a < b ? -1 : 1)),
+    clusterIPs: [...capture.clusterIPs].sort(),
+    localBackendAddresses: [...capture.localBackendAddresses].sort(),
+    problems: [...known.values()]
+      .flat()
+      .map(({ object, message }) => `${object}: ${message}`)
+      .sort(),
   };
 }
 
@@ -240,22 +282,24 @@ test("step by step gives the same as from scratch", () => {
       const state = new ClusterState();
       const stepwise = follower(state);
       const replica = new Map<string, unknown>();
+      const known = new Map<string, readonly Problem[]>();
       for (const event of list) {
         happen(state, event);
         if (!event.update) continue;
-        const { upserted, removed } = stepwise.update();
+        const { upserted, removed, problems } = stepwise.update();
+        for (const [key, now] of problems) known.set(key, now);
         for (const frontend of upserted) replica.set(frontend.key, frontend);
         for (const key of removed) expect(replica.delete(key)).toBe(true);
         expect(replica).toEqual(new Map(stepwise.view.frontends));
       }
-      const last = said(stepwise);
+      const last = said(stepwise, known);
       const again = new ClusterState();
       const fromScratch = follower(again);
       again.replaceAll("Service", state.services.values());
       again.replaceAll("Node", state.nodes.values());
       const slices = ["a", "b", "c"].flatMap((name) => state.slicesOf(`default/${name}`));
       again.replaceAll("EndpointSlice", slices.toReversed());
-      expect(last).toEqual(said(fromScratch));
+      expect(last).toEqual(said(fromScratch, new Map()));
     }),
   );
 });

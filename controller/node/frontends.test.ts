@@ -296,7 +296,7 @@ describe("problems", () => {
     const { frontends, problems } = view({ ports });
     expect(frontends.map(({ portName }) => portName)).toEqual(["http"]);
     expect(problems.map(({ message }) => message)).toEqual([
-      "two of its ports claim 10.96.0.1:80/TCP",
+      "two of its ports use 10.96.0.1:80/TCP",
     ]);
   });
 });

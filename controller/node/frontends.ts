@@ -1,8 +1,9 @@
-// A Service, its EndpointSlices and this node → the Service's share of the node view. Which of two
-// Services gets a frontend that both claim is decided in node-view.ts.
+// A Service, its EndpointSlices and this node → the Service's share of the node view. node-view.ts
+// decides which of two Services gets a frontend that both claim.
 
 import { objectKey } from "../model/cluster-state.ts";
 import { familyOf } from "../model/ip.ts";
+import { keptList } from "../model/json.ts";
 import type {
   EndpointSlice,
   IPFamily,
@@ -13,13 +14,13 @@ import type {
 } from "../model/types.ts";
 import { CARRIED_FAMILIES, CARRIED_PROTOCOLS, FOREIGN_PROTOCOLS } from "./carried.ts";
 import { type CategorizedEndpoints, categorizeEndpoints } from "./categorize-endpoints.ts";
-import { type Door, doorsOf, policiesInUse } from "./doors.ts";
 import { frontendKey } from "./frontend-key.ts";
+import { type FrontendPlace, frontendPlacesOf, policiesInUse } from "./frontend-places.ts";
 import { type PortEndpoint, portEndpoints } from "./port-endpoints.ts";
 import type { ThisNode } from "./this-node.ts";
 import type { Backend, Frontend, ServiceView, Verdict } from "./types.ts";
 
-/** Backends by traffic policy; built once for all doors of a ServicePort, which share them. */
+/** Backends by traffic policy; built once for all places of a ServicePort, which share them. */
 interface BackendLists {
   Cluster: Backend[];
   Local: Backend[];
@@ -29,9 +30,9 @@ interface BackendLists {
 }
 
 /**
- * Undefined when the Service is not for us to serve: it has no cluster IP (headless, or none yet),
- * is an ExternalName, or is for the proxy of another name than `serviceProxyName` (undefined: for
- * Services that name none).
+ * Returns undefined when Portico does not serve the Service: it has no cluster IP (headless, or
+ * none yet), is an ExternalName, or is for a proxy with another name than `serviceProxyName`
+ * (undefined: for Services that name none).
  */
 export function serviceViewFrom(
   service: Service,
@@ -49,33 +50,33 @@ export function serviceViewFrom(
     if (!CARRIED_PROTOCOLS.includes(port.protocol)) continue;
     for (const frontend of frontendsOfPort(service, port, slices, node)) {
       if (!frontends.has(frontend.key)) frontends.set(frontend.key, frontend);
-      else problems.push({ object, message: `two of its ports claim ${frontend.key}` });
+      else problems.push({ object, message: `two of its ports use ${frontend.key}` });
     }
   }
   const clusterIPs = service.clusterIPs.filter((ip) => CARRIED_FAMILIES.includes(familyOf(ip)));
   return {
     service: objectKey(service),
-    frontends: [...frontends.values()],
-    clusterIPs,
-    problems,
+    frontends: keptList([...frontends.values()]),
+    clusterIPs: keptList(clusterIPs),
+    problems: keptList(problems),
   };
 }
 
-/** Why a Service is not for us to serve, as in serviceViewFrom; undefined when it is. */
+/** Returns why Portico does not serve a Service, as in serviceViewFrom; undefined when it does. */
 export function whyNotServed(
   service: Service,
   serviceProxyName: string | undefined,
 ): string | undefined {
   const { type, headless, clusterIPs, serviceProxyName: wanted } = service;
-  if (type === "ExternalName") return "it is an ExternalName, which is DNS alone";
-  if (headless) return "it is headless (clusterIP None): clients dial its Pods themselves";
+  if (type === "ExternalName") return "it is an ExternalName, which only DNS serves";
+  if (headless) return "it is headless (clusterIP None): clients dial its Pods directly";
   if (clusterIPs.length === 0) return "it has no cluster IP yet";
   if (wanted === serviceProxyName) return undefined;
-  if (wanted === undefined) return `this Portico serves only those of proxy ${serviceProxyName}`;
-  return `its label service.kubernetes.io/service-proxy-name leaves it to ${wanted}`;
+  if (wanted === undefined) return `this Portico serves only Services of proxy ${serviceProxyName}`;
+  return `its label service.kubernetes.io/service-proxy-name assigns it to ${wanted}`;
 }
 
-/** Why a port is not served, or not on all of its doors. */
+/** Reports why a port is not served, or not at all of its places. */
 export function shortfallOf(
   port: ServicePort,
   node: ThisNode,
@@ -89,8 +90,8 @@ export function shortfallOf(
   }
   if (port.nodePort === 0 || node.nodePortAddresses.length > 0) return undefined;
   const message =
-    `node port ${port.nodePort} is not served: Node ${node.name} is unknown or has no address ` +
-    "for it; look at its status.addresses, and at nodePortAddresses";
+    `node port ${port.nodePort} is not served: Node ${node.name} is unknown or has no matching ` +
+    "address; check its status.addresses, and nodePortAddresses";
   return { message };
 }
 
@@ -101,13 +102,13 @@ function* frontendsOfPort(
   node: ThisNode,
 ): Generator<Frontend> {
   for (const family of CARRIED_FAMILIES) {
-    const doors = doorsOf(service, port, family, node);
-    if (doors.length === 0) continue;
+    const places = frontendPlacesOf(service, port, family, node);
+    if (places.length === 0) continue;
     const endpoints = portEndpoints(slices, family, port, node.name);
     const policies = policiesInUse(service, port, family);
     const categorized = categorizeEndpoints(endpoints, policies, node);
     const lists = backendLists(categorized, servingOf(port, endpoints));
-    for (const door of doors) yield frontendOf(service, port, family, door, lists);
+    for (const place of places) yield frontendOf(service, port, family, place, lists);
   }
 }
 
@@ -137,52 +138,53 @@ function frontendOf(
   service: Service,
   port: ServicePort,
   family: IPFamily,
-  door: Door,
+  place: FrontendPlace,
   lists: BackendLists,
 ): Frontend {
   return {
-    key: frontendKey(door.address, door.port, port.protocol),
+    key: frontendKey(place.address, place.port, port.protocol),
     family,
-    address: door.address,
-    port: door.port,
+    address: place.address,
+    port: place.port,
     protocol: port.protocol,
-    kind: door.kind,
+    kind: place.kind,
     namespace: service.namespace,
     service: service.name,
     portName: port.name,
-    ...behind(door, lists),
+    ...behind(place, lists),
     ...lists.serving,
-    allowedSources: door.allowedSources,
+    allowedSources: place.allowedSources,
     affinityTimeoutSeconds: service.affinityTimeoutSeconds,
   };
 }
 
 /**
- * As the chains that kube-proxy writes for a ServicePort (nftables/proxier.go syncProxyRules).
- * Without endpoints anywhere a door is refused; with endpoints that this node may not use, dropped,
- * except that Pods and the host may use any through an external door. Through a loopback door,
- * policy Local leaves even the host the local ones only (localnodeportproxy, KEP-6032).
+ * As kube-proxy's chains for a ServicePort (nftables/proxier.go syncProxyRules). Without endpoints
+ * anywhere a frontend is refused. With endpoints that this node may not use, it is dropped, except
+ * that Pods and the host may use any endpoint through an external frontend. Through a loopback one,
+ * policy Local leaves even the host only the local endpoints (localnodeportproxy, KEP-6032).
  */
 function behind(
-  door: Door,
+  place: FrontendPlace,
   lists: BackendLists,
 ): Pick<Frontend, "verdict" | "backends" | "localBackends"> {
-  if (!lists.hasAnyEndpoints) return { verdict: "refuse", backends: [], localBackends: [] };
-  const { outside, others } = listsBehind(door);
+  if (!lists.hasAnyEndpoints)
+    return { verdict: "refuse", backends: keptList([]), localBackends: keptList([]) };
+  const { outside, others } = listsBehind(place);
   const backends = lists[others];
   if (outside !== others) {
     const verdict: Verdict = lists[outside].length > 0 ? "local" : "short-circuit";
     return { verdict, backends, localBackends: lists[outside] };
   }
-  const served: Verdict = door.side === "internal" ? "keep" : "masquerade";
-  return { verdict: backends.length > 0 ? served : "drop", backends, localBackends: [] };
+  const served: Verdict = place.side === "internal" ? "keep" : "masquerade";
+  return { verdict: backends.length > 0 ? served : "drop", backends, localBackends: keptList([]) };
 }
 
-/** Whose list clients from outside get through a door, and whose Pods of this node and the host. */
-export function listsBehind(door: Pick<Door, "side" | "trafficPolicy">): {
+/** Returns the policies whose lists outside clients get, and Pods of this node and the host. */
+export function listsBehind(place: Pick<FrontendPlace, "side" | "trafficPolicy">): {
   outside: TrafficPolicy;
   others: TrafficPolicy;
 } {
-  const { side, trafficPolicy } = door;
+  const { side, trafficPolicy } = place;
   return { outside: trafficPolicy, others: side === "external" ? "Cluster" : trafficPolicy };
 }

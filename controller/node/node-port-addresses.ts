@@ -10,8 +10,8 @@ import { cidrOfAddress, isZeroCIDR } from "./cidr-set.ts";
 const LOOPBACK: readonly string[] = ["127.0.0.0/8", "::1/128"];
 const LINK_LOCAL_IPV6 = "fe80::/10";
 
-/** Where node ports are wanted, and where they can be. */
-export interface NodePortPlaces {
+/** Where node ports should answer, and where they can. */
+interface NodePortPlaces {
   /** Canonical CIDRs, "primary", "localhost", "all"; none means "primary". */
   wanted: readonly string[];
   /** The node's first address of each family. */
@@ -21,9 +21,10 @@ export interface NodePortPlaces {
 }
 
 /**
- * Canonical, sorted, without repetition. A family for which nothing is wanted gets all of its
- * addresses, as in kube-proxy. Loopback addresses count only where they are named, since "all" has
- * never meant them in nftables mode; "primary" needs no interface to have the address.
+ * Returns them canonical, sorted, without duplicates. A family without any wanted address gets all
+ * of its addresses, as in kube-proxy. Loopback addresses count only where they are named, since
+ * "all" has never included them in nftables mode; for "primary" no interface needs to have the
+ * address.
  */
 export function nodePortAddressesFrom(places: NodePortPlaces): string[] {
   const wanted = places.wanted.length === 0 ? ["primary"] : places.wanted;
@@ -32,7 +33,7 @@ export function nodePortAddressesFrom(places: NodePortPlaces): string[] {
   return [...new Set(chosen)].sort(compareAddresses);
 }
 
-/** Whether host processes alone can dial it. */
+/** Reports whether only host processes can dial it. */
 export function isLoopback(address: string): boolean {
   return LOOPBACK.some((cidr) => cidrContains(cidr, address));
 }
@@ -57,13 +58,13 @@ function isOf(family: IPFamily, address: string): boolean {
   return familyOf(address) === family;
 }
 
-/** A loopback address is in a CIDR of loopback addresses only. */
+/** A loopback address matches only a CIDR of loopback addresses. */
 function contains(cidr: string, address: string): boolean {
   const network = cidr.slice(0, cidr.indexOf("/"));
   return cidrContains(cidr, address) && isLoopback(network) === isLoopback(address);
 }
 
-/** By others. Each Pod's interface has a link-local address, which nobody dials. */
+/** Reports whether others dial it: not so the link-local address of each Pod's interface. */
 function isReachable(address: string): boolean {
   return !isLoopback(address) && !cidrContains(LINK_LOCAL_IPV6, address);
 }

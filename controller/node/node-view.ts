@@ -1,33 +1,40 @@
 // ServiceViews, as they come and go → the view of this node: every frontend once, with one winner
-// where several Services claim it. The order in which they came leaves no trace.
+// where several Services claim it. The order in which they came does not matter.
 
-import { compareAddresses } from "../model/ip.ts";
 import { sameData } from "../model/same-data.ts";
 import type { ObjectKey, Problem } from "../model/types.ts";
+import { BackendDifferences } from "./backend-lists.ts";
 import { CountedSet } from "./counted-set.ts";
 import type { Frontend, FrontendKey, FrontendKind, ServiceView } from "./types.ts";
 
-/** What became different; both lists sorted by key. */
+/** What changed; both lists sorted by key. */
 export interface NodeViewChange {
   upserted: Frontend[];
   removed: FrontendKey[];
 }
 
+export interface NodeViewUpdate extends NodeViewChange {
+  /** All problems of each Service whose problems may have changed; none for one without. */
+  problems: ReadonlyMap<ObjectKey, readonly Problem[]>;
+}
+
 /**
- * Who wins a frontend that several claim: a cluster IP before a node port before what people may
- * type in freely, so that no Service takes over another's address; then the first by name.
+ * Which Service wins a frontend that several claim: a cluster IP before a node port before
+ * addresses that users enter freely, so that no Service takes over another's address; then the
+ * first by name.
  */
 const PRECEDENCE: readonly FrontendKind[] = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalIP"];
 
 export class NodeView {
+  readonly clusterIPs = new CountedSet();
+  /** Addresses of all backends on this node. */
+  readonly localBackendAddresses = new CountedSet();
   readonly #services = new Map<ObjectKey, ServiceView>();
   readonly #frontends = new Map<FrontendKey, Frontend>();
   /** The others that claim a frontend, best first; most frontends have none. */
   readonly #losers = new Map<FrontendKey, Frontend[]>();
-  readonly #problems = new Map<ObjectKey, readonly Problem[]>();
-  readonly #clusterIPs = new CountedSet();
-  readonly #localEndpoints = new CountedSet();
-  readonly #externalFrontends = new CountedSet();
+  /** Services that changed, or whose rank did, since the last apply(). */
+  readonly #touched = new Set<ObjectKey>();
 
   get frontends(): ReadonlyMap<FrontendKey, Frontend> {
     return this.#frontends;
@@ -38,46 +45,24 @@ export class NodeView {
     return this.#services.keys();
   }
 
-  /** Sorted; the same array as long as nothing changed. */
-  clusterIPs(): readonly string[] {
-    return this.#clusterIPs.sorted(compareAddresses);
-  }
-
-  /** Addresses of all backends on this node. Sorted; the same array as long as nothing changed. */
-  localEndpoints(): readonly string[] {
-    return this.#localEndpoints.sorted(compareAddresses);
-  }
-
-  /** Keys of external IPs and load balancer addresses. Sorted; the same array as above. */
-  externalFrontends(): readonly FrontendKey[] {
-    return this.#externalFrontends.sorted((a, b) => (a < b ? -1 : 1));
-  }
-
-  /** All present problems, in no order. */
-  problems(): Problem[] {
-    const lost = [...this.#losers].flatMap(([key, losers]) =>
-      losers.map((loser) => lostProblem(loser, this.#frontends.get(key))),
-    );
-    return [...[...this.#problems.values()].flat(), ...lost];
-  }
-
-  /** Takes in the new views of these Services; undefined for one that is no longer served. */
-  apply(changed: Iterable<readonly [ObjectKey, ServiceView | undefined]>): NodeViewChange {
+  /** Applies the new views of these Services; undefined for one that is no longer served. */
+  apply(changed: Iterable<readonly [ObjectKey, ServiceView | undefined]>): NodeViewUpdate {
     const before = new Map<FrontendKey, Frontend | undefined>();
     for (const [service, view] of changed) this.#replace(service, view, before);
-    const change: NodeViewChange = { upserted: [], removed: [] };
+    const change: NodeViewUpdate = { upserted: [], removed: [], problems: this.#newProblems() };
+    const lists = new BackendDifferences();
     for (const [key, old] of before) {
       const now = this.#frontends.get(key);
-      if (now && !sameData(old, now)) change.upserted.push(now);
+      if (now && !isSame(old, now, lists)) change.upserted.push(now);
       else if (old && !now) change.removed.push(key);
-      if (old !== now) this.#recount(old, now);
+      if (old !== now) this.#recount(old, now, lists);
     }
     change.upserted.sort((a, b) => (a.key < b.key ? -1 : 1));
     change.removed.sort();
     return change;
   }
 
-  /** Notes in `before` what each frontend was that it touches first. */
+  /** Notes in `before` each frontend as it was before the first change. */
   #replace(
     service: ObjectKey,
     view: ServiceView | undefined,
@@ -86,10 +71,9 @@ export class NodeView {
     const old = this.#services.get(service);
     if (view) this.#services.set(service, view);
     else this.#services.delete(service);
-    if (view && view.problems.length > 0) this.#problems.set(service, view.problems);
-    else this.#problems.delete(service);
-    for (const address of view?.clusterIPs ?? []) this.#clusterIPs.add(address);
-    for (const address of old?.clusterIPs ?? []) this.#clusterIPs.remove(address);
+    this.#touched.add(service);
+    for (const address of view?.clusterIPs ?? []) this.clusterIPs.add(address);
+    for (const address of old?.clusterIPs ?? []) this.clusterIPs.remove(address);
     for (const frontend of old?.frontends ?? []) {
       if (!before.has(frontend.key)) before.set(frontend.key, this.#frontends.get(frontend.key));
       this.#withdraw(frontend);
@@ -123,30 +107,56 @@ export class NodeView {
 
   /** `claims` has at least one. */
   #rank(key: FrontendKey, claims: Frontend[]): void {
+    for (const claim of claims) this.#touched.add(serviceOf(claim));
     const [winner, ...losers] = claims.sort(comparePrecedence);
     if (winner) this.#frontends.set(key, winner);
     if (losers.length > 0) this.#losers.set(key, losers);
     else this.#losers.delete(key);
   }
 
-  #recount(old: Frontend | undefined, now: Frontend | undefined): void {
-    for (const address of localAddressesOf(now)) this.#localEndpoints.add(address);
-    for (const address of localAddressesOf(old)) this.#localEndpoints.remove(address);
-    if (now && isExternal(now)) this.#externalFrontends.add(now.key);
-    if (old && isExternal(old)) this.#externalFrontends.remove(old.key);
+  #newProblems(): Map<ObjectKey, readonly Problem[]> {
+    const problems = new Map<ObjectKey, readonly Problem[]>();
+    for (const service of this.#touched) problems.set(service, this.#problemsOf(service));
+    this.#touched.clear();
+    return problems;
+  }
+
+  #problemsOf(service: ObjectKey): readonly Problem[] {
+    const view = this.#services.get(service);
+    if (!view) return [];
+    const lost: Problem[] = [];
+    for (const frontend of view.frontends) {
+      const winner = this.#frontends.get(frontend.key);
+      if (winner !== frontend) lost.push(lostProblem(frontend, winner));
+    }
+    return lost.length === 0 ? view.problems : [...view.problems, ...lost];
+  }
+
+  #recount(old: Frontend | undefined, now: Frontend | undefined, lists: BackendDifferences): void {
+    const changes = [
+      lists.between(old?.backends, now?.backends),
+      lists.between(old?.localBackends, now?.localBackends),
+    ];
+    const { localBackendAddresses: counted } = this;
+    for (const { come } of changes)
+      for (const each of come) if (each.local) counted.add(each.address);
+    for (const { gone } of changes)
+      for (const each of gone) if (each.local) counted.remove(each.address);
   }
 }
 
-function* localAddressesOf(frontend: Frontend | undefined): Generator<string> {
-  if (!frontend) return;
-  for (const list of [frontend.backends, frontend.localBackends]) {
-    for (const { address, local } of list) if (local) yield address;
-  }
+function isSame(old: Frontend | undefined, now: Frontend, lists: BackendDifferences): boolean {
+  if (!old || old === now) return old === now;
+  return (
+    sameData({ ...old, ...NO_LISTS }, { ...now, ...NO_LISTS }) &&
+    lists.areSame(old.backends, now.backends) &&
+    lists.areSame(old.localBackends, now.localBackends) &&
+    lists.areSame(old.servingBackends, now.servingBackends)
+  );
 }
 
-function isExternal({ kind }: Frontend): boolean {
-  return kind === "ExternalIP" || kind === "LoadBalancer";
-}
+/** The lists are compared apart. */
+const NO_LISTS = { backends: [], localBackends: [], servingBackends: [] };
 
 function comparePrecedence(a: Frontend, b: Frontend): number {
   const byKind = PRECEDENCE.indexOf(a.kind) - PRECEDENCE.indexOf(b.kind);
@@ -162,7 +172,9 @@ function lostProblem(loser: Frontend, winner: Frontend | undefined): Problem {
   const holder = winner ? `Service ${serviceOf(winner)} (${winner.kind})` : "nobody";
   return {
     object: `Service ${serviceOf(loser)}`,
-    message: `${loser.key} is served for ${holder}; give one of them another address or port`,
+    message:
+      `${loser.key} is already served for ${holder}; change the address or port of one of ` +
+      "them",
     reason: "AddressConflict",
   };
 }

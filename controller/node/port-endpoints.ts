@@ -1,5 +1,5 @@
 // The EndpointSlices of a Service → the endpoints of one of its ports. A Service may have many
-// slices, and an endpoint may stand in several of them while it moves from one to another.
+// slices, and an endpoint may be in several of them while it moves from one to another.
 
 import { compareAddresses } from "../model/ip.ts";
 import type {
@@ -18,15 +18,15 @@ export interface PortEndpoint extends Candidate {
   port: number;
 }
 
-/** Why none of a slice's endpoints is one of the ServicePort's. */
+/** Why none of a slice's endpoints belongs to the ServicePort. */
 export type SliceLeftOutReason = "other-family" | "headless-label" | "no-such-port";
 
-/** Told of the slices that do not count. */
+/** Called for the slices that do not count. */
 type SliceObserver = (reason: SliceLeftOutReason, slice: EndpointSlice) => void;
 
 /**
- * Sorted by (address bytes, port), each once. A slice's port belongs to the Service's port of the
- * same name and protocol, as in kube-proxy's ServicePortName; numbers play no part in it.
+ * Returns them sorted by (address bytes, port), each once. A slice's port belongs to the Service's
+ * port of the same name and protocol, as in kube-proxy's ServicePortName; numbers do not matter.
  */
 export function portEndpoints(
   slices: readonly EndpointSlice[],
@@ -69,7 +69,7 @@ function compare(a: PortEndpoint, b: PortEndpoint): number {
   return compareAddresses(a.endpoint.address, b.endpoint.address) || a.port - b.port;
 }
 
-/** Of equal neighbours the best stays; of equally good ones the first. */
+/** Keeps the best of equal neighbours; of equally good ones the first. */
 function merged(sorted: PortEndpoint[]): PortEndpoint[] {
   if (!sorted.some((each, index) => isSame(sorted[index - 1], each))) return sorted;
   const kept: PortEndpoint[] = [];
@@ -86,9 +86,9 @@ function isSame(a: PortEndpoint | undefined, b: PortEndpoint): boolean {
 }
 
 /**
- * One that does not terminate before one that does: a Pod may already have the address of another
- * that is about to go. kube-proxy then takes any (endpointslicecache.go addEndpoints); here the one
- * that is more of use is taken, so that the order of slices does not decide.
+ * Ranks one that does not terminate before one that does: a Pod may already have the address of
+ * another that is about to go. kube-proxy then takes any (endpointslicecache.go addEndpoints); this
+ * takes the more useful one, so that the order of slices does not decide.
  */
 function rank({ endpoint, local }: PortEndpoint): number {
   const { ready, serving, terminating } = endpoint;

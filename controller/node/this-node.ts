@@ -1,4 +1,4 @@
-// A Node object → what the view needs to know about the node that it is computed for.
+// A Node object → what the view needs to know about its node.
 
 import { familyOf } from "../model/ip.ts";
 import type { Node } from "../model/types.ts";
@@ -15,9 +15,9 @@ export interface ThisNode {
   nodePortAddresses: readonly string[];
 }
 
-/** What is known about the node from elsewhere than the API; all canonical. */
-export interface NodeAddressing {
-  /** Takes the place of the Node object's first address of its family. */
+/** Facts of the node that do not come from the API; all canonical. */
+interface NodeAddressing {
+  /** Replaces the Node object's first address of its family. */
   nodeIP?: string | undefined;
   /** As in NodeOptions. */
   nodePortAddresses: readonly string[];

@@ -28,13 +28,17 @@ export interface Backend {
  */
 export type Verdict = "keep" | "masquerade" | "local" | "short-circuit" | "refuse" | "drop";
 
-export interface Frontend {
-  key: FrontendKey;
+/** What identifies packets to a frontend; its key says the same as text. */
+export interface FrontendAddress {
   family: IPFamily;
-  /** Canonical text of the address. */
+  /** Canonical text. */
   address: string;
   port: number;
   protocol: Protocol;
+}
+
+export interface Frontend extends FrontendAddress {
+  key: FrontendKey;
   kind: FrontendKind;
   namespace: string;
   service: string;
@@ -49,48 +53,52 @@ export interface Frontend {
   localBackends: Backend[];
   /**
    * UDP only, absent otherwise: all endpoints that serve, usable or not, sorted in the same way. A
-   * flow stays with its endpoint as long as that serves (kube-proxy conntrack/cleanup.go).
+   * flow stays with its endpoint while that serves (kube-proxy conntrack/cleanup.go).
    */
   servingBackends?: Backend[];
   /**
-   * Whose connections are not dropped before everything else: canonical CIDRs of the frontend's
-   * family, sorted, none in another; empty for everybody's.
+   * Clients whose connections are not dropped first: canonical CIDRs of the frontend's family,
+   * sorted, none contained in another; empty: all clients.
    */
   allowedSources: readonly string[];
   /** 0 for no session affinity. */
   affinityTimeoutSeconds: number;
 }
 
-/** One Service's share of the node view; what the view of the node is put together from. */
+/** One Service's share of the node view; the node view consists of these. */
 export interface ServiceView {
   /** "namespace/name" */
   service: string;
   frontends: Frontend[];
-  /** Cluster IPs whose undefined ports are to be refused. */
+  /** Cluster IPs whose undefined ports are refused. */
   clusterIPs: string[];
   problems: Problem[];
 }
 
-/** What a listener of Envoy's for UDP does: its source address, and its list, as in Verdict. */
-export type UdpListenerKind = "keep" | "masquerade" | "local";
-
-/** The address that each of a frontend's listeners is bound to. */
-export type UdpAddresses = Readonly<Partial<Record<UdpListenerKind, string>>>;
-
-/** What the kernel is told, apart from its constant rules. Every list sorted, no repetition. */
-export interface CaptureSet {
-  verdicts: ReadonlyMap<FrontendKey, Verdict>;
-  clusterIPs: readonly string[];
-  /** Canonical CIDRs of the ServiceCIDR objects; undefined addresses in them are dropped. */
-  serviceCIDRs: readonly string[];
-  /** Addresses of local backends; a Pod that is its own backend is masqueraded. */
-  localEndpoints: readonly string[];
-  /** Frontends that are not open to everybody → their allowedSources. */
-  allowedSources: ReadonlyMap<FrontendKey, readonly string[]>;
-  /** External IPs and load balancer addresses: no route brings them to this node by itself. */
-  externalFrontends: readonly FrontendKey[];
-  /** Of UDP frontends that Envoy has listeners for. */
-  udpAddresses: ReadonlyMap<FrontendKey, UdpAddresses>;
-  /** Of an Envoy that gets nothing new any more: what it still answers has to find its way. */
-  formerUdpAddresses: ReadonlyMap<FrontendKey, UdpAddresses>;
+/** What the kernel does with connections to a frontend. */
+export interface CapturedFrontend extends FrontendAddress {
+  verdict: Verdict;
+  /** As in Frontend. */
+  allowedSources: readonly string[];
+  /** At an external IP or load balancer address: no route leads it to this node by itself. */
+  isExternal: boolean;
 }
+
+/** Texts without repetition, in no particular order. */
+export interface TextSet extends Iterable<string> {
+  readonly size: number;
+  has(text: string): boolean;
+}
+
+/** The node view's part for the kernel. It changes in place, and nothing in it has an order. */
+export interface CaptureSet {
+  frontends: ReadonlyMap<FrontendKey, CapturedFrontend>;
+  clusterIPs: TextSet;
+  /** Canonical CIDRs of the ServiceCIDR objects; undefined addresses in them are dropped. */
+  serviceCIDRs: TextSet;
+  /** Addresses of local backends; a Pod that is its own backend is masqueraded. */
+  localBackendAddresses: TextSet;
+}
+
+/** The keys of entries that came, went or changed, for each part of a capture set. */
+export type CaptureChange = { readonly [part in keyof CaptureSet]: Iterable<string> };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { TestClock } from "../watch/list-watch-test-server.ts";
+import { TestClock } from "../../test/stand-ins/test-clock.ts";
 import { type DescriptorsLeft, watchDescriptors } from "./descriptors.ts";
 
 function watched(): { look: (found: DescriptorsLeft) => string[]; end: () => void } {
@@ -25,7 +25,9 @@ it("reports that few are left, in one sentence that stays the same", () => {
   const { look } = watched();
   expect(look({ limit: 1024, left: 900 })).toEqual([]);
   const [few = ""] = look({ limit: 1024, left: 31 });
-  expect(few).toMatch(/^fewer than 48 descriptors of 1024 are left .*LimitNOFILE=/);
+  expect(few).toMatch(
+    /^the controller has fewer than 48 file descriptors of 1024 left: .*LimitNOFILE=/,
+  );
   expect(look({ limit: undefined, left: 0 })).toEqual([few]);
   expect(look({ limit: 1024, left: 40 })).toEqual([few]);
   expect(look({ limit: 1024, left: 48 })).toEqual([]);
@@ -35,7 +37,7 @@ it("reports that few are left, in one sentence that stays the same", () => {
 it("says that there are few when not even the limit can be read", () => {
   const { look } = watched();
   expect(look({ limit: undefined, left: 0 })).toEqual([
-    expect.stringMatching(/^fewer than 48 descriptors are left/),
+    expect.stringMatching(/^the controller has fewer than 48 file descriptors left/),
   ]);
 });
 

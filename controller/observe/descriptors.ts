@@ -1,31 +1,31 @@
-// How many descriptors this process has left → a problem while that is too few to run nft and ip,
-// and to answer. Looks once a second: no part of the controller is the only one to notice, and each
-// goes on by itself when there are some again.
+// How many descriptors this process has left → a problem while they are too few to run nft and ip,
+// and to answer. Looks once a second: no single part of the controller would always notice. Each
+// part continues by itself when there are enough again.
 
 import { readdirSync, readFileSync } from "node:fs";
-import type { Clock } from "../clock.ts";
-import { isShortage } from "../shortage.ts";
+import type { Clock } from "../system/clock.ts";
+import { isShortage } from "../system/shortage.ts";
 
 const EVERY_MS = 1_000;
-/** A sync runs up to four programs at once, each with eight descriptors while it starts. */
+/** A sync runs up to four programs at once; each takes eight descriptors while it starts. */
 const FEW = 32;
-/** As many as this end the problem, so that one more or less does not begin and end it. */
+/** The problem ends at this many, so that one more or less does not start and end it. */
 const ENOUGH = 48;
 
 export interface DescriptorsLeft {
-  /** The soft limit (RLIMIT_NOFILE); undefined: there was none left to read it with. */
+  /** The soft limit (RLIMIT_NOFILE); undefined: no descriptor was left to read it with. */
   limit: number | undefined;
   left: number;
 }
 
 interface DescriptorWatchOptions {
   clock: Clock;
-  /** Gets one sentence while there are too few, and none otherwise. */
+  /** Receives one sentence while there are too few, and none otherwise. */
   report: (problems: string[]) => void;
   read?: () => DescriptorsLeft;
 }
 
-/** Returns what ends it. */
+/** Returns a function that stops it. */
 export function watchDescriptors(options: DescriptorWatchOptions): () => void {
   const { clock, report, read = readDescriptors } = options;
   let isShort = false;
@@ -45,9 +45,9 @@ export function watchDescriptors(options: DescriptorWatchOptions): () => void {
 function sentence(limit: number | undefined): string {
   const of = limit === undefined ? "" : ` of ${limit}`;
   return (
-    `fewer than ${ENOUGH} descriptors${of} are left for the controller: changes may come late ` +
-    "and questions stay unanswered; give it more (LimitNOFILE=, ulimit -n), or see " +
-    `what holds them: ls -l /proc/${process.pid}/fd`
+    `the controller has fewer than ${ENOUGH} file descriptors${of} left: changes may be late ` +
+    "and requests may fail; raise the limit (LimitNOFILE=, ulimit -n), or find what holds " +
+    `them: ls -l /proc/${process.pid}/fd`
   );
 }
 
@@ -57,7 +57,7 @@ function readDescriptors(): DescriptorsLeft {
     const [, soft = ""] =
       /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
     limit = soft === "unlimited" ? Number.MAX_SAFE_INTEGER : Number(soft);
-    // One of them is the folder's own.
+    // One of them is the open folder's.
     return { limit, left: limit - readdirSync("/proc/self/fd").length + 1 };
   } catch (error) {
     return { limit, left: isShortage(error) ? 0 : Number.MAX_SAFE_INTEGER };

@@ -1,24 +1,18 @@
-// Envoy's metrics, the plugin's counters (portico_*) among them. Its admin interface is a Unix
-// socket that no Prometheus reaches, so that they are passed on.
+// Envoy's metrics, including the plugin's counters (portico_*). Envoy's admin interface is a Unix
+// socket that Prometheus cannot reach, so the controller passes them on.
 
-import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
-import { type Answer, TEXT } from "./http-endpoint.ts";
+import { type Answer, TEXT } from "../http/answer.ts";
+import { askUnix } from "../http/ask-unix.ts";
 
 const PATH = "/stats/prometheus";
 const PATIENCE_MS = 5_000;
 
-/** 503 when Envoy does not answer. */
+/** Passes on Envoy's answer; 503 when it does not answer. */
 export async function envoyMetrics(adminSocket: string): Promise<Answer> {
   try {
-    const asked = request({
-      socketPath: adminSocket,
-      path: PATH,
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    }).end();
-    const [response] = (await once(asked, "response")) as [IncomingMessage];
-    const body = Buffer.concat(await response.toArray()).toString("utf8");
-    return { status: response.statusCode ?? 503, type: TEXT, body };
+    const asked = { socketPath: adminSocket, path: PATH, timeoutMs: PATIENCE_MS };
+    const { status, body } = await askUnix(asked);
+    return { status, type: TEXT, body: body.toString("utf8") };
   } catch (error) {
     return { status: 503, type: TEXT, body: `Envoy: ${(error as Error).message}\n` };
   }

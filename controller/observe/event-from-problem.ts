@@ -1,9 +1,9 @@
-// A Problem → the Event that tells whoever wrote the object. Pure.
+// A Problem → the Event that reports it to the object's author. Pure.
 
 import type { ObjectKey, Problem } from "../model/types.ts";
 import type { EventNote } from "./events.ts";
 
-/** What is wrong with an object is written to the object, if it is one of the cluster's. */
+/** API versions by kind: an Event goes to its object, if that is one of the cluster's. */
 const API_VERSIONS: Readonly<Record<string, string>> = {
   Service: "v1",
   Node: "v1",
@@ -12,8 +12,8 @@ const API_VERSIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Undefined when the problem is not one of a Kubernetes object (a file, say). `uidOf` may answer
- * with an empty text.
+ * Returns undefined when the problem is not about a Kubernetes object (but a file, say). `uidOf`
+ * may return an empty text.
  */
 export function eventFromProblem(
   { object, message, reason = "ServiceProxyProblem" }: Problem,

@@ -1,8 +1,8 @@
-// What Portico counts as it happens, beside kube-proxy's metrics: portico_*.
+// What Portico counts as it happens, in addition to kube-proxy's metrics: portico_*.
 
 import { Counter, Histogram, type Registry } from "prom-client";
 
-/** How to add one: name it here with its labels, and let whoever sees it happen count it. */
+/** How to add one: name it here with its labels, and count it in the code where it happens. */
 export function eventMetricsIn(registry: Registry) {
   const counter = <T extends string>(name: string, help: string, ...labelNames: T[]) =>
     new Counter<T>({ name: `portico_${name}`, help, labelNames, registers: [registry] });
@@ -11,7 +11,7 @@ export function eventMetricsIn(registry: Registry) {
     tablePushBytes: counter("table_push_bytes_total", "Bytes of records pushed, by kind", "kind"),
     tablePushSeconds: new Histogram({
       name: "portico_table_push_duration_seconds",
-      help: "From the first frame of a push to the acknowledgement of its last, by kind",
+      help: "Time from the first frame of a push to the acknowledgement of its last, by kind",
       labelNames: ["kind"],
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers: [registry],
@@ -22,12 +22,12 @@ export function eventMetricsIn(registry: Registry) {
       "code",
     ),
     xdsAcks: counter("xds_acks_total", "Configurations that an Envoy accepted, by type", "type"),
-    xdsNacks: counter("xds_nacks_total", "Configurations that an Envoy refused, by type", "type"),
-    envoyRestarts: counter("envoy_restarts_total", "Times that the supervised Envoy died"),
+    xdsNacks: counter("xds_nacks_total", "Configurations that an Envoy rejected, by type", "type"),
+    envoyRestarts: counter("envoy_restarts_total", "Unexpected exits of the supervised Envoy"),
     envoyHangs: counter("envoy_hangs_total", "Times that the supervised Envoy hung and was killed"),
     repairs: counter(
       "repairs_total",
-      "Times that others had changed what Portico set, by part: nftables, routing, sysctl",
+      "Repairs of what other processes had changed, by part: nftables, routing, sysctl",
       "part",
     ),
     events: counter(

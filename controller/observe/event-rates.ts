@@ -1,10 +1,10 @@
 // How many new Events may be written: token buckets, one for each object and one for all. No I/O.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../system/clock.ts";
 
 /** As client-go's spam filter (tools/record/events_cache.go): 25 at once, then one in 5 minutes. */
 const PER_OBJECT = { tokens: 25, refillMs: 300_000 };
-/** A cluster that is wrong everywhere must not keep the API server busy from every node. */
+/** A cluster with errors everywhere must not keep the API server busy from every node. */
 const FOR_ALL = { tokens: 100, refillMs: 1_000 };
 const MAX_OBJECTS = 4_096;
 
@@ -40,7 +40,7 @@ class TokenBucket {
 export class EventRates {
   readonly #clock: Clock;
   readonly #all: TokenBucket;
-  /** The one that was used last stands last. */
+  /** Least recently used first. */
   readonly #objects = new Map<string, TokenBucket>();
 
   constructor(clock: Clock) {
@@ -48,7 +48,7 @@ export class EventRates {
     this.#all = new TokenBucket(FOR_ALL, clock.now());
   }
 
-  /** Takes a token of each bucket when both have one. */
+  /** Takes a token from each bucket when both have one. */
   allow(object: string): boolean {
     const now = this.#clock.now();
     const bucket = this.#objects.get(object) ?? new TokenBucket(PER_OBJECT, now);

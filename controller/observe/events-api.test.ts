@@ -8,7 +8,7 @@ import { eventFromProblem } from "./event-from-problem.ts";
 import type { EventSeries } from "./events.ts";
 import { eventFromSeries, KubernetesEvents } from "./events-api.ts";
 
-/** A real HTTP server in place of the API server: what it was asked, and what it is to answer. */
+/** A real HTTP server in place of the API server, the requests it got, and its next answers. */
 let server: Server;
 let asked: { line: string; type: string | undefined; body: Record<string, unknown> }[];
 let answers: { status: number; body: object }[];
@@ -122,7 +122,7 @@ it("tells what would be refused again from what may pass", async () => {
   expect(await events.write(SERIES)).toEqual({
     outcome: "refused",
     reason:
-      "events is forbidden; give it create and patch on events of events.k8s.io, as kube-proxy has",
+      "events is forbidden; grant create and patch on events of events.k8s.io, as for kube-proxy",
   });
 });
 

@@ -1,4 +1,4 @@
-// Event series → Event objects of events.k8s.io/v1, as kube-proxy writes them. One request a call.
+// Event series → Event objects of events.k8s.io/v1, as kube-proxy writes them. One request each.
 
 import type { ApiAccess } from "../kubeconfig/access.ts";
 import { recordOf, textOf } from "../model/json.ts";
@@ -10,17 +10,17 @@ const REPORTING_CONTROLLER = "portico";
 const MAX_NOTE_BYTES = 1_024;
 const PATIENCE_MS = 10_000;
 const MAX_OWN = 1_000;
-const RIGHTS_HINT = "give it create and patch on events of events.k8s.io, as kube-proxy has";
+const RIGHTS_HINT = "grant create and patch on events of events.k8s.io, as for kube-proxy";
 
 export class KubernetesEvents implements EventSink {
   readonly #load: () => ApiAccess;
   readonly #nodeName: string;
   readonly #userAgent: string;
-  /** Names of the Events that this process wrote, and their counts; the last one written last. */
+  /** Names and counts of the Events that this process wrote; the latest written comes last. */
   readonly #own = new Map<string, number>();
   #api: KubernetesApi | undefined;
 
-  /** `load` is called when it is needed, and again after credentials were not accepted. */
+  /** Calls `load` when needed, and again after the server refused the credentials. */
   constructor(load: () => ApiAccess, nodeName: string, userAgent: string) {
     this.#load = load;
     this.#nodeName = nodeName;
@@ -39,8 +39,8 @@ export class KubernetesEvents implements EventSink {
   }
 
   /**
-   * An Event that is there already was written for the same by another node, by an earlier process
-   * or by this one. Only its author counts on, so that a cluster's nodes do not all patch it.
+   * An Event that exists already was written for the same cause by another node, by an earlier
+   * process or by this one. Only its author keeps counting, so that not all nodes patch it.
    */
   async #createOrShare(api: KubernetesApi, series: EventSeries): Promise<WriteOutcome> {
     try {
@@ -69,7 +69,7 @@ export class KubernetesEvents implements EventSink {
     await write(api, "POST", eventsPath(series), "application/json", event);
   }
 
-  /** The Event may be gone: the API server forgets them after an hour. */
+  /** The Event may be gone: the API server deletes Events after an hour. */
   async #patch(api: KubernetesApi, series: EventSeries): Promise<void> {
     const path = `${eventsPath(series)}/${encodeURIComponent(series.objectName)}`;
     const change = { series: seriesField(series) };
@@ -81,7 +81,7 @@ export class KubernetesEvents implements EventSink {
     }
   }
 
-  /** Refused is what would be refused again, as client-go's recordEvent decides. */
+  /** "refused" means that the server would refuse it again, as client-go's recordEvent decides. */
   #outcomeOf(error: unknown): WriteOutcome {
     if (!(error instanceof Refusal)) {
       return { outcome: "again", reason: error instanceof Error ? error.message : String(error) };
@@ -93,6 +93,10 @@ export class KubernetesEvents implements EventSink {
   }
 }
 
+/**
+ * Returns an Event of events.k8s.io/v1 as the API takes it. Cuts its note at the API's limit; it is
+ * a series only from the second time.
+ */
 export function eventFromSeries(series: EventSeries, nodeName: string) {
   const { subject, type, reason, action, note, objectName, firstSeen } = series;
   const { apiVersion, kind, namespace, name, uid } = subject;
@@ -120,7 +124,7 @@ function seriesField({ count, lastSeen }: EventSeries) {
   return { count, lastObservedTime: microTime(lastSeen) };
 }
 
-/** Events on objects without a namespace go to the default one, as client-go's recorder has it. */
+/** Events on objects without a namespace go to the default one, as in client-go's recorder. */
 function namespaceOf({ subject }: EventSeries): string {
   return subject.namespace === "" ? "default" : subject.namespace;
 }
@@ -132,7 +136,7 @@ function shortened(note: string): string {
   return `${whole.replace(/\uFFFD+$/, "")} …`;
 }
 
-/** As the API's MicroTime: six digits of a second. */
+/** Returns the API's MicroTime: six digits of a second. */
 function microTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace("Z", "000Z");
 }
@@ -142,7 +146,7 @@ function eventsPath(series: EventSeries): string {
   return `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
 }
 
-/** An answer of any status that is no success. */
+/** An answer with any status other than success. */
 class Refusal extends Error {
   readonly code: number;
 
@@ -161,14 +165,16 @@ async function write(
 ): Promise<void> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const { status, body } = await api.send({
-    ...{ method, path, signal },
+    method,
+    path,
+    signal,
     body: { type, text: JSON.stringify(json) },
   });
   const text = Buffer.concat(await Array.fromAsync(body)).toString("utf8");
   if (status < 200 || status > 299) throw new Refusal(status, messageOf(text, status));
 }
 
-/** That of the Status object; where something else came in its place, the status alone. */
+/** Returns the message of the Status object, or the HTTP status where the answer is none. */
 function messageOf(text: string, status: number): string {
   try {
     return textOf(recordOf(JSON.parse(text)).message) || `HTTP status ${status}`;

@@ -10,7 +10,7 @@ import { createLog } from "./log.ts";
 
 const MINUTE_MS = 60_000;
 
-/** Stands still until told. */
+/** A clock that stands still until a test moves it. */
 function steppedClock() {
   const waiting: { at: number; callback: () => void }[] = [];
   const clock = {
@@ -23,7 +23,7 @@ function steppedClock() {
         waiting.splice(waiting.indexOf(timer), 1);
       };
     },
-    /** Lets everything happen that waits, step by step. */
+    /** Runs everything that waits, step by step. */
     pass: async (milliseconds: number) => {
       clock.time += milliseconds;
       for (const timer of waiting.filter(({ at }) => at <= clock.time)) {
@@ -36,7 +36,7 @@ function steppedClock() {
   return clock;
 }
 
-/** What is ready to happen has happened. */
+/** Resolves when everything that is ready has run. */
 async function settled(): Promise<void> {
   await new Promise(setImmediate);
 }

@@ -1,14 +1,14 @@
-// What people should see with `kubectl describe` → Kubernetes Events: one for each different thing,
-// whichever nodes see it, counted when it repeats, within a rate, written beside everything else.
+// What operators should see with `kubectl describe` → Kubernetes Events: one for each different
+// thing, whichever nodes see it, counted when it repeats, within a rate, written in the background.
 // Nothing here throws or makes the caller wait. Without an API server (manifests) Events only go to
 // the log.
 
 import { createHash } from "node:crypto";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../system/clock.ts";
 import { EventRates } from "./event-rates.ts";
 import type { Log } from "./log.ts";
 
-export interface EventSubject {
+interface EventSubject {
   apiVersion: string;
   kind: string;
   /** Empty for an object without one. */
@@ -23,14 +23,14 @@ export interface EventNote {
   type: "Normal" | "Warning";
   /** Why, in one word of CamelCase: "FailedToStartServiceHealthcheck". */
   reason: string;
-  /** What was being done, likewise: "Listen". */
+  /** What was being done, in the same form: "Listen". */
   action: string;
   note: string;
 }
 
-/** A note and how often it came. */
+/** A note and how often it occurred. */
 export interface EventSeries extends EventNote {
-  /** Of the Event object: the same on every node that has the same to say of an object. */
+  /** Name of the Event object: the same on every node that reports the same about an object. */
   objectName: string;
   /** Milliseconds since 1970. */
   firstSeen: number;
@@ -39,8 +39,8 @@ export interface EventSeries extends EventNote {
 }
 
 /**
- * What became of one attempt: done; there already, from another node or an earlier process; never
- * to be tried again, because …; to be tried again.
+ * The result of one attempt: written; already there, from another node or an earlier process; never
+ * try again, because …; try again.
  */
 export type WriteOutcome =
   | { outcome: "written" }
@@ -49,29 +49,29 @@ export type WriteOutcome =
   | { outcome: "again"; reason: string };
 
 export interface EventSink {
-  /** Writes a series of one as a new Event, a longer one over what was written before. */
+  /** Writes a series of one as a new Event; a longer one replaces what was written before. */
   write(series: EventSeries): Promise<WriteOutcome>;
 }
 
-export interface EventRecorderOptions {
-  /** Undefined: to the log only. */
+interface EventRecorderOptions {
+  /** Undefined: Events go to the log only. */
   sink: EventSink | undefined;
   log: Log;
   clock: Clock;
-  /** Told of every Event that is not merely a repetition. */
+  /** Called for every Event that is not just a repetition. */
   counted: (outcome: "written" | "shared" | "dropped" | "failed") => void;
 }
 
-/** A repetition after this long is news again; as client-go's finishTime. */
+/** A repetition after this long starts a new series; as client-go's finishTime. */
 const SERIES_END_MS = 360_000;
 /** The count of a series is written at its first repetition, and then at most this often. */
 const SERIES_WRITE_MS = 300_000;
-/** The API server forgets Events after this long (its --event-ttl): whoever wrote it is gone. */
+/** The API server deletes Events after this long (its --event-ttl): a shared one is gone then. */
 const SHARED_FOR_MS = 3_600_000;
 const MAX_SERIES = 1_000;
-/** Of an object's name in Kubernetes. */
+/** The limit for an object's name in Kubernetes. */
 const MAX_NAME = 253;
-/** As client-go's event broadcaster. */
+/** As in client-go's event broadcaster. */
 const MAX_ATTEMPTS = 12;
 const RETRY_MS = 10_000;
 
@@ -79,14 +79,14 @@ interface Kept {
   series: EventSeries;
   /** Undefined before the first time. */
   queuedAt: number | undefined;
-  /** The Event is another's, who counts its repetitions. */
+  /** Another process wrote the Event, and counts its repetitions. */
   isShared: boolean;
 }
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #rates: EventRates;
-  /** By what makes two notes the same; the one that was seen last stands last. */
+  /** By identity (see identity()); the note seen last comes last. */
   readonly #kept = new Map<string, Kept>();
   readonly #queue = new Set<EventSeries>();
   #isWriting = false;
@@ -118,7 +118,7 @@ export class EventRecorder {
     else this.#options.counted("dropped");
   }
 
-  /** What is not written by now is given up. */
+  /** Drops what is not written yet. */
   stop(): void {
     this.#stopped = true;
     this.#queue.clear();
@@ -128,7 +128,7 @@ export class EventRecorder {
   #repeat(kept: Kept, now: number): void {
     kept.series.count += 1;
     kept.series.lastSeen = now;
-    // One that was dropped is not written later either.
+    // One that was dropped will not be written later either.
     if (kept.queuedAt === undefined || kept.isShared) return;
     const isFirst = kept.series.count === 2;
     if (isFirst || now - kept.queuedAt >= SERIES_WRITE_MS) {
@@ -166,7 +166,7 @@ export class EventRecorder {
       if (result.outcome === "refused" || attempt === MAX_ATTEMPTS) {
         counted("failed");
         const event = `${series.reason} on ${subjectText(series.subject)}`;
-        log.info({ event, reason: result.reason }, "an Event could not be written");
+        log.info({ event, reason: result.reason }, "cannot write an Event");
         return;
       }
       await this.#wait(RETRY_MS);
@@ -188,7 +188,7 @@ export class EventRecorder {
     });
   }
 
-  /** Drops what has ended, and the oldest when there are too many. */
+  /** Drops series that have ended, and the oldest when there are too many. */
   #forget(now: number): void {
     for (const [key, { series }] of this.#kept) {
       if (now - series.lastSeen < SERIES_END_MS && this.#kept.size < MAX_SERIES) return;
@@ -211,7 +211,7 @@ function hasEnded({ series, isShared }: Kept, now: number): boolean {
   return isShared && now - series.firstSeen >= SHARED_FOR_MS;
 }
 
-/** The note too: two things wrong with one object are two Events. */
+/** The note counts too: two things wrong with one object are two Events. */
 function identity({ subject, type, reason, action, note }: EventNote): string {
   return [subjectText(subject), subject.uid, type, reason, action, note].join("\0");
 }
@@ -221,8 +221,8 @@ function subjectText({ kind, namespace, name }: EventSubject): string {
 }
 
 /**
- * The object, and a hash of what makes the note different from others, its uid among that: what all
- * nodes see of an object is one Event, and what only one can see names the node in its note.
+ * Returns the object's name and a hash of the note's identity, which includes the uid. So what all
+ * nodes see of an object is one Event; what only one can see names the node in its note.
  */
 function eventName(objectName: string, key: string): string {
   const hash = createHash("sha256").update(key).digest("hex").slice(0, 16);

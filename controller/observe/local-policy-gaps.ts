@@ -1,5 +1,5 @@
 // The cluster → how many ServicePorts have a Local traffic policy, endpoints somewhere, and none on
-// this node, so that their connections are dropped here. As kube-proxy counts them for
+// this node, so their connections are dropped here. Counted as kube-proxy does for
 // kubeproxy_sync_proxy_rules_no_local_endpoints_total (nftables/proxier.go, 1.37). Pure.
 
 import { familyOf } from "../model/ip.ts";
@@ -12,7 +12,7 @@ export interface LocalPolicyGap {
   policy: "internal" | "external";
 }
 
-/** One for each family, port and policy of a Service that is served. */
+/** Returns one gap for each family, port and policy of a Service that is served. */
 export function localPolicyGaps(
   service: Service,
   slices: readonly EndpointSlice[],
@@ -36,7 +36,7 @@ export function localPolicyGaps(
   return gaps;
 }
 
-/** An external policy counts only where something external can be dialled at all. */
+/** An external policy counts only where clients can dial something external. */
 function localPoliciesOf(service: Service): LocalPolicyGap["policy"][] {
   const { type, externalIPs, internalTrafficPolicy, externalTrafficPolicy } = service;
   const policies: LocalPolicyGap["policy"][] = [];

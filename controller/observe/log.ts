@@ -8,13 +8,13 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const STDERR = 2;
-/** Kept while they cannot be written, and written later; what comes then is dropped. */
+/** Lines that cannot be written are kept up to this size, and written later; more are dropped. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /**
- * Lines go to a file descriptor, each written before the call returns. A full disk behind it, or a
- * reader that is gone, does not end the process: Services go on, and up to 1 MiB is written once
- * that is possible again.
+ * Writes lines to a file descriptor, each before the call returns. A full disk behind it, or a
+ * reader that is gone, does not end the process: Services keep working, and up to 1 MiB is written
+ * once that is possible again.
  */
 export function logDestination(fd = STDERR): DestinationStream {
   const destination = pino.destination({ fd, sync: true, maxLength: MAX_BACKLOG_BYTES });
@@ -22,7 +22,7 @@ export function logDestination(fd = STDERR): DestinationStream {
   return destination;
 }
 
-/** `destination` is for tests; absent, lines go to stderr. */
+/** `destination` is for tests; when absent, lines go to stderr. */
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {
   const options = {
     level,

@@ -1,4 +1,4 @@
-// A table gateway → the same, with its pushes counted.
+// A table gateway → the same, which also counts its pushes.
 
 import type { TableEntry } from "../sync/plan.ts";
 import type { TableGateway } from "../sync/reconcile.ts";

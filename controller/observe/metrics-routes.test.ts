@@ -4,9 +4,9 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
-import { systemClock } from "../clock.ts";
+import { HttpEndpoint } from "../http/endpoint.ts";
+import { systemClock } from "../system/clock.ts";
 import { envoyMetrics } from "./envoy-metrics.ts";
-import { HttpEndpoint } from "./http-endpoint.ts";
 import { createLog } from "./log.ts";
 import { metricsRoutes } from "./metrics-routes.ts";
 
@@ -103,6 +103,17 @@ it("passes Envoy's metrics on, and says when there is no Envoy", async () => {
     status: 200,
     body: "asked for /stats/prometheus\n",
   });
+});
+
+it("does not pass on half an answer of Envoy's", async () => {
+  const socket = join(directory(), "admin.sock");
+  const admin = createServer((_request, response) => {
+    response.writeHead(200, { "content-length": 1_000 }).write("half\n", () => response.destroy());
+  }).listen(socket);
+  await once(admin, "listening");
+  cleanUps.push(() => admin.close());
+  const ask = await served(false, socket);
+  expect(await ask("/metrics/envoy")).toMatchObject({ status: 503, body: "Envoy: aborted\n" });
 });
 
 it("takes profiles where that is enabled, one at a time", async () => {

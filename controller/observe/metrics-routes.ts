@@ -1,17 +1,18 @@
-// What the port 10249 answers: kube-proxy's paths, and /metrics/envoy.
+// What port 10249 serves: kube-proxy's paths, and /metrics/envoy.
 
-import { type Answer, JSON_TYPE, type Route, TEXT } from "./http-endpoint.ts";
+import { type Answer, JSON_TYPE, TEXT } from "../http/answer.ts";
+import type { Route } from "../http/routes.ts";
 import { profileRoutes } from "./profile.ts";
 import { SliMetrics } from "./sli-metrics.ts";
 import { type ZpageFacts, zpages } from "./zpages.ts";
 
 /**
- * Whoever asks kube-proxy for its mode compares with "iptables", "ipvs" and "nftables", to find out
- * which rules to expect. None of them is true here, so that Portico says its own name.
+ * Programs that ask kube-proxy for its mode compare with "iptables", "ipvs" and "nftables", to
+ * learn which rules to expect. None of them is true here, so Portico answers with its own name.
  */
 const PROXY_MODE = "portico";
 
-export interface MetricsRouteOptions {
+interface MetricsRouteOptions {
   metrics: () => Promise<{ type: string; body: string }>;
   envoyMetrics: () => Promise<Answer>;
   /** Settings by component, as kube-proxy's /configz has them. */
@@ -20,6 +21,9 @@ export interface MetricsRouteOptions {
   facts: ZpageFacts;
 }
 
+/**
+ * Returns the answers by path. The paths of profiles exist only with `profiling`, as in kube-proxy.
+ */
 export function metricsRoutes(options: MetricsRouteOptions): Record<string, Route> {
   const { metrics, envoyMetrics, configz, profiling, facts } = options;
   const slis = new SliMetrics(facts.startedAt);

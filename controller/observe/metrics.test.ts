@@ -17,6 +17,17 @@ const FIGURES: Figures = {
   pluginBuild: "0123456789ab",
   problems: new Map([["watch", 2]]),
   watches: [{ kind: "Service", synced: true, restarts: 4 }],
+  envoyRoom: {
+    open: { tcp: 70, udpFlows: 8 },
+    limit: 100,
+    refused: {
+      tcp: 5,
+      udp: new Map([
+        ["udp/a/b/c/IPv4/internal", 2],
+        ["udp/a/d/c/IPv4/internal", 1],
+      ]),
+    },
+  },
   localPolicyGaps: [{ family: "IPv6", policy: "external" }],
 };
 
@@ -26,7 +37,7 @@ function metricsAt() {
   return { clock, metrics };
 }
 
-/** The samples of one metric, without its name. */
+/** Returns the samples of one metric, without its name. */
 async function samples(metrics: Metrics, name: string, figures = FIGURES): Promise<string[]> {
   const lines = (await metrics.text(figures)).split("\n");
   return lines

@@ -3,16 +3,16 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { WIRE_VERSION } from "../../plugin/wire/layout.ts";
-import type { Clock } from "../clock.ts";
 import type { IPFamily } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import { type EventMetrics, eventMetricsIn } from "./event-metrics.ts";
 import { type Figures, PresentMetrics } from "./present-metrics.ts";
 import { SyncMetrics } from "./sync-metrics.ts";
 
-/** prom-client's measure of the event loop is a timer; by default it fires 100 times a second. */
+/** prom-client measures the event loop with a timer, which by default fires 100 times a second. */
 const EVENT_LOOP_SAMPLE_MS = 1_000;
 
-export interface MetricsOptions {
+interface MetricsOptions {
   clock: Clock;
   families: readonly IPFamily[];
   version: string;
@@ -56,7 +56,7 @@ export class Metrics {
     this.#health[path].inc({ code: String(status) });
   }
 
-  /** In Prometheus' text format. */
+  /** Returns the text in Prometheus' format. */
   text(figures: Figures): Promise<string> {
     this.#present.show(figures);
     return this.#registry.metrics();

@@ -1,13 +1,14 @@
-// How things are when somebody looks → gauges, and counters that others keep.
+// The state at the time of a scrape → gauges, and counters that others keep.
 
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { EnvoyRoom } from "./envoy-room.ts";
 import type { LocalPolicyGap } from "./local-policy-gaps.ts";
 
 export interface Figures {
-  /** 0: Envoy holds no whole table. */
+  /** 0: Envoy has no complete table. */
   tableVersion: number;
   frontends: number;
-  /** Over all frontends: one that two frontends share counts twice. */
+  /** Of all frontends: one that two frontends share counts twice. */
   backends: number;
   services: number;
   envoysConnected: number;
@@ -15,9 +16,11 @@ export interface Figures {
   pluginBuild: string;
   /** Present problems by the part of the controller that reports them. */
   problems: ReadonlyMap<string, number>;
-  /** `restarts`: requests that had to be made again after a fault. */
+  /** `restarts`: requests repeated after a fault. */
   watches: readonly { kind: string; synced: boolean; restarts: number }[];
   localPolicyGaps: readonly LocalPolicyGap[];
+  /** Undefined: the active Envoy has not been asked yet, or did not answer. */
+  envoyRoom: EnvoyRoom | undefined;
 }
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -26,7 +29,7 @@ interface Metric {
   name: string;
   help: string;
   labelNames: string[];
-  /** Absent: a gauge. */
+  /** Absent: it is a gauge. */
   isCounter?: boolean;
   samples: (figures: Figures) => Iterable<Sample>;
 }
@@ -38,30 +41,51 @@ const METRICS: readonly Metric[] = [
   single("portico_frontends", "Frontends that this node serves", ({ frontends }) => frontends),
   single("portico_backends", "Backends of all frontends", ({ backends }) => backends),
   single("portico_services", "Services in the cluster", ({ services }) => services),
-  single("portico_envoys_connected", "Envoys that get their configuration here", (figures) => {
+  single("portico_envoys_connected", "Envoys connected to this controller", (figures) => {
     return figures.envoysConnected;
   }),
+  ofEnvoy("connections", "TCP connections that Envoy has open", ({ open }) => open.tcp),
+  ofEnvoy("connections_limit", "TCP connections that Envoy's descriptors suffice for", (room) => {
+    return room.limit;
+  }),
+  {
+    ...ofEnvoy(
+      "connections_refused_total",
+      "TCP connections that Envoy closed at once, because it had as many as it can",
+      ({ refused }) => refused.tcp,
+    ),
+    isCounter: true,
+  },
+  ofEnvoy("udp_flows", "UDP flows that Envoy has open", ({ open }) => open.udpFlows),
+  {
+    ...ofEnvoy(
+      "udp_flows_refused_total",
+      "Datagrams that got no UDP flow, because their list of endpoints had as many as it may",
+      ({ refused }) => [...refused.udp.values()].reduce((sum, each) => sum + each, 0),
+    ),
+    isCounter: true,
+  },
   {
     name: "portico_plugin_info",
-    help: "The active plugin, by its build",
+    help: "The active plugin, by build",
     labelNames: ["build"],
     samples: ({ pluginBuild: build }) => (build === "" ? [] : [[{ build }, 1]]),
   },
   {
     name: "portico_problems",
-    help: "Present problems, by the part that reports them; `portico services` lists them",
+    help: "Current problems, by the part that reports them; `portico doctor` lists them",
     labelNames: ["source"],
     samples: ({ problems }) => [...problems].map(([source, count]) => [{ source }, count]),
   },
   {
     name: "portico_watch_synced",
-    help: "Whether a kind was listed whole once",
+    help: "Whether a kind has been listed completely",
     labelNames: ["kind"],
     samples: ({ watches }) => watches.map(({ kind, synced }) => [{ kind }, synced ? 1 : 0]),
   },
   {
     name: "portico_watch_restarts_total",
-    help: "Requests for a kind that had to be made again after a fault",
+    help: "Requests for a kind that were retried after a failure",
     labelNames: ["kind"],
     isCounter: true,
     samples: ({ watches }) => watches.map(({ kind, restarts }) => [{ kind }, restarts]),
@@ -104,7 +128,20 @@ function single(name: string, help: string, value: (figures: Figures) => number)
   return { name, help, labelNames: [], samples: (figures) => [[{}, value(figures)]] };
 }
 
-/** Zeros too: kube-proxy always has all four. */
+/** Without a sample while Envoy does not answer. */
+function ofEnvoy(
+  name: string,
+  help: string,
+  value: (room: EnvoyRoom) => number | undefined,
+): Metric {
+  const samples = ({ envoyRoom }: Figures): Sample[] => {
+    const found = envoyRoom && value(envoyRoom);
+    return found === undefined ? [] : [[{}, found]];
+  };
+  return { name: `portico_envoy_${name}`, help, labelNames: [], samples };
+}
+
+/** Includes zeros: kube-proxy always has all four. */
 function countedGaps(gaps: readonly LocalPolicyGap[]): Sample[] {
   const samples: Sample[] = [];
   for (const ip_family of ["IPv4", "IPv6"]) {

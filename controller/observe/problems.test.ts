@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { countReads } from "../../test/stand-ins/counted-reads.ts";
 import type { Problem } from "../model/types.ts";
 import { Problems } from "./problems.ts";
 
@@ -30,4 +31,41 @@ it("counts by part, whatever the rest of the source says", () => {
     ["watch", 2],
     ["table", 1],
   ]);
+});
+
+it("replaces what a source says about one thing, and leaves the others", () => {
+  const told: string[] = [];
+  const problems = new Problems({
+    appeared: ({ message }) => told.push(`+${message}`),
+    solved: ({ message }) => told.push(`-${message}`),
+  });
+  const about = (name: string, message: string): Problem => ({
+    object: `Service ${name}`,
+    message,
+  });
+  problems.reportAbout("view", "a", [about("a", "bad"), about("a", "worse")]);
+  problems.reportAbout("view", "b", [about("b", "bad too")]);
+  problems.reportAbout("view", "c", []);
+  problems.reportAbout("view", "a", [about("a", "worse")]);
+  expect(told.splice(0)).toEqual(["+bad", "+worse", "+bad too", "-bad"]);
+  expect([...problems.counts()]).toEqual([["view", 2]]);
+  problems.reportAbout("view", "a", []);
+  problems.reportAbout("view", "b", []);
+  expect(told).toEqual(["-worse", "-bad too"]);
+  expect([problems.list(), [...problems.counts()]]).toEqual([[], []]);
+});
+
+it("looks at one thing's problems only", async () => {
+  const readsAmong = (count: number) => {
+    const problems = new Problems({ appeared: () => {}, solved: () => {} });
+    const about = (name: string): Problem => ({ object: `Service ${name}`, message: "bad" });
+    for (let number = 0; number < count; number++) {
+      problems.reportAbout("view", `${number}`, [about(`${number}`)]);
+    }
+    return countReads(async () => {
+      problems.reportAbout("view", "new", [about("new")]);
+      problems.reportAbout("view", "1", []);
+    });
+  };
+  expect(await readsAmong(500)).toBe(await readsAmong(5));
 });

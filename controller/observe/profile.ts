@@ -1,14 +1,16 @@
 // CPU and heap profiles of the controller, in V8's formats (.cpuprofile, .heapprofile: Chrome's
-// DevTools open them). Only with profiling enabled: it costs, and shows what the process does.
+// DevTools open them). Only with profiling enabled: profiles cost CPU, and reveal what the process
+// does.
 
 import { Session } from "node:inspector/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Answer, JSON_TYPE, type Route, TEXT } from "./http-endpoint.ts";
+import { type Answer, JSON_TYPE, TEXT } from "../http/answer.ts";
+import type { Route } from "../http/routes.ts";
 
 const DEFAULT_SECONDS = 10;
 const MOST_SECONDS = 120;
 
-/** Under the paths that Go programs have them, e.g. /debug/pprof/profile?seconds=5. */
+/** Returns routes with the paths that Go programs use, e.g. /debug/pprof/profile?seconds=5. */
 export function profileRoutes(): Record<string, Route> {
   let busy = false;
   const one = (take: (session: Session, seconds: number) => Promise<object>): Route => {
@@ -17,7 +19,7 @@ export function profileRoutes(): Record<string, Route> {
       if (!(seconds > 0 && seconds <= MOST_SECONDS)) {
         return text(400, `seconds: from 0 to ${MOST_SECONDS}\n`);
       }
-      if (busy) return text(409, "a profile is being taken; try again later\n");
+      if (busy) return text(409, "another profile is in progress; try again later\n");
       busy = true;
       const session = new Session();
       session.connect();
@@ -40,7 +42,7 @@ async function cpuProfile(session: Session, seconds: number): Promise<object> {
   return (await session.post("Profiler.stop")).profile;
 }
 
-/** What is allocated in the meantime and still there at the end, sampled. */
+/** Samples what is allocated in the meantime and still there at the end. */
 async function heapProfile(session: Session, seconds: number): Promise<object> {
   await session.post("HeapProfiler.startSampling");
   await delay(seconds * 1_000);

@@ -1,52 +1,51 @@
 // EndpointSlices as they change, and the moments when the data plane has them → how long a change
-// took from its cause (a Pod became ready) to connections that obey it. After kube-proxy
-// EndpointsChangeTracker.lastChangeTriggerTimes (1.37). No clock of its own.
+// took from its cause (a Pod became ready) until connections follow it. After kube-proxy
+// EndpointsChangeTracker.lastChangeTriggerTimes (1.37). Reads no clock.
 
-import type { EndpointSlice, IPFamily, ObjectKey } from "../model/types.ts";
+import type { EndpointSlice, IPFamily } from "../model/types.ts";
 
 interface Trigger {
   family: IPFamily;
-  service: ObjectKey;
   /** Milliseconds since 1970. */
   at: number;
 }
 
-export interface Latency {
+interface Latency {
   family: IPFamily;
   seconds: number;
 }
 
 export class ProgrammingLatency {
   readonly #startedAt: number;
-  #waiting: Trigger[] = [];
-  /** Of the sync under way. */
+  /** By Service and family, so that the end of a slice does not look at all. */
+  #waiting = new Map<string, Trigger[]>();
+  /** Triggers of the sync under way. */
   #taken: Trigger[] = [];
 
-  /** Triggers from before `startedAt` (milliseconds) say nothing about us, and are left out. */
+  /** Ignores triggers from before `startedAt` (milliseconds), which are not this process's. */
   constructor(startedAt: number) {
     this.#startedAt = startedAt;
   }
 
-  /** A slice changed or appeared; those without the annotation do not count. */
+  /** Notes that a slice changed or appeared; those without the annotation do not count. */
   changed(slice: EndpointSlice): void {
     const { addressType: family, lastChangeTriggerTime: at } = slice;
     if (at <= this.#startedAt) return;
-    this.#waiting.push({ family, service: serviceOf(slice), at });
+    const key = keyOf(slice);
+    const triggers = this.#waiting.get(key);
+    if (triggers) triggers.push({ family, at });
+    else this.#waiting.set(key, [{ family, at }]);
   }
 
-  /** Its annotation tells of its last change, not of its end, so its Service is not measured. */
+  /** Its annotation is about its last change, not its end, so its Service is not measured. */
   removed(slice: EndpointSlice): void {
-    const { addressType } = slice;
-    const service = serviceOf(slice);
-    this.#waiting = this.#waiting.filter((each) => {
-      return each.family !== addressType || each.service !== service;
-    });
+    this.#waiting.delete(keyOf(slice));
   }
 
-  /** A sync takes in what changed so far. */
+  /** A sync starts, with everything that changed so far. */
   begin(): void {
-    this.#taken.push(...this.#waiting);
-    this.#waiting = [];
+    for (const triggers of this.#waiting.values()) this.#taken.push(...triggers);
+    this.#waiting.clear();
   }
 
   /** The data plane acknowledged that sync. A failed one is left out: the next has its triggers. */
@@ -57,6 +56,6 @@ export class ProgrammingLatency {
   }
 }
 
-function serviceOf({ namespace, serviceName }: EndpointSlice): ObjectKey {
-  return `${namespace}/${serviceName}`;
+function keyOf({ namespace, serviceName, addressType }: EndpointSlice): string {
+  return `${addressType} ${namespace}/${serviceName}`;
 }

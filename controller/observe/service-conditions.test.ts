@@ -69,7 +69,7 @@ it("tells which port no endpoint has: name and protocol must be the Service's", 
   ]);
 });
 
-it("leaves alone what has no front door", () => {
+it("leaves alone what has no frontend", () => {
   expect(reasons(service({ clusterIP: "None" }))).toEqual([]);
   expect(reasons(service({ type: "ExternalName", clusterIP: undefined }))).toEqual([]);
 });

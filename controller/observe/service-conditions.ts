@@ -1,17 +1,17 @@
 // A Service and its EndpointSlices → what keeps every connection to one of its ports from an
-// answer, on whichever node. Its owner should know. Pure; says nothing about Pods, which Portico
-// does not watch. The messages are the same as long as the cause is: they name no counts.
+// answer, on any node. Its owner should know. Pure; says nothing about Pods, which Portico does not
+// watch. A message stays the same while its cause does: it contains no counts.
 
 import { objectKey } from "../model/cluster-state.ts";
 import type { Endpoint, EndpointSlice, Service, ServicePort } from "../model/types.ts";
 
 export interface ServiceCondition {
-  /** In one word of CamelCase, for the Event. */
+  /** One word in CamelCase, for the Event. */
   reason: string;
   message: string;
 }
 
-/** None for a Service without front doors: headless, or ExternalName. */
+/** Returns none for a Service without frontends: headless, or ExternalName. */
 export function serviceConditions(
   service: Service,
   all: readonly EndpointSlice[],
@@ -26,7 +26,7 @@ export function serviceConditions(
   return conditions;
 }
 
-/** An empty selector selects nothing, as an absent one. */
+/** An empty selector selects nothing, like an absent one. */
 function selectorText({ selector = {} }: Service): string {
   const pairs = Object.entries(selector).map((pair) => pair.join("="));
   return pairs.sort().join(",");
@@ -37,14 +37,14 @@ function withoutEndpoints(service: Service, slices: readonly EndpointSlice[]): S
   const { namespace, name } = service;
   if (selector === "") {
     const message =
-      "it has no selector, and no EndpointSlice with an endpoint names it; connections to it are " +
-      `refused. Write one with the label kubernetes.io/service-name: ${name}`;
+      "it has no selector, and no EndpointSlice with endpoints belongs to it; connections to " +
+      `it are refused. Create one with the label kubernetes.io/service-name: ${name}`;
     return { reason: "NoEndpoints", message };
   }
   if (slices.length === 0) {
     const message =
-      "it has no EndpointSlice, though it has a selector; connections to it are refused. Does " +
-      "kube-controller-manager run, with its endpointslice-controller?";
+      "it has a selector but no EndpointSlice; connections to it are refused. Is " +
+      "kube-controller-manager running, with its endpointslice-controller?";
     return { reason: "NoEndpointSlices", message };
   }
   const message =
@@ -63,8 +63,8 @@ function unknownPort(service: Service, { name, port, protocol }: ServicePort): S
   const which = name === "" ? `port ${port}/${protocol}` : `port ${name} (${port}/${protocol})`;
   const hint =
     selectorText(service) === ""
-      ? `An EndpointSlice must have a port of that name (${JSON.stringify(name)}) and protocol`
-      : "A named targetPort must be the name of a port, of that protocol, of a container";
+      ? `An EndpointSlice must have a port with that name (${JSON.stringify(name)}) and protocol`
+      : "A named targetPort must match a container port's name and protocol";
   const message = `no endpoint has its ${which}; connections to it are refused. ${hint}`;
   return { reason: "TargetPortNotFound", message };
 }
@@ -76,7 +76,7 @@ function isUsable({ ready, serving, terminating }: Endpoint): boolean {
 
 function noneReady(service: Service): ServiceCondition {
   const message =
-    "none of its endpoints is ready; connections to it are refused. " +
-    `portico doctor ${objectKey(service)} says why`;
+    "none of its endpoints is ready; connections to it are refused. Diagnose: portico doctor " +
+    `${objectKey(service)}`;
   return { reason: "NoReadyEndpoints", message };
 }

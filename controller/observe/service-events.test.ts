@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { countReads } from "../../test/stand-ins/counted-reads.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { serviceFromObject } from "../model/from-service.ts";
@@ -9,7 +10,7 @@ const GRACE_MS = 60_000;
 
 let state: ClusterState;
 
-/** A follower of a state of its own, a clock that stands still until told, and what was told. */
+/** A follower with a state of its own, a clock that stands still until moved, and its reports. */
 function world(random = 0) {
   const timers = new Map<() => void, number>();
   const clock = {
@@ -166,4 +167,15 @@ it("says nothing more when it stops", () => {
   events.update();
   pass(10 * GRACE_MS);
   expect(told).toEqual([]);
+});
+
+it("looks at what changed, and not at the other conditions", async () => {
+  const readsAmong = (count: number) => {
+    const { events } = world();
+    for (let number = 0; number < count; number++) putService(`service-${number}`);
+    events.update();
+    putService("new");
+    return countReads(async () => events.update());
+  };
+  expect(await readsAmong(500)).toBe(await readsAmong(5));
 });

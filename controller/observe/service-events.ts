@@ -1,26 +1,26 @@
 // Conditions of Services, as they come and go → an Event for each that lasts. A new Service waits
-// for its Pods and a rolling update for its next ones, so a condition is told only when it has
-// been there for a grace time, and one that ended is forgotten. Reads the state, changes nothing.
+// for its Pods and a rolling update for its next ones, so a condition is reported only after a
+// grace time, and one that ended is forgotten. Reads the state, changes nothing.
 
-import type { Clock } from "../clock.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { ObjectKey, Service } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import type { EventNote } from "./events.ts";
 import { type ServiceCondition, serviceConditions } from "./service-conditions.ts";
 
-export interface ServiceEventsOptions {
+interface ServiceEventsOptions {
   state: ClusterState;
   /** Whether this proxy serves it. */
   isServed: (service: Service) => boolean;
-  /** A condition is told between this long and twice this long after it came. */
+  /** A condition is reported between this long and twice this long after it appeared. */
   graceMs: number;
   clock: Clock;
-  /** Numbers from 0 up to 1: not all nodes are to tell at the same time. */
+  /** Numbers from 0 up to 1: nodes must not all report at the same time. */
   random: () => number;
   record: (event: EventNote) => void;
 }
 
-/** Told this many at once, and then none for the pace: the recorder drops what is too much. */
+/** Reports this many at once, then none for the pace: the recorder drops what exceeds its rate. */
 const AT_ONCE = 10;
 const PACE_MS = 10_000;
 
@@ -33,10 +33,12 @@ interface Standing {
 export class ServiceEvents {
   readonly #options: ServiceEventsOptions;
   readonly #changed = new Set<ObjectKey>();
-  /** The Services that have conditions; of each by its message. */
+  /** The Services that have conditions; their conditions by message. */
   readonly #standing = new Map<ObjectKey, Map<string, Standing>>();
   #cancelTimer: (() => void) | undefined;
-  /** Nothing is told before. */
+  /** When the first is due that is not reported; it may have ended meanwhile. */
+  #firstDue = Number.POSITIVE_INFINITY;
+  /** Nothing is reported before this time. */
   #pacedUntil = 0;
   #stopped = false;
 
@@ -48,11 +50,12 @@ export class ServiceEvents {
     this.#changed.add(service);
   }
 
-  /** Looks at what changed. Call it only when all kinds are synced. */
+  /** Checks what changed. Call it only when all kinds are synced. */
   update(): void {
+    const before = this.#firstDue;
     for (const key of this.#changed) this.#look(key);
     this.#changed.clear();
-    this.#schedule();
+    if (this.#firstDue < before) this.#schedule();
   }
 
   stop(): void {
@@ -71,20 +74,19 @@ export class ServiceEvents {
       const dueAt = clock.now() + graceMs * (1 + random());
       const standing = before?.get(condition.message);
       now.set(condition.message, standing ?? { condition, dueAt, isTold: false });
+      if (!standing) this.#firstDue = Math.min(this.#firstDue, dueAt);
     }
     if (now.size > 0) this.#standing.set(key, now);
     else this.#standing.delete(key);
   }
 
-  /** For the first that is due and not told. */
+  /** Sets the timer for the first that is due. */
   #schedule(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    let next = Number.POSITIVE_INFINITY;
-    for (const [, { dueAt }] of this.#untold()) next = Math.min(next, dueAt);
-    if (this.#stopped || next === Number.POSITIVE_INFINITY) return;
+    if (this.#stopped || this.#firstDue === Number.POSITIVE_INFINITY) return;
     const { clock } = this.#options;
-    const delayMs = Math.max(next, this.#pacedUntil) - clock.now();
+    const delayMs = Math.max(this.#firstDue, this.#pacedUntil) - clock.now();
     this.#cancelTimer = clock.after(Math.max(delayMs, 0), () => this.#tellDue());
   }
 
@@ -106,6 +108,8 @@ export class ServiceEvents {
       if (service) record(noteFrom(service, standing.condition));
     }
     this.#pacedUntil = room === 0 ? now + PACE_MS : 0;
+    this.#firstDue = Number.POSITIVE_INFINITY;
+    for (const [, { dueAt }] of this.#untold()) this.#firstDue = Math.min(this.#firstDue, dueAt);
     this.#schedule();
   }
 }

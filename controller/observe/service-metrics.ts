@@ -1,8 +1,8 @@
-// What happened to each Service (service-counters.ts) → Prometheus' text. Written by hand, since
-// the numbers are totals already, which prom-client's counters and histograms do not take.
+// What happened to each Service (service-stats.ts) → Prometheus' text. Written by hand, since the
+// numbers are totals already, which prom-client's counters and histograms do not accept.
 //
-// How many series: for each ServicePort that was ever used some 23, with the failures that there
-// were; for each backend, where backends are counted, 5 more.
+// How many series: some 23 for each ServicePort that was ever used, plus its kinds of failures; 5
+// more for each backend, where backends are counted.
 
 import {
   STATS_CONNECT_BOUND_0,
@@ -18,14 +18,14 @@ import {
 } from "../../plugin/wire/stats-layout.ts";
 import type { Histogram } from "../wire/stats.ts";
 import type {
-  BackendCounters,
-  ServiceCounters,
-  ServiceCountersSnapshot,
+  BackendStats,
   ServicePortName,
-  UdpCounters,
-} from "./service-counters.ts";
+  ServiceStats,
+  ServiceStatsSnapshot,
+  UdpStats,
+} from "./service-stats.ts";
 
-/** Seconds, as the plugin has them. */
+/** Seconds, as in the plugin. */
 const CONNECT_BOUNDS = [
   STATS_CONNECT_BOUND_0,
   STATS_CONNECT_BOUND_1,
@@ -62,18 +62,18 @@ function single<Of>(value: (of: Of) => number): (of: Of) => readonly Sample[] {
 }
 
 /** `what`: "service" or "backend". */
-function connectionMetrics(what: string): Metric<ServiceCounters>[] {
+function connectionMetrics(what: string): Metric<ServiceStats>[] {
   return [
     {
       name: `portico_${what}_connections_opened_total`,
       type: "counter",
-      help: "Connections that were given a backend; TCP only, as all but bytes and datagrams",
+      help: "Connections that got a backend; TCP only, like all but bytes and datagrams",
       samples: single(({ opened }) => opened),
     },
     {
       name: `portico_${what}_connections_active`,
       type: "gauge",
-      help: "Those of them that have not ended",
+      help: "Connections with a backend that have not ended",
       samples: single(({ opened, closed }) => Math.max(0, opened - closed)),
     },
     {
@@ -84,10 +84,16 @@ function connectionMetrics(what: string): Metric<ServiceCounters>[] {
         "other",
       samples: failures,
     },
+    {
+      name: `portico_${what}_connections_retried_total`,
+      type: "counter",
+      help: "Connections that a backend accepted after an earlier attempt had failed",
+      samples: single(({ retried }) => retried),
+    },
   ];
 }
 
-type Bytes = Pick<ServiceCounters, "receivedBytes" | "sentBytes">;
+type Bytes = Pick<ServiceStats, "receivedBytes" | "sentBytes">;
 
 function byteMetrics(what: string): Metric<Bytes>[] {
   return [
@@ -106,31 +112,31 @@ function byteMetrics(what: string): Metric<Bytes>[] {
   ];
 }
 
-/** Those that never happened are left out. */
-function failures({ failed }: ServiceCounters): Sample[] {
+/** Leaves out failures that never happened. */
+function failures({ failed }: ServiceStats): Sample[] {
   const reasons = Object.entries(FAILURES) as [keyof typeof FAILURES, string][];
   return reasons
     .filter(([name]) => failed[name] > 0)
     .map(([name, reason]) => ["", `,reason="${reason}"`, failed[name]] as const);
 }
 
-const SERVICE_METRICS: readonly Metric<ServiceCounters>[] = [
+const SERVICE_METRICS: readonly Metric<ServiceStats>[] = [
   ...connectionMetrics("service"),
   {
     name: "portico_service_connect_duration_seconds",
     type: "histogram",
-    help: "From the pick of a backend until it had accepted; TCP only",
+    help: "Time from the pick of a backend until it accepted the connection; TCP only",
     samples: ({ connect }) => histogramSamples(connect, CONNECT_BOUNDS),
   },
   {
     name: "portico_service_connection_duration_seconds",
     type: "histogram",
-    help: "From the pick of a backend to the end of the connection; TCP only",
+    help: "Time from the pick of a backend to the end of the connection; TCP only",
     samples: ({ duration }) => histogramSamples(duration, DURATION_BOUNDS),
   },
 ];
 const SERVICE_BYTES = byteMetrics("service");
-const DATAGRAM_METRICS: readonly Metric<UdpCounters>[] = [
+const DATAGRAM_METRICS: readonly Metric<UdpStats>[] = [
   {
     name: "portico_service_received_datagrams_total",
     type: "counter",
@@ -146,7 +152,7 @@ const DATAGRAM_METRICS: readonly Metric<UdpCounters>[] = [
 ];
 const BACKEND_METRICS = [...connectionMetrics("backend"), ...byteMetrics("backend")];
 
-/** None of what has no value yet, as of UDP. */
+/** Returns none for a histogram without a value, as for UDP. */
 function histogramSamples({ buckets, seconds }: Histogram, bounds: readonly number[]): Sample[] {
   let count = 0;
   const samples = buckets.map((more, index): Sample => {
@@ -156,13 +162,13 @@ function histogramSamples({ buckets, seconds }: Histogram, bounds: readonly numb
   return count === 0 ? [] : [...samples, ["_sum", "", seconds], ["_count", "", count]];
 }
 
-/** Names of Kubernetes need no escaping. */
+/** Kubernetes names need no escaping. */
 function labelsOf({ namespace, service, port, protocol }: ServicePortName): string {
   const labels = `namespace="${namespace}",service="${service}",port="${port}"`;
   return `${labels},protocol="${protocol}"`;
 }
 
-function backendLabels(of: BackendCounters): string {
+function backendLabels(of: BackendStats): string {
   const { address, port } = of.backend;
   const text = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
   return `${labelsOf(of)},backend="${text}"`;
@@ -185,30 +191,31 @@ function* linesOf<Of>(
   }
 }
 
-/** In Prometheus' text format, each line ended. */
-export function serviceMetricsText(snapshot: ServiceCountersSnapshot): string {
+/** Returns Prometheus' text format; each line ends in a line feed. */
+export function serviceMetricsText(snapshot: ServiceStatsSnapshot): string {
   const { services, udp, backends } = snapshot;
   const name = "portico_service_other_connections_opened_total";
   const other =
-    `# HELP ${name} Connections that found no room to be counted for their Service\n` +
+    `# HELP ${name} Connections not counted per Service: the counters were full\n` +
     `# TYPE ${name} counter\n${name} ${snapshot.other?.opened ?? 0}`;
   const lines = [
-    ...linesOf<ServiceCounters>(SERVICE_METRICS, services, labelsOf),
+    ...linesOf<ServiceStats>(SERVICE_METRICS, services, labelsOf),
     ...linesOf<Bytes & ServicePortName>(SERVICE_BYTES, [...services, ...udp], labelsOf),
-    ...linesOf<UdpCounters>(DATAGRAM_METRICS, udp, labelsOf),
-    ...linesOf<BackendCounters>(BACKEND_METRICS, backends, backendLabels),
+    ...linesOf<UdpStats>(DATAGRAM_METRICS, udp, labelsOf),
+    ...linesOf<BackendStats>(BACKEND_METRICS, backends, backendLabels),
     other,
   ];
   return `${lines.join("\n")}\n`;
 }
 
-/** The text as it is now. When Envoy does not answer, only that. */
+/** Returns the present text. When Envoy does not answer, it says only that. */
 export async function readServiceMetrics(
-  read: () => Promise<ServiceCountersSnapshot>,
+  read: () => Promise<ServiceStatsSnapshot>,
 ): Promise<string> {
   const up = (isUp: 0 | 1) =>
-    "# HELP portico_service_metrics_up Whether Envoy told what happened to Services\n" +
-    `# TYPE portico_service_metrics_up gauge\nportico_service_metrics_up ${isUp}\n`;
+    "# HELP portico_service_metrics_up Whether Envoy reported the counters of Services\n" +
+    "# TYPE portico_service_metrics_up gauge\n" +
+    `portico_service_metrics_up ${isUp}\n`;
   try {
     return serviceMetricsText(await read()) + up(1);
   } catch {

@@ -1,8 +1,8 @@
-// How health checks went, under the names that all components of Kubernetes have for it
-// (/metrics/slis; component-base/metrics/prometheus/slis).
+// The results of health checks, under the names that all Kubernetes components use (/metrics/slis;
+// component-base/metrics/prometheus/slis).
 
 import { Counter, Gauge, Registry } from "prom-client";
-import type { Answer } from "./http-endpoint.ts";
+import type { Answer } from "../http/answer.ts";
 
 export class SliMetrics {
   readonly #registry = new Registry();
@@ -31,7 +31,7 @@ export class SliMetrics {
     });
   }
 
-  /** `type`: the path that was asked, "healthz". */
+  /** `type`: the requested path, "healthz". */
   observe(name: string, type: string, isSuccess: boolean): void {
     this.#last.set({ name, type }, isSuccess ? 1 : 0);
     this.#total.inc({ name, type, status: isSuccess ? "success" : "error" });

@@ -4,10 +4,16 @@ import { StatsOfEnvoys } from "./stats-of-envoys.ts";
 
 function entry(name: string, opened: number, closed: number): StatsEntry {
   return {
-    ...{ servicePort: name, backend: undefined, keyBytes: Buffer.from(name) },
+    serviceId: name,
+    backend: undefined,
+    keyBytes: Buffer.from(name),
     counters: {
-      ...{ opened, closed, receivedBytes: opened, sentBytes: 1 },
+      opened,
+      closed,
+      receivedBytes: opened,
+      sentBytes: 1,
       failed: { refused: 0, timedOut: 0, noBackend: 0, other: 0 },
+      retried: 0,
       connect: { buckets: [closed, 0, 0, 0, 0, 0], seconds: 0.5 },
       duration: { buckets: [0, 0, 0, 0, 0, closed], seconds: 1 },
     },
@@ -33,8 +39,8 @@ class FakeTable {
 
 function numbers(entries: StatsEntry[] | undefined) {
   return Object.fromEntries(
-    (entries ?? []).map(({ servicePort, counters }) => [
-      servicePort,
+    (entries ?? []).map(({ serviceId, counters }) => [
+      serviceId,
       [counters.opened, counters.closed],
     ]),
   );
@@ -44,7 +50,8 @@ it("goes on with the totals when an Envoy is replaced, and when it has ended", a
   const first = new FakeTable(entry("web", 5, 3), entry("api", 1, 1));
   const second = new FakeTable();
   const now: { present: FakeTable; draining: FakeTable | undefined } = {
-    ...{ present: first, draining: undefined },
+    present: first,
+    draining: undefined,
   };
   const stats = new StatsOfEnvoys({ present: () => now.present, draining: () => now.draining });
   expect(await stats.stats()).toBe(first.entries);

@@ -1,22 +1,23 @@
-// What was counted per Service by the Envoy that gets what is new, by one that it replaced and that
-// goes on with its connections, and by those before them → one row of entries, so that totals go on
-// when an Envoy is replaced. Of one that has ended, what was read of it last; what it counted after
-// that is lost.
+// What was counted per Service by the active Envoy, by one that it replaced and that still has
+// connections, and by those before them → one list of entries, so that totals continue when an
+// Envoy is replaced. For one that has ended, the last read counts; what it counted afterwards is
+// lost.
 
 import type { TableClient } from "../table/client.ts";
 import type { Counters, StatsEntry } from "../wire/stats.ts";
 
-type Table = Pick<TableClient, "stats" | "forgetStats">;
+/** One Envoy's. */
+export type StatsOfEnvoyTable = Pick<TableClient, "stats" | "forgetStats">;
 
-export interface StatsOfEnvoysOptions {
-  present: () => Table;
-  draining: () => Table | undefined;
+interface StatsOfEnvoysOptions {
+  present: () => StatsOfEnvoyTable;
+  draining: () => StatsOfEnvoyTable | undefined;
 }
 
 export class StatsOfEnvoys {
   readonly #options: StatsOfEnvoysOptions;
-  #drained: { table: Table; entries: readonly StatsEntry[] } | undefined;
-  /** Of Envoys that have ended, by key. */
+  #drained: { table: StatsOfEnvoyTable; entries: readonly StatsEntry[] } | undefined;
+  /** Entries of Envoys that have ended, by key. */
   #ended: ReadonlyMap<string, StatsEntry> = new Map();
 
   constructor(options: StatsOfEnvoysOptions) {
@@ -56,7 +57,7 @@ export class StatsOfEnvoys {
   }
 }
 
-/** Its connections ended with it. */
+/** Returns the entry after its Envoy's end: its connections ended with it. */
 function afterItsEnd(entry: StatsEntry): StatsEntry {
   const { counters } = entry;
   return { ...entry, counters: { ...counters, closed: counters.opened } };
@@ -77,11 +78,12 @@ function summed(all: readonly (readonly StatsEntry[])[]): Map<string, StatsEntry
   return sums;
 }
 
+/** Adds up two sets of counters, field by field; histograms bucket by bucket. */
 export function sumOf(a: Counters, b: Counters): Counters {
   return sumOfValues(a, b) as Counters;
 }
 
-/** Adds up numbers, and the numbers within. */
+/** Adds up numbers, and the numbers within objects. */
 function sumOfValues(a: unknown, b: unknown): unknown {
   if (typeof a === "number") return a + (b as number);
   if (Array.isArray(a)) return a.map((each, i) => sumOfValues(each, (b as unknown[])[i]));

@@ -1,10 +1,10 @@
-// What happens while syncing → kube-proxy's metrics of the same meaning, under its names and with
-// its buckets (pkg/proxy/metrics/metrics.go, 1.37), so that dashboards and alerts go on working.
+// What happens during a sync → kube-proxy's metrics of the same meaning, under its names and with
+// its buckets (pkg/proxy/metrics/metrics.go, 1.37), so that dashboards and alerts keep working.
 // Portico programs both families in one sync: each gets the same observation.
 
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { Clock } from "../clock.ts";
 import type { EndpointSlice, IPFamily, Kind, KindTypes } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import { ProgrammingLatency } from "./programming-latency.ts";
 
 /** 1 ms, 2 ms, 4 ms … 16 s. */
@@ -20,7 +20,7 @@ const PROGRAMMING_BUCKETS = [
   ...Array.from({ length: 7 }, (_, index) => 120 + 30 * index),
 ];
 
-export interface SyncMetricsOptions {
+interface SyncMetricsOptions {
   registry: Registry;
   clock: Clock;
   families: readonly IPFamily[];
@@ -42,7 +42,7 @@ export class SyncMetrics {
     }
   }
 
-  /** An object of the cluster appeared (no `before`), changed, or went (no `after`). */
+  /** An object of the cluster appeared (no `before`), changed, or was removed (no `after`). */
   changed<K extends Kind>(kind: K, before?: KindTypes[K], after?: KindTypes[K]): void {
     const { serviceChanges, servicesPending, sliceChanges, slicesPending } = this.#metrics;
     if (kind === "Service") {
@@ -56,12 +56,12 @@ export class SyncMetrics {
     }
   }
 
-  /** A sync was asked for. */
+  /** A sync was requested. */
   queued(): void {
     this.#forEachFamily((ip_family) => this.#metrics.lastQueued.set({ ip_family }, this.#now()));
   }
 
-  /** A sync begins: it takes in all changes so far. */
+  /** A sync starts, with all changes so far. */
   began(): void {
     this.#metrics.servicesPending.set(0);
     this.#metrics.slicesPending.set(0);
@@ -97,7 +97,7 @@ export class SyncMetrics {
   }
 }
 
-/** By the errors of controller/capture, controller/table and controller/xds. */
+/** Returns the step by the errors of controller/capture, controller/table and controller/xds. */
 function stepOf(error: unknown): "kernel" | "table" | "envoy" | "other" {
   const name = error instanceof Error ? error.name : "";
   if (name === "NftError" || name === "RoutingError") return "kernel";
@@ -120,24 +120,27 @@ function metricsIn(registry: Registry) {
     duration: duration("sync_proxy_rules_duration_seconds", "Duration of one sync in seconds"),
     fullDuration: duration(
       "sync_full_proxy_rules_duration_seconds",
-      "Duration of one sync that also looked for changes of others, in seconds",
+      "Duration of one full sync, which also looks for external changes, in seconds",
     ),
     partialDuration: duration(
       "sync_partial_proxy_rules_duration_seconds",
-      "Duration of one sync of what changed, in seconds",
+      "Duration of one partial sync, in seconds",
     ),
     programming: new Histogram({
       ...perFamily(
         "network_programming_duration_seconds",
-        "From the cause of an EndpointSlice's change to the data plane's acknowledgement",
+        "Time from the cause of an EndpointSlice's change to the data plane's acknowledgement",
       ),
       buckets: PROGRAMMING_BUCKETS,
     }),
     lastSync: new Gauge(
-      perFamily("sync_proxy_rules_last_timestamp_seconds", "When a sync last succeeded"),
+      perFamily("sync_proxy_rules_last_timestamp_seconds", "Time of the last successful sync"),
     ),
     lastQueued: new Gauge(
-      perFamily("sync_proxy_rules_last_queued_timestamp_seconds", "When a sync was last asked for"),
+      perFamily(
+        "sync_proxy_rules_last_queued_timestamp_seconds",
+        "Time of the last request for a sync",
+      ),
     ),
     servicesPending: new Gauge(
       single("sync_proxy_rules_service_changes_pending", "Changes of Services not synced yet"),

@@ -1,14 +1,15 @@
-// What is running, as text for whoever debugs it: /statusz and /flagz, in the words of Kubernetes'
+// What is running, as text for debugging: /statusz and /flagz, in the words of Kubernetes'
 // components (KEP-4827, KEP-4828; seen in kube-proxy 1.37). Pure.
 
-import { type Route, TEXT } from "./http-endpoint.ts";
+import { TEXT } from "../http/answer.ts";
+import type { Route } from "../http/routes.ts";
 
 export interface ZpageFacts {
   version: string;
   /** Milliseconds since 1970, as `now`'s. */
   startedAt: number;
   now: () => number;
-  /** What it runs with, wherever it was said; undefined for what is not set. */
+  /** Its settings, wherever they were given; undefined for those not set. */
   settings: Readonly<Record<string, unknown>>;
 }
 
@@ -16,7 +17,7 @@ const WARNING =
   "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility " +
   "guarantees and is for debugging purposes only.";
 
-/** `paths`: what else is answered there. */
+/** Returns the pages. `paths`: the other paths served there. */
 export function zpages(facts: ZpageFacts, paths: readonly string[]): Record<string, Route> {
   return {
     "/flagz": () => page(`portico flagz\n${WARNING}`, flagLines(facts.settings)),

@@ -1,9 +1,9 @@
-// The files of the live page, as `npm run build` puts them beside the command → its routes.
+// The files of the live page, as `npm run build` puts them next to the command → its routes.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Route } from "../observe/http-endpoint.ts";
-import { PACKAGE_ROOT } from "../package-root.ts";
+import type { Route } from "../http/routes.ts";
+import { PACKAGE_ROOT } from "../system/package-root.ts";
 
 const DIRECTORY = join(PACKAGE_ROOT, "build/page");
 
@@ -14,7 +14,7 @@ const FILES: Readonly<Record<string, { path: string; type: string }>> = {
   "icon.svg": { path: "/icon.svg", type: "image/svg+xml" },
 };
 
-/** Reads them once. Throws when one is not there. */
+/** Reads them once. Throws when one is missing. */
 export function assetRoutes(): Record<string, Route> {
   const routes = Object.entries(FILES).map(([file, { path, type }]) => {
     const body = readAsset(join(DIRECTORY, file));
@@ -28,6 +28,6 @@ function readAsset(file: string): string {
     return readFileSync(file, "utf8");
   } catch (error) {
     const reason = (error as Error).message;
-    throw new Error(`the live page's ${file} cannot be read: ${reason}; run \`npm run build\``);
+    throw new Error(`cannot read the live page's ${file}: ${reason}; run \`npm run build\``);
   }
 }

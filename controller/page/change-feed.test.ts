@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { Clock } from "../clock.ts";
+import { frontendOf } from "../../test/stand-ins/frontends.ts";
 import type { Frontend } from "../node/types.ts";
+import type { Clock } from "../system/clock.ts";
 import { ChangeFeed } from "./change-feed.ts";
-import { frontendOf } from "./frontends-for-tests.ts";
 import { ServiceIndex } from "./service-index.ts";
 
 const MINUTE = 60_000;
@@ -18,7 +18,7 @@ function makeFeed() {
   return { feed, pass };
 }
 
-/** The entry that a change of one Service makes. */
+/** Returns the entry for a change of one Service. */
 function said(before: Frontend[], after: Frontend[], removed: string[] = []) {
   const index = new ServiceIndex();
   index.apply({ upserted: before, removed: [] });
@@ -42,13 +42,13 @@ it.each([
     [orders("10.1.1.1:80")],
     [orders()],
     "bad",
-    "backend 10.1.1.1:80 left; it has no backend now: nobody can connect",
+    "backend 10.1.1.1:80 left; it has no backend now: connections fail",
   ],
   [
     [orders()],
     [orders("10.1.1.1:80")],
     "good",
-    "backend 10.1.1.1:80 joined; every front door has a backend again",
+    "backend 10.1.1.1:80 joined; every frontend has a backend again",
   ],
   [
     [orders("a:1")],
@@ -60,7 +60,7 @@ it.each([
     [orders("a:1")],
     [frontendOf("shop/orders", "192.0.2.1:80", ["a:1"])],
     "good",
-    "front door 192.0.2.1:80/TCP joined",
+    "frontend 192.0.2.1:80/TCP joined",
   ],
   [
     [orders("a:1")],
@@ -82,7 +82,7 @@ it("makes one entry of a sync that changes very many Services", () => {
     frontendOf(`shop/service-${n}`, `10.96.1.${n}:80`, n < 7 ? [] : ["10.1.1.1:80"]),
   );
   expect(said([], many)).toEqual([
-    ["bad", "", "300 Services changed; 7 of them have no backend now"],
+    ["bad", "", "300 Services changed; 7 of them now have no backend"],
   ]);
 });
 

@@ -1,7 +1,7 @@
-// What happened, in words, kept for some minutes and up to a number: the live page's change feed.
+// What happened, in words, kept for some minutes and up to a maximum: the live page's change feed.
 
-import type { Clock } from "../clock.ts";
 import type { ObjectKey } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import type { Change, Level } from "./page-api.ts";
 import type { IndexedService, ServiceChange } from "./service-index.ts";
 
@@ -9,7 +9,7 @@ const KEPT_MS = 15 * 60_000;
 const MOST_KEPT = 500;
 /** A sync that changes more Services than this is one entry. */
 const MOST_OF_ONE_SYNC = 40;
-/** Named in one entry. */
+/** How many Services one entry names. */
 const MOST_NAMED = 3;
 
 type Said = Pick<Change, "level" | "text">;
@@ -23,7 +23,7 @@ export class ChangeFeed {
     this.#clock = clock;
   }
 
-  /** The newest first, at most `most`; of one Service if one is named. */
+  /** Returns the newest first, at most `most`; only of `service` if given. */
   latest(most: number, service?: ObjectKey): Change[] {
     this.#forget();
     const wanted =
@@ -33,14 +33,14 @@ export class ChangeFeed {
     return wanted.slice(-most).reverse();
   }
 
-  /** Of the node itself when `service` is absent. */
+  /** Adds an entry; about the node itself when `service` is absent. */
   add(level: Level, text: string, service: ObjectKey = ""): void {
     this.#lastId += 1;
     this.#changes.push({ id: this.#lastId, at: this.#clock.now(), level, service, text });
     if (this.#changes.length > MOST_KEPT) this.#forget();
   }
 
-  /** What one sync changed. */
+  /** Adds what one sync changed. */
   addSync(changes: readonly ServiceChange[]): void {
     const said = changes.flatMap((change) => {
       const words = whatChanged(change);
@@ -48,7 +48,7 @@ export class ChangeFeed {
     });
     if (said.length > MOST_OF_ONE_SYNC) {
       const broken = said.filter(({ level }) => level === "bad").length;
-      const consequence = broken === 0 ? "" : `; ${broken} of them have no backend now`;
+      const consequence = broken === 0 ? "" : `; ${broken} of them now have no backend`;
       this.add(broken > 0 ? "bad" : "good", `${said.length} Services changed${consequence}`);
       return;
     }
@@ -64,14 +64,14 @@ export class ChangeFeed {
   }
 }
 
-/** Undefined when nothing that people see of it is different. */
+/** Returns undefined when nothing visible to operators differs. */
 function whatChanged({ before, after }: ServiceChange): Said | undefined {
   if (!before && !after) return undefined;
   if (!before) return { level: levelOf(after), text: `appeared, ${withBackends(after)}` };
   if (!after) return { level: "warn", text: "is gone" };
   const parts = [
     ...difference("backend", [...before.backends.keys()], [...after.backends.keys()]),
-    ...difference("front door", doorsOf(before), doorsOf(after)),
+    ...difference("frontend", frontendsOf(before), frontendsOf(after)),
   ];
   if (after.health !== before.health) parts.push(HEALTH_WORDS[after.health]);
   if (parts.length === 0) parts.push("its settings changed");
@@ -79,9 +79,9 @@ function whatChanged({ before, after }: ServiceChange): Said | undefined {
 }
 
 const HEALTH_WORDS = {
-  serving: "every front door has a backend again",
-  partly: "some front doors have no backend now",
-  refusing: "it has no backend now: nobody can connect",
+  serving: "every frontend has a backend again",
+  partly: "some frontends have no backend now",
+  refusing: "it has no backend now: connections fail",
 } as const;
 
 function levelOf(after: IndexedService | undefined): Level {
@@ -96,7 +96,7 @@ function withBackends(service: IndexedService | undefined): string {
     : `with ${count} ${count === 1 ? "backend" : "backends"}`;
 }
 
-function doorsOf({ frontends }: IndexedService): string[] {
+function frontendsOf({ frontends }: IndexedService): string[] {
   return frontends.map(({ key }) => key);
 }
 

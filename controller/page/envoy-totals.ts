@@ -1,5 +1,5 @@
-// What Envoy counted of all TCP connections to Services, asked from its admin interface: the
-// totals of this node, for the live page.
+// What Envoy counted for all TCP connections to Services, read from its admin interface: the totals
+// of this node, for the live page.
 
 import { askAdmin } from "../../envoy/admin.ts";
 import type { Totals } from "./traffic.ts";

@@ -22,7 +22,7 @@ function judged(change: Partial<NodeStatus>) {
 it("finds nothing wrong with a node that serves", () => {
   expect(judged({})).toEqual(["good"]);
   expect(findingsFrom(WELL, 1_234).map(({ detail }) => detail)).toEqual([
-    "serves 1,234 front doors, table version 7",
+    "serves 1,234 frontends, table version 7",
     "took 3.2 ms",
     "follow manifests in /m",
     "abc, shipped",
@@ -53,7 +53,7 @@ it.each([
   [
     { problems: [{ object: "Service a/b", message: "m" }] },
     "warn",
-    "Problems: 1 in the objects or on this node, listed below",
+    "Problems: 1 in objects or on this node, listed below",
   ],
 ] as const)("finds %j", (change, level, words) => {
   expect(judged(change)).toEqual([level, words]);

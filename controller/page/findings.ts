@@ -1,10 +1,10 @@
-// The controller's status → findings for the live page: is this node's part of the cluster served,
-// and if not, which part of the way is broken.
+// The controller's status → findings for the live page: does this node serve Services, and if not,
+// which part of the way is broken.
 
 import type { Problem } from "../model/types.ts";
 import type { Finding, Level } from "./page-api.ts";
 
-/** What the page needs of the controller's status (daemon/control-api.ts). */
+/** What the page needs from the controller's status (control/control-api.ts). */
 export interface NodeStatus {
   version: string;
   nodeName: string;
@@ -34,6 +34,7 @@ export function findingsFrom(status: NodeStatus, frontends: number): Finding[] {
   ];
 }
 
+/** Returns the worst level; "good" when there is no finding. */
 export function worstOf(findings: readonly Finding[]): Level {
   return ORDER[Math.max(0, ...findings.map(({ level }) => ORDER.indexOf(level)))] ?? "good";
 }
@@ -44,8 +45,8 @@ function envoyFinding({ envoyConnected, tableVersion }: NodeStatus, frontends: n
     return { level: "bad", title, detail: "is not connected: connections to Services wait" };
   }
   if (tableVersion === 0) return { level: "warn", title, detail: "has no service table yet" };
-  const doors = `${frontends.toLocaleString("en-US")} front door${frontends === 1 ? "" : "s"}`;
-  return { level: "good", title, detail: `serves ${doors}, table version ${tableVersion}` };
+  const served = `${frontends.toLocaleString("en-US")} frontend${frontends === 1 ? "" : "s"}`;
+  return { level: "good", title, detail: `serves ${served}, table version ${tableVersion}` };
 }
 
 function syncFinding({ lastSync, watches }: NodeStatus): Finding {
@@ -63,7 +64,7 @@ function milliseconds(durationMs: number): string {
   return durationMs < 10 ? `${durationMs.toFixed(1)} ms` : `${Math.round(durationMs)} ms`;
 }
 
-/** One for all that are well, and one for each that is not. */
+/** Returns one finding for all watches that are well, and one for each that is not. */
 function watchFindings({ watches, source }: NodeStatus): Finding[] {
   const title = "Watches";
   const failing = watches.filter(({ error, synced }) => error !== "" || !synced);
@@ -88,6 +89,6 @@ function pluginFinding({ plugin }: NodeStatus): Finding {
 
 function problemFinding({ problems }: NodeStatus): Finding[] {
   if (problems.length === 0) return [];
-  const detail = `${problems.length} in the objects or on this node, listed below`;
+  const detail = `${problems.length} in objects or on this node, listed below`;
   return [{ level: "warn", title: "Problems", detail }];
 }

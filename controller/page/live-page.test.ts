@@ -1,6 +1,7 @@
-// The page's answers as its parts make them together, from objects as a cluster has them.
+// The page's answers, made by all its parts together from objects as in a cluster.
 
 import { expect, it } from "vitest";
+import { countReads } from "../../test/stand-ins/counted-reads.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import type { EndpointSlice, Service } from "../model/types.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
@@ -93,7 +94,7 @@ function makePage() {
     const answer = await page.routes()[path]?.(new URLSearchParams(query));
     return { status: answer?.status, body: JSON.parse(answer?.body ?? "null") as T };
   };
-  return { state, sync, ask };
+  return { state, sync, ask, page, follower };
 }
 
 it("tells the node's state", async () => {
@@ -109,7 +110,7 @@ it("tells the node's state", async () => {
     counted: false,
     problemCount: 2,
   });
-  expect(body.changes.map(({ text }) => text)).toEqual(["Portico began with 1 Service"]);
+  expect(body.changes.map(({ text }) => text)).toEqual(["Portico started with 1 Service"]);
   expect(body.traffic).toBeUndefined();
 });
 
@@ -156,7 +157,11 @@ it("follows what a sync changes", async () => {
   const { body } = await ask<ServiceList>("/api/services", "show=attention&sort=changed");
   expect(body.rows).toEqual([
     expect.objectContaining({
-      ...{ name: "orders", health: "refusing", problems: 1, backends: 0, changedAt: 5_000 },
+      name: "orders",
+      health: "refusing",
+      problems: 1,
+      backends: 0,
+      changedAt: 5_000,
     }),
   ]);
   const detail = await ask<ServiceDetail>("/api/service", "name=shop/orders");
@@ -173,4 +178,19 @@ it("does not take a name for anything else", async () => {
   for (const name of ["", "orders", "__proto__", "shop/orders/x", "constructor"]) {
     expect((await ask("/api/service", `name=${name}`)).status).toBe(404);
   }
+});
+
+it("looks only at the Services that change", async () => {
+  const readsAmong = (count: number) => {
+    const { state, sync, page, follower } = makePage();
+    for (let number = 0; number < count; number++) {
+      const place = { name: `s${number}`, clusterIPs: [`10.97.${number >> 8}.${number & 255}`] };
+      state.upsert("Service", { ...ORDERS, ...place, ports: ORDERS.ports.slice(0, 1) });
+    }
+    sync();
+    state.remove("EndpointSlice", "shop/orders-1");
+    const change = follower.update();
+    return countReads(async () => page.viewChanged(change));
+  };
+  expect(await readsAmong(500)).toBe(await readsAmong(5));
 });

@@ -1,11 +1,12 @@
 // The live page: keeps what it shows (an index of the node view, a feed of changes, rates) as the
-// controller tells it what happens, and answers for it. It changes nothing and decides nothing.
+// controller reports changes, and answers requests. It changes nothing and decides nothing.
 
-import type { Clock } from "../clock.ts";
+import { type Answer, JSON_TYPE } from "../http/answer.ts";
+import type { Route } from "../http/routes.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { ObjectKey } from "../model/types.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
-import { type Answer, JSON_TYPE, type Route } from "../observe/http-endpoint.ts";
+import type { Clock } from "../system/clock.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { findingsFrom, type NodeStatus, worstOf } from "./findings.ts";
 import {
@@ -33,14 +34,14 @@ const MOST_PROBLEMS = 50;
 const CHANGES_SHOWN = 60;
 const CHANGES_OF_A_SERVICE = 20;
 
-export interface LivePageParts {
+interface LivePageParts {
   state: Pick<ClusterState, "services" | "slicesOf">;
   status: () => NodeStatus;
   /** As TrafficOptions.read. */
   readTraffic: () => Promise<TrafficReading>;
-  /** For rates, and for what waits. */
+  /** For rates and timers. */
   clock: Clock;
-  /** For what is shown. */
+  /** For displayed times. */
   wallClock: Clock;
 }
 
@@ -62,12 +63,12 @@ export class LivePage {
     this.#traffic.stop();
   }
 
-  /** What one sync changed in the node view; the first brings what was there before. */
+  /** Takes what one sync changed in the node view; the first call brings what was there before. */
   viewChanged(change: NodeViewChange): void {
     const changes = this.#index.apply(change);
     if (!this.#hasBegun) {
       this.#hasBegun = true;
-      this.#feed.add("good", `Portico began with ${countOf(changes.length, "Service")}`);
+      this.#feed.add("good", `Portico started with ${countOf(changes.length, "Service")}`);
       return;
     }
     const now = this.#parts.wallClock.now();
@@ -78,7 +79,7 @@ export class LivePage {
     this.#feed.addSync(changes);
   }
 
-  /** Something else that people should see. */
+  /** Adds something else that operators should see. */
   happened(level: Level, text: string): void {
     this.#feed.add(level, text);
   }
@@ -157,7 +158,7 @@ export class LivePage {
   }
 }
 
-/** Messages, by "namespace/name" of the Service that they are about. */
+/** Returns messages by "namespace/name" of the Service that they are about. */
 function problemsByService({ problems }: NodeStatus): Map<ObjectKey, string[]> {
   const found = new Map<ObjectKey, string[]>();
   for (const { object, message } of problems) {

@@ -1,4 +1,4 @@
-// What the live page asks and is told: JSON over HTTP, GET only. Types and paths; the server's end
+// The live page's requests and answers: JSON over HTTP, GET only. Types and paths; the server's end
 // is routes.ts, the browser's is browser/.
 //
 // Times are milliseconds since 1970. Rates are per second.
@@ -12,21 +12,21 @@ export const MAP_PATH = "/api/map";
 /** ServiceDetail; ?name=NAMESPACE/NAME. */
 export const SERVICE_PATH = "/api/service";
 
-/** bad: something does not work now; warn: somebody should look; good: all is well. */
+/** bad: something does not work now; warn: an operator should look; good: all is well. */
 export type Level = "good" | "warn" | "bad";
 
 export interface Finding {
   level: Level;
   title: string;
   detail: string;
-  /** When it was so, if that matters. */
+  /** The time of the finding, if that matters. */
   at?: number;
 }
 
 export interface PageState {
   node: string;
   version: string;
-  /** For people: where the objects come from. */
+  /** For operators: where the objects come from. */
   source: string;
   /** The worst of the findings. */
   level: Level;
@@ -35,15 +35,15 @@ export interface PageState {
   problems: { object: string; message: string }[];
   problemCount: number;
   services: number;
-  /** Of them, those of each health; attention: those with another than "serving" or a problem. */
+  /** How many of them have each health; attention: those not "serving" or with a problem. */
   health: Record<ServiceHealth, number>;
   attention: number;
   backends: number;
-  /** Of them, those on this node. */
+  /** How many of them are on this node. */
   localBackends: number;
   /** Whether connections are counted per Service. */
   counted: boolean;
-  /** Undefined until it was measured twice. */
+  /** Undefined until two measurements exist. */
   traffic?: TrafficNow;
   history: TrafficHistory;
   /** The newest first. */
@@ -60,7 +60,7 @@ export interface TrafficNow {
   sentBytesPerSecond: number;
 }
 
-/** Rows of equal length, the oldest first, one value for each interval. */
+/** Series of equal length, the oldest value first, one for each interval. */
 export interface TrafficHistory {
   intervalSeconds: number;
   connectionsPerSecond: number[];
@@ -69,8 +69,8 @@ export interface TrafficHistory {
 }
 
 /**
- * serving: every front door has a backend. partly: some have none. refusing: none has one, and
- * clients are refused or wait in vain.
+ * serving: every frontend has a backend. partly: some have none. refusing: none has one, and
+ * clients are refused or get no answer.
  */
 export type ServiceHealth = "serving" | "partly" | "refusing";
 
@@ -80,44 +80,44 @@ export interface ServiceRow {
   health: ServiceHealth;
   /** Problems of its objects. */
   problems: number;
-  /** The first of its front doors, "address:port/protocol"; doorCount says how many there are. */
+  /** The first of its frontends, "address:port/protocol"; doorCount says how many there are. */
   doors: string[];
   doorCount: number;
   backends: number;
-  /** Of them, those on this node. */
+  /** How many of them are on this node. */
   localBackends: number;
-  /** Undefined where nobody counts per Service. */
+  /** Undefined where nothing counts per Service. */
   traffic?: TrafficNow;
-  /** Undefined: not since the controller started. */
+  /** Undefined: no change since the controller started. */
   changedAt?: number;
 }
 
 export interface ServiceList {
-  /** All that match, not only this page. */
+  /** The number of matches, not only those of this page. */
   total: number;
   offset: number;
   rows: ServiceRow[];
 }
 
-/** Every Service that matches, one character each, in the order of their names. */
+/** Every matching Service, one character each, in the order of their names. */
 export interface ServiceMap {
   namespaces: { name: string; count: number }[];
   /** s, p, r: its health; S, P, R: the same, with a problem. */
   health: string;
-  /** 0 to 9: how busy it is, 9 the most; "-" where nobody counts. */
+  /** 0 to 9: how busy it is, 9 the most; "-" where nothing counts. */
   load: string;
 }
 
-export interface DoorDetail {
+export interface FrontendDetail {
   /** "address:port/protocol" */
   door: string;
   kind: string;
   portName: string;
-  /** Of the kernel; as in node/types.ts. */
+  /** The kernel's verdict, as in node/types.ts. */
   verdict: string;
   /** Indexes into endpoints; none where connections are refused. */
   backends: number[];
-  /** How many there are, with those that endpoints does not list. */
+  /** How many there are, including those that endpoints does not list. */
   backendCount: number;
   allowedSources: string[];
 }
@@ -129,9 +129,9 @@ export interface EndpointDetail {
   node: string;
   zone: string;
   local: boolean;
-  /** Whether any front door sends connections to it. */
+  /** Whether any frontend sends connections to it. */
   used: boolean;
-  /** Why it gets none, or no new ones; empty for one that is ready. */
+  /** Why it gets no connections, or no new ones; empty for one that is ready. */
   state: "" | "not ready" | "terminating";
 }
 
@@ -139,9 +139,9 @@ export interface ServiceDetail {
   namespace: string;
   name: string;
   health: ServiceHealth;
-  /** For people: type, session affinity, policies where they are not the defaults. */
+  /** For operators: type, session affinity, policies where they are not the defaults. */
   settings: { name: string; value: string }[];
-  doors: DoorDetail[];
+  doors: FrontendDetail[];
   /** The first of them; endpointCount says how many there are. */
   endpoints: EndpointDetail[];
   endpointCount: number;
@@ -151,7 +151,7 @@ export interface ServiceDetail {
 }
 
 export interface Change {
-  /** Grows; unique while the controller runs. */
+  /** Increases; unique while the controller runs. */
   id: number;
   at: number;
   level: Level;

@@ -1,4 +1,4 @@
-// The colours of the page's style sheet: text can be read in both schemes, as WCAG 2.2 measures
+// The colours of the page's style sheet: text is readable in both schemes, as WCAG 2.2 measures
 // contrast (level AA: 4.5 for text, 3 for marks).
 
 import { readFileSync } from "node:fs";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, expect, it } from "vitest";
-import { TEXT } from "../observe/http-endpoint.ts";
+import { TEXT } from "../http/answer.ts";
 import { PageServer } from "./server.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portico-page-"));

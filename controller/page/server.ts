@@ -1,23 +1,19 @@
 // The live page's HTTP server, on a loopback address or a Unix socket: listens, refuses what
-// request-guard.ts refuses, and answers the rest by routes that are handed in.
+// request-guard.ts refuses, and answers the rest by the given routes.
 
 import { createHash } from "node:crypto";
 import type { IncomingMessage, Server } from "node:http";
-import type { Clock } from "../clock.ts";
-import { listen } from "../listen.ts";
-import {
-  type Answer,
-  closeAtOnce,
-  createHttpServer,
-  type Route,
-  send,
-  TEXT,
-} from "../observe/http-endpoint.ts";
-import { listenOnUnixSocket } from "../unix-socket.ts";
-import { type PageAddress, pageURL } from "./page-address.ts";
+import { type PageAddress, pageURL } from "../config/page-address.ts";
+import type { Answer } from "../http/answer.ts";
+import { Listener, type ListenerLog } from "../http/listener.ts";
+import { answerFromRoutes, type Routes } from "../http/routes.ts";
+import { createHttpServer } from "../http/server.ts";
+import type { Clock } from "../system/clock.ts";
+import { listen } from "../system/listen.ts";
+import { listenOnUnixSocket } from "../system/unix-socket.ts";
 import { refusalOf } from "./request-guard.ts";
 
-/** Nothing of it comes from elsewhere, nothing of it is shown elsewhere. */
+/** The page loads nothing from elsewhere, and no other page may embed it. */
 const HEADERS = {
   "content-security-policy":
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
@@ -25,88 +21,69 @@ const HEADERS = {
   "cross-origin-resource-policy": "same-origin",
   "cross-origin-opener-policy": "same-origin",
   "referrer-policy": "no-referrer",
-  // Kept, and asked for again each time: ETag says whether it is still good.
+  // The browser keeps it and revalidates it each time: ETag says whether it is still valid.
   "cache-control": "no-cache",
 };
 
-/** A page has a few connections; more than this are somebody's mistake. */
+/** A page has a few connections; more than this are an error. */
 const MAX_CONNECTIONS = 64;
-const BIND_RETRY_MS = 5_000;
 
-interface PageLog {
+interface PageLog extends ListenerLog {
   info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
 }
 
 interface PageServerOptions {
   where: PageAddress;
-  routes: Readonly<Record<string, Route>>;
+  routes: Routes;
   clock: Clock;
   log: PageLog;
 }
 
 export class PageServer {
   readonly #options: PageServerOptions;
-  #server: Server | undefined;
-  #cancelRetry: (() => void) | undefined;
-  #stopped = false;
+  readonly #listener: Listener;
 
   constructor(options: PageServerOptions) {
     this.#options = options;
-  }
-
-  /** Where it cannot listen, Services are served all the same: that is logged, and tried again. */
-  async start(): Promise<void> {
-    const { where, clock, log } = this.#options;
-    const server = createHttpServer((request, response) => {
-      void this.#answer(request).then((answer) => send(response, answer));
+    const { where, clock, log } = options;
+    this.#listener = new Listener({
+      attempt: () => this.#listening(),
+      failure: `the live page cannot listen on ${pageURL(where)}`,
+      hardFail: false,
+      clock,
+      log,
     });
-    server.maxConnections = MAX_CONNECTIONS;
-    try {
-      await listenOn(server, where);
-      log.info({ page: pageURL(where) }, "the live page is served");
-      this.#server = server;
-      if (this.#stopped) this.stop();
-    } catch (error) {
-      const reason = (error as Error).message;
-      log.warn(
-        { retryInMs: BIND_RETRY_MS },
-        `the live page cannot listen on ${pageURL(where)}: ${reason}`,
-      );
-      if (this.#stopped) return;
-      this.#cancelRetry = clock.after(BIND_RETRY_MS, () => void this.start());
-    }
   }
 
+  /** Where it cannot listen, it logs that and tries again; Services are served all the same. */
+  async start(): Promise<void> {
+    await this.#listener.start();
+  }
+
+  /** Ends every connection too. */
   stop(): void {
-    this.#stopped = true;
-    this.#cancelRetry?.();
-    if (this.#server) closeAtOnce(this.#server);
+    this.#listener.stop();
+  }
+
+  async #listening(): Promise<Server> {
+    const { where, log } = this.#options;
+    const server = createHttpServer((request) => this.#answer(request));
+    server.maxConnections = MAX_CONNECTIONS;
+    await listenOn(server, where);
+    log.info({ page: pageURL(where) }, "serving the live page");
+    return server;
   }
 
   /** Never rejects. */
   async #answer(request: IncomingMessage): Promise<Answer> {
-    request.resume();
     const refused = refusalOf(request);
-    const answer = refused ?? (await this.#routed(request.url ?? "/"));
+    const answer = refused ?? (await answerFromRoutes(this.#options.routes, request.url));
     const headers = { ...HEADERS, ...answer.headers };
     if (answer.status !== 200) return { ...answer, headers };
     const etag = `"${createHash("sha256").update(answer.body).digest("base64url").slice(0, 16)}"`;
     const isKnown = request.headers["if-none-match"] === etag;
     if (isKnown) return { status: 304, type: answer.type, body: "", headers: { ...headers, etag } };
     return { ...answer, headers: { ...headers, etag } };
-  }
-
-  async #routed(url: string): Promise<Answer> {
-    const [path = "", query] = url.split("?", 2);
-    const { routes } = this.#options;
-    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (!route) return { status: 404, type: TEXT, body: "404 page not found\n" };
-    try {
-      return await route(new URLSearchParams(query));
-    } catch (error) {
-      return { status: 500, type: TEXT, body: `${(error as Error).message}\n` };
-    }
   }
 }
 

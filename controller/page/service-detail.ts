@@ -1,22 +1,25 @@
-// One Service, its objects and its share of the node view → all that the live page tells of it.
-// Pure.
+// One Service, its objects and its share of the node view → what the live page shows of it. Pure.
 
 import { addressAndPort } from "../model/ip.ts";
 import type { Endpoint, EndpointSlice, Service } from "../model/types.ts";
 import type { Backend, Frontend } from "../node/types.ts";
-import type { DoorDetail, EndpointDetail, ServiceDetail } from "./page-api.ts";
+import type { EndpointDetail, FrontendDetail, ServiceDetail } from "./page-api.ts";
 import { backendsOf, type IndexedService } from "./service-index.ts";
 
 const MOST_ENDPOINTS = 200;
 
-export interface ServiceObjects {
-  /** Undefined when it went this very moment. */
+interface ServiceObjects {
+  /** Undefined when it was removed just now. */
   service: Service | undefined;
   slices: readonly EndpointSlice[];
 }
 
 type Described = Omit<ServiceDetail, "traffic" | "problems" | "changes">;
 
+/**
+ * Returns what the page shows of a Service. At most MOST_ENDPOINTS endpoints are listed;
+ * `endpointCount` counts all, and a frontend's backends are indexes into that list.
+ */
 export function describeService(indexed: IndexedService, objects: ServiceObjects): Described {
   const all = endpointsOf(indexed, objects.slices);
   const endpoints = all.slice(0, MOST_ENDPOINTS);
@@ -26,13 +29,13 @@ export function describeService(indexed: IndexedService, objects: ServiceObjects
     name: indexed.name,
     health: indexed.health,
     settings: objects.service ? settingsOf(objects.service) : [],
-    doors: indexed.frontends.map((frontend) => doorDetail(frontend, places)),
+    doors: indexed.frontends.map((frontend) => frontendDetail(frontend, places)),
     endpoints,
     endpointCount: all.length,
   };
 }
 
-function doorDetail(frontend: Frontend, places: ReadonlyMap<string, number>): DoorDetail {
+function frontendDetail(frontend: Frontend, places: ReadonlyMap<string, number>): FrontendDetail {
   const backends = new Set(backendsOf(frontend).map(textOf));
   return {
     door: frontend.key,
@@ -50,8 +53,8 @@ function textOf({ address, port }: Pick<Backend, "address" | "port">): string {
 }
 
 /**
- * Those that are used first, then by address and port as text. One that the slices have lost is
- * still used until the next sync.
+ * Returns those in use first, then by address and port as text. One that is missing from the slices
+ * is still in use until the next sync.
  */
 function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]): EndpointDetail[] {
   const found = new Map<string, EndpointDetail>();
@@ -92,7 +95,7 @@ function endpointDetail(
   };
 }
 
-/** What differs from what Services are by default, and its type and selector. */
+/** Returns what differs from the defaults of Services, and its type and selector. */
 function settingsOf(service: Service): ServiceDetail["settings"] {
   const { type, selector, affinityTimeoutSeconds, healthCheckNodePort } = service;
   const labels = Object.entries(selector ?? {}).map((pair) => pair.join("="));

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { frontendOf } from "./frontends-for-tests.ts";
+import { frontendOf } from "../../test/stand-ins/frontends.ts";
 import { matches, ServiceIndex } from "./service-index.ts";
 
 const orders = frontendOf("shop/orders", "10.96.0.1:80", ["10.1.1.1:8080", "10.1.1.2:8080"]);

@@ -1,5 +1,5 @@
 // The node view, as it changes → its Services, each with its frontends: what the live page lists,
-// searches and counts. Keeps the view's own objects, and what it works out of them until they
+// searches and counts. Keeps the view's own objects, and what it derives from them until they
 // change; reads no clock.
 
 import { addressAndPort } from "../model/ip.ts";
@@ -8,15 +8,15 @@ import type { NodeViewChange } from "../node/node-view.ts";
 import type { Frontend, FrontendKey, Verdict } from "../node/types.ts";
 import type { ServiceHealth } from "./page-api.ts";
 
-/** Verdicts under which nobody reaches a backend. */
+/** Verdicts under which no client reaches a backend. */
 const REFUSING: readonly Verdict[] = ["refuse", "drop"];
 
-/** Not changed after it was made: a Service that changes gets another one. */
+/** Immutable: a Service that changes gets another one. */
 export interface IndexedService {
   key: ObjectKey;
   namespace: string;
   name: string;
-  /** Cluster IPs first, then as they are called. */
+  /** Cluster IPs first, then by name. */
   frontends: readonly Frontend[];
   health: ServiceHealth;
   /** "address:port" of every backend → whether it is on this node. */
@@ -40,13 +40,13 @@ export class ServiceIndex {
     return this.#services.get(key);
   }
 
-  /** By name; the same array as long as nothing changed. */
+  /** Returns them by name; the same array while nothing changes. */
   sorted(): readonly IndexedService[] {
     this.#sorted ??= [...this.#services.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
     return this.#sorted;
   }
 
-  /** Returns the Services that became different. */
+  /** Returns the Services that changed. */
   apply({ upserted, removed }: NodeViewChange): ServiceChange[] {
     const touched = new Set<ObjectKey>();
     for (const key of removed) this.#withdraw(key, touched);
@@ -54,7 +54,7 @@ export class ServiceIndex {
     return [...touched].sort().map((key) => this.#renew(key));
   }
 
-  /** A frontend may have gone over to another Service. */
+  /** A frontend may have moved to another Service. */
   #put(frontend: Frontend, touched: Set<ObjectKey>): void {
     const service = `${frontend.namespace}/${frontend.service}`;
     if (this.#owners.get(frontend.key) !== service) this.#withdraw(frontend.key, touched);
@@ -104,7 +104,7 @@ function indexed(key: ObjectKey, frontends: Frontend[]): IndexedService {
   return { key, namespace, name, frontends, health, backends, localBackends };
 }
 
-/** All that some client may get. */
+/** Returns all backends that any client may get. */
 export function backendsOf({ backends, localBackends }: Frontend): Frontend["backends"] {
   return localBackends.length === 0 ? backends : [...backends, ...localBackends];
 }
@@ -117,8 +117,8 @@ function healthOf(frontends: readonly Frontend[]): ServiceHealth {
 }
 
 /**
- * Whether every word is in its name, in one of its front doors, or in one of its backends. Words
- * are lower case; no words match everything.
+ * Reports whether every word is in its name, in one of its frontends, or in one of its backends.
+ * Words are lower case; no words match everything.
  */
 export function matches(service: IndexedService, words: readonly string[]): boolean {
   return words.every((word) => hasWord(service, word));

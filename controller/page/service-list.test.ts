@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { frontendOf } from "./frontends-for-tests.ts";
+import { frontendOf } from "../../test/stand-ins/frontends.ts";
 import { ServiceIndex } from "./service-index.ts";
 import { type KnownOfServices, serviceList, serviceMap, serviceQueryFrom } from "./service-list.ts";
 

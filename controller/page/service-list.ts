@@ -1,5 +1,5 @@
-// The Services that are looked for, sorted, one page of them → rows; all of them → the map. Pure,
-// given what is known of each Service besides its frontends.
+// The Services that match a query, sorted, one page of them → rows; all of them → the map. Pure;
+// the caller gives what is known about each Service in addition to its frontends.
 
 import type { ObjectKey } from "../model/types.ts";
 import type { ServiceList, ServiceMap, ServiceRow, TrafficNow } from "./page-api.ts";
@@ -8,15 +8,15 @@ import { type IndexedService, matches } from "./service-index.ts";
 export interface KnownOfServices {
   /** How many problems its objects have. */
   problems(service: ObjectKey): number;
-  /** Undefined where nobody counts per Service. */
+  /** Undefined where nothing counts per Service. */
   traffic(service: ObjectKey): TrafficNow | undefined;
   changedAt(service: ObjectKey): number | undefined;
 }
 
-export interface ServiceQuery {
+interface ServiceQuery {
   /** Lower case; all must match. */
   words: readonly string[];
-  /** Only those that somebody should look at. */
+  /** Only those that an operator should look at. */
   attention: boolean;
   sort: "name" | "traffic" | "changed";
   offset: number;
@@ -24,9 +24,13 @@ export interface ServiceQuery {
 }
 
 const MOST_ROWS = 200;
-const DOORS_SHOWN = 3;
+const FRONTENDS_SHOWN = 3;
 const MOST_WORDS = 8;
 
+/**
+ * Reads a query of the page. Never fails: absent or wrong values get their default, and values over
+ * a limit the limit.
+ */
 export function serviceQueryFrom(query: URLSearchParams): ServiceQuery {
   const sort = query.get("sort");
   const search = (query.get("search") ?? "").toLowerCase();
@@ -44,7 +48,7 @@ function countFrom(text: string | null, otherwise: number, most: number): number
   return Number.isSafeInteger(number) && number >= 0 ? Math.min(number, most) : otherwise;
 }
 
-/** Whether somebody should look at it. */
+/** Reports whether an operator should look at it. */
 export function needsAttention(service: IndexedService, known: KnownOfServices): boolean {
   return service.health !== "serving" || known.problems(service.key) > 0;
 }
@@ -63,6 +67,10 @@ export function serviceList(
   return { total: found.length, offset, rows };
 }
 
+/**
+ * Returns one letter per Service that the query finds, in the order of `services`, where those of
+ * one namespace follow each other. Sorting and paging of the query do not matter.
+ */
 export function serviceMap(
   services: readonly IndexedService[],
   query: ServiceQuery,
@@ -100,11 +108,11 @@ function sorted(
   const weigh = (key: ObjectKey): number =>
     by === "changed" ? (known.changedAt(key) ?? 0) : busyness(known.traffic(key));
   const weights = new Map(services.map(({ key }) => [key, weigh(key)]));
-  // Stable: those that weigh the same stay in the order of their names.
+  // Stable: those of equal weight stay in the order of their names.
   return services.toSorted((a, b) => (weights.get(b.key) ?? 0) - (weights.get(a.key) ?? 0));
 }
 
-/** UDP has no connections, and long ones are rare. */
+/** UDP has no connections, and long connections are rare. */
 const BYTES_OF_A_CONNECTION = 10_000;
 
 function busyness(traffic: TrafficNow | undefined): number {
@@ -114,7 +122,7 @@ function busyness(traffic: TrafficNow | undefined): number {
   return connectionsPerSecond + openConnections / 1_000 + bytes / BYTES_OF_A_CONNECTION;
 }
 
-/** What is as busy as a tenth of a connection per second or less is 1, as 5,000 or more 9. */
+/** Returns 1 for a tenth of a connection per second or less, 9 for 5,000 or more. */
 function loadOf(traffic: TrafficNow | undefined): string {
   if (!traffic) return "-";
   const rate = busyness(traffic);
@@ -131,7 +139,7 @@ function rowOf(service: IndexedService, known: KnownOfServices): ServiceRow {
     name,
     health,
     problems: known.problems(key),
-    doors: frontends.slice(0, DOORS_SHOWN).map((frontend) => frontend.key),
+    doors: frontends.slice(0, FRONTENDS_SHOWN).map((frontend) => frontend.key),
     doorCount: frontends.length,
     backends: backends.size,
     localBackends,

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { ServiceCounters, UdpCounters } from "../observe/service-counters.ts";
+import type { ServiceStats, UdpStats } from "../observe/service-stats.ts";
 import { serviceTotals } from "./service-totals.ts";
 
 const NODE = {
@@ -11,23 +11,25 @@ const NODE = {
 };
 const HISTOGRAM = { buckets: [], seconds: 0 };
 
-function counters(port: string, opened: number, closed: number): ServiceCounters {
+function stats(port: string, opened: number, closed: number): ServiceStats {
   return {
-    ...{ namespace: "shop", service: "orders", port, protocol: "TCP" },
-    ...{
-      opened,
-      closed,
-      receivedBytes: 10,
-      sentBytes: 20,
-      connect: HISTOGRAM,
-      duration: HISTOGRAM,
-    },
+    namespace: "shop",
+    service: "orders",
+    port,
+    protocol: "TCP",
+    opened,
+    closed,
+    receivedBytes: 10,
+    sentBytes: 20,
+    connect: HISTOGRAM,
+    duration: HISTOGRAM,
     failed: { refused: 1, timedOut: 2, noBackend: 3, other: 4 },
+    retried: 0,
   };
 }
 
 it("adds up the ports of a Service", () => {
-  const services = [counters("http", 10, 7), counters("grpc", 5, 5)];
+  const services = [stats("http", 10, 7), stats("grpc", 5, 5)];
   expect(serviceTotals({ services, udp: [], other: undefined }, NODE)).toEqual(
     new Map([
       [
@@ -45,14 +47,22 @@ it("adds up the ports of a Service", () => {
 });
 
 it("adds the bytes of UDP", () => {
-  const udp: UdpCounters = {
-    ...{ namespace: "shop", service: "orders", port: "dns", protocol: "UDP" },
-    ...{ receivedBytes: 100, sentBytes: 200, receivedDatagrams: 1, sentDatagrams: 2 },
+  const udp: UdpStats = {
+    namespace: "shop",
+    service: "orders",
+    port: "dns",
+    protocol: "UDP",
+    receivedBytes: 100,
+    sentBytes: 200,
+    receivedDatagrams: 1,
+    sentDatagrams: 2,
   };
-  const services = [counters("http", 10, 7)];
+  const services = [stats("http", 10, 7)];
   const totals = serviceTotals({ services, udp: [udp], other: undefined }, NODE);
   expect(totals?.get("shop/orders")).toMatchObject({
-    ...{ connections: 13, receivedBytes: 110, sentBytes: 220 },
+    connections: 13,
+    receivedBytes: 110,
+    sentBytes: 220,
   });
 });
 

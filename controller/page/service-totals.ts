@@ -2,36 +2,32 @@
 // only: Envoy counts its flows for all Services together.
 
 import type { ObjectKey } from "../model/types.ts";
-import type {
-  ServiceCounters,
-  ServiceCountersSnapshot,
-  UdpCounters,
-} from "../observe/service-counters.ts";
+import type { ServiceStats, ServiceStatsSnapshot, UdpStats } from "../observe/service-stats.ts";
 import type { Totals } from "./traffic.ts";
 
 /**
- * Undefined when nothing was ever counted although the node had connections: then the plugin is one
- * that does not count.
+ * Returns undefined when nothing was ever counted although the node had connections: then the
+ * plugin does not count.
  */
 export function serviceTotals(
-  { services, udp, other }: Pick<ServiceCountersSnapshot, "services" | "udp" | "other">,
+  { services, udp, other }: Pick<ServiceStatsSnapshot, "services" | "udp" | "other">,
   node: Totals,
 ): Map<ObjectKey, Totals> | undefined {
   if (services.length === 0 && !other && node.connections > 0) return undefined;
   const totals = new Map<ObjectKey, Totals>();
-  const add = ({ namespace, service }: ServiceCounters | UdpCounters, more: Totals) => {
+  const add = ({ namespace, service }: ServiceStats | UdpStats, more: Totals) => {
     const key = `${namespace}/${service}`;
     totals.set(key, sum(totals.get(key), more));
   };
-  for (const counters of services) add(counters, totalsOf(counters));
-  for (const counters of udp) {
-    const { receivedBytes, sentBytes } = counters;
-    add(counters, { connections: 0, openConnections: 0, failures: 0, receivedBytes, sentBytes });
+  for (const stats of services) add(stats, totalsOf(stats));
+  for (const stats of udp) {
+    const { receivedBytes, sentBytes } = stats;
+    add(stats, { connections: 0, openConnections: 0, failures: 0, receivedBytes, sentBytes });
   }
   return totals;
 }
 
-function totalsOf({ opened, closed, failed, receivedBytes, sentBytes }: ServiceCounters): Totals {
+function totalsOf({ opened, closed, failed, receivedBytes, sentBytes }: ServiceStats): Totals {
   const { refused, timedOut, noBackend, other } = failed;
   return {
     connections: opened + noBackend,

@@ -9,7 +9,7 @@ const totals = (connections: number, openConnections = 0, bytes = 0): Totals => 
   sentBytes: bytes * 2,
 });
 
-/** Time passes only when a test says so; each pass lets the readings that are due happen. */
+/** Time passes only when a test says so; each pass runs the readings that are due. */
 function makeTraffic(readings: (TrafficReading | Error)[]) {
   let time = 0;
   let due: { at: number; callback: () => void } | undefined;

@@ -1,11 +1,11 @@
-// Totals that only grow, read now and then → rates, and their last minutes. Reads only while
-// somebody looks: the first look at the page begins it, and it ends a while after the last.
+// Totals that only grow, read periodically → rates, and their last minutes. Reads only while the
+// page is in use: the first request starts it, and it ends a while after the last.
 
-import type { Clock } from "../clock.ts";
 import type { ObjectKey } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import type { TrafficHistory, TrafficNow } from "./page-api.ts";
 
-/** Since Envoy started, except openConnections, which is now. */
+/** Totals since Envoy started, except openConnections, which is the present number. */
 export interface Totals {
   connections: number;
   openConnections: number;
@@ -16,7 +16,7 @@ export interface Totals {
 
 export interface TrafficReading {
   node: Totals;
-  /** Undefined where nobody counts per Service. */
+  /** Undefined where nothing counts per Service. */
   services?: ReadonlyMap<ObjectKey, Totals> | undefined;
 }
 
@@ -44,7 +44,7 @@ export class Traffic {
     this.#options = options;
   }
 
-  /** Somebody looks: from now on for a while it reads. */
+  /** Notes that the page is in use: reads for a while from now. */
   look(): void {
     this.#lookedAt = this.#options.clock.now();
     if (this.#cancel || this.#isStopped) return;
@@ -66,7 +66,7 @@ export class Traffic {
     return this.#services !== undefined;
   }
 
-  /** Undefined where nobody counts per Service; zeros for one without traffic. */
+  /** Returns undefined where nothing counts per Service; zeros for one without traffic. */
   of(service: ObjectKey): TrafficNow | undefined {
     return this.#services && (this.#services.get(service) ?? QUIET);
   }
@@ -96,7 +96,7 @@ export class Traffic {
     this.#cancel = clock.after(INTERVAL_SECONDS * 1_000, () => void this.#sample());
   }
 
-  /** What follows a gap is not to be compared with what was before. */
+  /** Values after a gap must not be compared with those before. */
   #forget(): void {
     this.#last = undefined;
     this.#services = undefined;
@@ -141,7 +141,7 @@ const NOTHING: Totals = {
   sentBytes: 0,
 };
 
-/** A total that shrank began anew, with another Envoy. */
+/** A total that shrank started again from 0, with another Envoy. */
 function rates(before: Totals, after: Totals, seconds: number): TrafficNow {
   const rate = (name: keyof Totals) => {
     const grown = after[name] - before[name];

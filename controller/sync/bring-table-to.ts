@@ -1,19 +1,19 @@
-// The table that Envoy has → the one it should have, in one go: for an Envoy without kernel rules
-// around it, where the order of steps that reconcile.ts keeps does not matter.
+// The table that Envoy has → the one it should have, at once: for an Envoy without kernel rules,
+// where the order of steps in reconcile.ts does not matter.
 
 import type { RecordKey } from "../wire/key.ts";
 import type { Table, TableEntry } from "./plan.ts";
 import { planPushes } from "./plan.ts";
 import type { TableGateway } from "./reconcile.ts";
 
-export interface TableChange {
+interface TableChange {
   version: number;
-  /** Lists that are new or other than before. */
+  /** Lists that are new or changed. */
   changed: number;
   removed: number;
 }
 
-/** Rejects with TableError; a conflict means that somebody else pushed meanwhile. */
+/** Rejects with TableError; a conflict means that another process pushed meanwhile. */
 export async function bringTableTo(
   target: Table,
   gateway: Pick<TableGateway, "read" | "pushSnapshot" | "pushDelta">,

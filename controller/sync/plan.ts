@@ -1,8 +1,8 @@
-// What the service table of Envoy has, against what it should have → what to push, and when. Pure.
+// The service table that Envoy has, and the one it should have → what to push, and when. Pure.
 
-import type { FrontendKey } from "../node/types.ts";
+import { keyBytesOfRecord, type RecordKey } from "../wire/key.ts";
 
-/** A frontend as it stands in the table, or is to stand there. */
+/** One list of a frontend, as it is or should be in the table. */
 export interface TableEntry {
   /** The key alone, as removals carry it. */
   key: Uint8Array;
@@ -11,26 +11,37 @@ export interface TableEntry {
   backendCount: number;
 }
 
-export type Table = ReadonlyMap<FrontendKey, TableEntry>;
+/** An entry that finds its key in the record: to keep it takes 250 bytes more. */
+export class RecordEntry implements TableEntry {
+  readonly record: Uint8Array;
+  readonly backendCount: number;
 
-export interface PushPlan {
-  /** Pushed before the kernel hands over anything new. */
-  first: FrontendKey[];
-  /**
-   * Pushed after the kernel has stopped handing over: frontends that are to go, and those that
-   * lose their last backend. Until then they keep the backends they had.
-   */
-  last: FrontendKey[];
+  constructor(record: Uint8Array, backendCount: number) {
+    this.record = record;
+    this.backendCount = backendCount;
+  }
+
+  get key(): Uint8Array {
+    return keyBytesOfRecord(this.record);
+  }
 }
 
-/** Compares the two at `keys`; both lists come back sorted, so that the same work has one order. */
-export function planPushes(
-  programmed: Table,
-  desired: Table,
-  keys: Iterable<FrontendKey>,
-): PushPlan {
-  const first: FrontendKey[] = [];
-  const last: FrontendKey[] = [];
+export type Table = ReadonlyMap<RecordKey, TableEntry>;
+
+interface PushPlan {
+  /** Pushed before the kernel hands over anything new. */
+  first: RecordKey[];
+  /**
+   * Pushed after the kernel has stopped handing over: records to remove, and those that lose their
+   * last backend. Until then they keep their backends.
+   */
+  last: RecordKey[];
+}
+
+/** Compares the two at `keys`; returns both lists sorted, so that the same work has one order. */
+export function planPushes(programmed: Table, desired: Table, keys: Iterable<RecordKey>): PushPlan {
+  const first: RecordKey[] = [];
+  const last: RecordKey[] = [];
   for (const key of keys) {
     const before = programmed.get(key);
     const after = desired.get(key);

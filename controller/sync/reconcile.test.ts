@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Lingering, Reconciler } from "./reconcile.ts";
 import {
   Broken,
   Controller,
@@ -8,9 +7,10 @@ import {
   DataPlane,
   keyOf,
   type Plain,
-} from "./simulated-data-plane.ts";
+} from "../../test/stand-ins/simulated-data-plane.ts";
+import { type Lingering, Reconciler } from "./reconcile.ts";
 
-/** Frontends of the UDP listeners that Envoy has. */
+/** Returns the frontends of the UDP listeners that Envoy has. */
 function listened({ listeners }: DataPlane): string[] {
   return [...listeners.keys()].map((name) => name.split("/").slice(1, 3).join("/"));
 }
@@ -222,7 +222,7 @@ describe("a UDP listener that Envoy refuses", () => {
     plane.bad.add(B);
     await sync({ [A]: 1, [B]: 1, [C]: 1 });
     expect(listened(plane)).toEqual([A, C]);
-    expect(plane.captured?.verdicts.get(B)).toBe("refuse");
+    expect(plane.captured?.frontends.get(B)?.verdict).toBe("refuse");
     expect(controller.publisher.problems()).toEqual([
       { object: `Service test/${B}`, message: expect.stringContaining("cannot bind") },
     ]);
@@ -234,10 +234,10 @@ describe("a UDP listener that Envoy refuses", () => {
     await sync({ [A]: 1, [B]: 1 });
     plane.bad.clear();
     await sync({ [A]: 2, [B]: 1 });
-    expect(plane.captured?.verdicts.get(B)).toBe("refuse");
+    expect(plane.captured?.frontends.get(B)?.verdict).toBe("refuse");
     controller.publisher.forgetRefusals();
     await sync({ [A]: 2, [B]: 1 });
-    expect(plane.captured?.verdicts.get(B)).toBe("keep");
+    expect(plane.captured?.frontends.get(B)?.verdict).toBe("keep");
     expect(controller.publisher.problems()).toEqual([]);
   });
 });
@@ -276,8 +276,8 @@ describe("simulation", () => {
           reconciler = begun();
         };
         let state: Plain = {};
-        // What Envoy refuses is handed over until the kernel knows. And a controller that starts
-        // does not know that a listener which it finds is on a cluster without hosts.
+        // The kernel hands over what Envoy refuses until it is updated. And a controller that
+        // starts does not know when a listener that it finds has a cluster without hosts.
         let excused = new Set<string>();
         plane.excused = (key) =>
           excused.has(key) ||
@@ -321,12 +321,11 @@ describe("simulation", () => {
         plane.excused = () => false;
         const table = [...plane.table].map(([key, each]) => [key, each.backendCount]);
         expect(Object.fromEntries(table)).toEqual(state);
-        const udpAddresses = plane.captured?.udpAddresses;
-        expect(plane.captured).toEqual({ ...captureOf(state), udpAddresses });
+        const { udpBindings = new Map() } = plane.captured ?? {};
+        const formerUdpBindings = new Map();
+        expect(plane.captured).toEqual({ ...captureOf(state), udpBindings, formerUdpBindings });
         expect(plane.listening).toBe(true);
-        const wanted = [...(udpAddresses ?? [])].map(([key, { keep }]) => {
-          return `udp-keep/${key}/${keep}`;
-        });
+        const wanted = [...udpBindings].map(([key, { bound }]) => `udp-keep/${key}/${bound.keep}`);
         expect([...plane.listeners.keys()].sort()).toEqual(wanted.sort());
         expect(plane.broken()).toEqual([]);
       }),

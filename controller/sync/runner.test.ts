@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../system/clock.ts";
 import { Runner, type RunnerOptions } from "./runner.ts";
 
-/** A clock that stands still until it is told to move. */
+/** A clock that stands still until a test moves it. */
 class ManualClock implements Clock {
   #now = 0;
   #timers: { at: number; callback: () => void }[] = [];
@@ -16,7 +16,7 @@ class ManualClock implements Clock {
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
-  /** Moves on, firing what comes due in its order, and lets promises settle in between. */
+  /** Moves the time, fires what comes due in order, and lets promises settle in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
@@ -47,7 +47,6 @@ function setUp(overrides: Partial<RunnerOptions> = {}) {
     },
     onError: (_error, retryInMs) => errors.push(retryInMs),
     clock,
-    coalesceMs: 5,
     minIntervalMs: 20,
     fullIntervalMs: 30_000,
     retryMinMs: 100,
@@ -58,20 +57,25 @@ function setUp(overrides: Partial<RunnerOptions> = {}) {
 }
 
 describe("Runner", () => {
-  it("shares one run among requests that come close together", async () => {
+  it("shares one run among requests that come together, and starts it at once", async () => {
     const { clock, runs, runner } = setUp();
     for (let request = 0; request < 50; request += 1) runner.request();
-    await clock.advance(5);
-    expect(runs).toEqual([{ at: 5, full: false }]);
+    expect(runs).toEqual([]);
+    await clock.advance(0);
+    expect(runs).toEqual([{ at: 0, full: false }]);
+    await clock.advance(1_000);
+    expect(runs).toHaveLength(1);
   });
 
   it("keeps the least interval between the starts of two runs", async () => {
     const { clock, runs, runner } = setUp();
     runner.request();
-    await clock.advance(6);
-    runner.request();
-    await clock.advance(100);
-    expect(runs.map((run) => run.at)).toEqual([5, 25]);
+    for (const ms of [6, 1, 100]) {
+      await clock.advance(ms);
+      runner.request();
+    }
+    await clock.advance(0);
+    expect(runs.map((run) => run.at)).toEqual([0, 20, 107]);
   });
 
   it("runs again after a request that came during a run, and never two at once", async () => {
@@ -113,7 +117,7 @@ describe("Runner", () => {
       },
     });
     runner.request();
-    await clock.advance(5 + 100 + 200 + 400 + 800 + 1_000);
+    await clock.advance(100 + 200 + 400 + 800 + 1_000);
     expect(errors).toEqual([100, 200, 400, 800, 1_000, 1_000]);
     failing = false;
     await clock.advance(1_000);
@@ -137,13 +141,13 @@ describe("Runner", () => {
     await clock.advance(100);
     runner.request();
     await clock.advance(100);
-    expect(at).toEqual([5, 105]);
+    expect(at).toEqual([0, 100]);
   });
 
   it("runs in full when nothing was asked for a full interval", async () => {
     const { clock, runs, runner } = setUp();
     runner.request();
-    await clock.advance(5 + 60_000);
+    await clock.advance(60_000);
     expect(runs.map((run) => run.full)).toEqual([false, true, true]);
   });
 
@@ -170,10 +174,15 @@ describe("Runner's full runs", () => {
   it("share the run of a request that comes when they are due", async () => {
     const { clock, runs, runner } = setUp();
     runner.request();
-    await clock.advance(29_998);
+    await clock.advance(29_985);
+    runner.request();
+    await clock.advance(1);
     runner.request();
     await clock.advance(1_000);
-    expect(runs.slice(1)).toEqual([{ at: 30_000, full: true }]);
+    expect(runs.slice(1)).toEqual([
+      { at: 29_985, full: false },
+      { at: 30_005, full: true },
+    ]);
   });
 
   it("are not put off by runs that fail", async () => {
@@ -206,7 +215,7 @@ describe("Runner's full runs", () => {
     failing = false;
     await clock.advance(29_000);
     expect(runs).toEqual([
-      { at: 5, full: false },
+      { at: 0, full: false },
       { at: 30_000, full: true },
       { at: 30_020, full: true },
       { at: 30_220, full: true },
@@ -218,11 +227,11 @@ describe("Runner's full runs", () => {
     runner.request();
     await clock.advance(1_000);
     runner.requestFull();
-    await clock.advance(30_005);
+    await clock.advance(30_000);
     expect(runs).toEqual([
-      { at: 5, full: false },
-      { at: 1_005, full: true },
-      { at: 31_005, full: true },
+      { at: 0, full: false },
+      { at: 1_000, full: true },
+      { at: 31_000, full: true },
     ]);
   });
 
@@ -240,8 +249,8 @@ describe("Runner's full runs", () => {
     runner.request();
     await clock.advance(1_000);
     expect(runs).toEqual([
-      { at: 5, full: true },
-      { at: 110, full: true },
+      { at: 0, full: true },
+      { at: 100, full: true },
     ]);
   });
 });

@@ -2,27 +2,29 @@
 //
 //  1. A request is followed by a run that starts after it, never only by one already under way.
 //  2. Two runs never overlap.
-//  3. Requests within `coalesceMs` of the first one share its run.
-//  4. Between the starts of two requested runs lie at least `minIntervalMs`.
-//  5. A failed run is tried again after `retryMinMs`, doubled with every further failure up to
+//  3. The first request after a quiet time runs at once: with everything that arrived together with
+//     it, and nothing else is waited for.
+//  4. The starts of two requested runs are at least `minIntervalMs` apart: so requests that follow
+//     each other closely share a run.
+//  5. A failed run is retried after `retryMinMs`, doubled with every further failure up to
 //     `retryMaxMs`; a request meanwhile does not wait for that.
 //  6. A full run is due `fullIntervalMs` after the last that succeeded (the first: after the first
 //     request), whatever else runs or fails meanwhile; the first run to start from then on is full.
-//  7. A full run that fails stays due: each try after it is full, until one succeeds.
-//  8. A requested full run is due at once; 1 to 5 hold for it as for any request.
+//  7. A full run that fails stays due: each later run is full, until one succeeds.
+//  8. A requested full run is due immediately; 1 to 5 hold for it as for any request.
 //
 // After kubernetes pkg/proxy/runner/bounded_frequency_runner.go, which waits a second where this
-// waits a few milliseconds: a sync here costs what changed and not what exists.
+// waits a few milliseconds at most: a sync here costs in proportion to what changed, not to what
+// exists.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../system/clock.ts";
 
 export interface RunnerOptions {
-  /** `full`: the periodic run, which also looks for what others changed behind our back. */
+  /** `full`: the periodic run, which also looks for what others changed. */
   run: (full: boolean) => Promise<void>;
-  /** Called after every failed run; the runner itself only tries again. */
+  /** Called after every failed run; the runner itself only retries. */
   onError: (error: unknown, retryInMs: number) => void;
   clock: Clock;
-  coalesceMs: number;
   minIntervalMs: number;
   fullIntervalMs: number;
   retryMinMs: number;
@@ -33,7 +35,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   #cancelTimer: (() => void) | undefined;
   #dueAt = Number.POSITIVE_INFINITY;
-  /** Not put off by anything but a full run that succeeds; infinite before the first request. */
+  /** Only a successful full run postpones it; infinite before the first request. */
   #fullDueAt = Number.POSITIVE_INFINITY;
   #lastStart = Number.NEGATIVE_INFINITY;
   #failures = 0;
@@ -46,7 +48,7 @@ export class Runner {
     this.#options = options;
   }
 
-  /** Asks for a run soon. Cheap; may be called for every event. */
+  /** Requests a run soon. Cheap; may be called for every event. */
   request(): void {
     const { clock, fullIntervalMs } = this.#options;
     if (this.#fullDueAt === Number.POSITIVE_INFINITY) {
@@ -59,7 +61,7 @@ export class Runner {
     this.#arm(this.#soonest());
   }
 
-  /** Asks for a full run soon. Cheap; may be called for every event. */
+  /** Requests a full run soon. Cheap; may be called for every event. */
   requestFull(): void {
     this.#fullDueAt = Math.min(this.#fullDueAt, this.#options.clock.now());
     if (this.#running) this.#fullRequestedDuringRun = true;
@@ -74,8 +76,8 @@ export class Runner {
   }
 
   #soonest(): number {
-    const { clock, coalesceMs, minIntervalMs } = this.#options;
-    return Math.max(clock.now() + coalesceMs, this.#lastStart + minIntervalMs);
+    const { clock, minIntervalMs } = this.#options;
+    return Math.max(clock.now(), this.#lastStart + minIntervalMs);
   }
 
   #armFull(): void {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MAX_BACKENDS } from "../../plugin/wire/layout.ts";
-import { EMPTY_CAPTURE_SET } from "../node/capture-set.ts";
-import type { Backend, CaptureSet, Frontend } from "../node/types.ts";
+import type { Backend, Frontend } from "../node/types.ts";
 import { TargetTable } from "./target-table.ts";
 
 function backends(count: number): Backend[] {
@@ -31,15 +30,11 @@ function frontend(number: number, backendCount: number): Frontend {
   };
 }
 
-function capture(...frontends: Frontend[]): CaptureSet {
-  const verdicts = new Map(frontends.map(({ key, verdict }) => [key, verdict]));
-  return { ...EMPTY_CAPTURE_SET, verdicts };
-}
-
 describe("TargetTable", () => {
   it("holds one entry for each frontend", () => {
     const table = new TargetTable();
-    expect(table.apply([frontend(1, 2), frontend(2, 0)], [])).toContain("10.96.0.2:80/TCP");
+    const { records } = table.apply([frontend(1, 2), frontend(2, 0)], []);
+    expect(records).toContain("10.96.0.2:80/TCP");
     expect([...table.entries.values()].map((entry) => entry.backendCount)).toEqual([2, 0]);
     table.apply([], ["10.96.0.1:80/TCP"]);
     expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP"]);
@@ -52,7 +47,7 @@ describe("TargetTable", () => {
     expect(table.entries.size).toBe(0);
     expect(table.problems()[0]?.object).toBe("Service shop/s1");
     expect(table.problems()[0]?.message).toContain("MAX_BACKENDS (65535)");
-    expect(table.captureWithinLimits(capture(big)).verdicts.get(big.key)).toBe("refuse");
+    expect([...table.leftOut]).toEqual([big.key]);
   });
 
   it("keeps the last good record of one that grows over the limit, and lets it recover", () => {
@@ -62,8 +57,7 @@ describe("TargetTable", () => {
     table.apply([big], []);
     expect(table.entries.get(big.key)?.backendCount).toBe(3);
     expect(table.problems()).toHaveLength(1);
-    const set = capture(big);
-    expect(table.captureWithinLimits(set)).toBe(set);
+    expect(table.leftOut.size).toBe(0);
     table.apply([frontend(1, 4)], []);
     expect(table.entries.get(big.key)?.backendCount).toBe(4);
     expect(table.problems()).toEqual([]);
@@ -74,7 +68,10 @@ describe("TargetTable", () => {
     table.apply([frontend(1, 1), frontend(2, 1), frontend(3, 1)], []);
     expect([...table.entries.keys()]).not.toContain("10.96.0.3:80/TCP");
     expect(table.problems()[0]?.message).toContain("MAX_FRONTENDS (2)");
-    expect(table.apply([], ["10.96.0.1:80/TCP"])).toContain("10.96.0.3:80/TCP");
+    const { records, leftOut, problems } = table.apply([], ["10.96.0.1:80/TCP"]);
+    expect(records).toContain("10.96.0.3:80/TCP");
+    expect(leftOut).toEqual(["10.96.0.3:80/TCP"]);
+    expect([...problems]).toEqual([["10.96.0.3:80/TCP", undefined]]);
     expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP", "10.96.0.3:80/TCP"]);
     expect(table.problems()).toEqual([]);
   });
@@ -85,7 +82,7 @@ describe("TargetTable", () => {
 
     it("holds an entry for each list, with keys of their own", () => {
       const table = new TargetTable();
-      expect(table.apply([both], [])).toEqual([both.key, LOCAL]);
+      expect(table.apply([both], []).records).toEqual([both.key, LOCAL]);
       const entries = [...table.entries.values()];
       expect(entries.map(({ backendCount }) => backendCount)).toEqual([3, 2]);
       expect(entries[0]?.key).not.toEqual(entries[1]?.key);
@@ -94,10 +91,10 @@ describe("TargetTable", () => {
     it("forgets the local one when that is empty, and both when it is removed", () => {
       const table = new TargetTable();
       table.apply([both], []);
-      expect(table.apply([{ ...both, localBackends: [] }], [])).toContain(LOCAL);
+      expect(table.apply([{ ...both, localBackends: [] }], []).records).toContain(LOCAL);
       expect([...table.entries.keys()]).toEqual([both.key]);
       table.apply([both], []);
-      expect(table.apply([], [both.key])).toEqual([both.key, LOCAL]);
+      expect(table.apply([], [both.key]).records).toEqual([both.key, LOCAL]);
       expect(table.entries.size).toBe(0);
     });
 
@@ -105,7 +102,7 @@ describe("TargetTable", () => {
       const table = new TargetTable(2);
       table.apply([frontend(2, 1), both], []);
       expect([...table.entries.keys()]).toEqual(["10.96.0.2:80/TCP"]);
-      expect(table.captureWithinLimits(capture(both)).verdicts.get(both.key)).toBe("refuse");
+      expect([...table.leftOut]).toEqual([both.key]);
       table.apply([], ["10.96.0.2:80/TCP"]);
       expect([...table.entries.keys()]).toEqual([both.key, LOCAL]);
       expect(table.problems()).toEqual([]);
@@ -116,7 +113,7 @@ describe("TargetTable", () => {
       table.apply([frontend(1, 3), frontend(2, 1)], []);
       table.apply([both], []);
       expect(table.problems()[0]?.message).toContain("MAX_FRONTENDS (2)");
-      expect(table.captureWithinLimits(capture(both)).verdicts.get(both.key)).toBe("refuse");
+      expect([...table.leftOut]).toEqual([both.key]);
     });
   });
 });

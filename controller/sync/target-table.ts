@@ -1,84 +1,145 @@
 // Frontends as they change → the table that Envoy should have, within its limits: one entry for
-// each frontend, and a second for the local list of one that has it; both of them or none. What
-// goes over a limit is left out whole, named, and taken in as soon as there is room; a frontend
-// that grows over a limit keeps its last good records.
+// each frontend, and a second for its local list if it has one; both or none. A frontend over a
+// limit is left out completely, reported, and included as soon as there is room; one that grows
+// over a limit keeps its last good records.
 
 import { MAX_FRONTENDS } from "../../plugin/wire/layout.ts";
 import type { Problem } from "../model/types.ts";
-import type { CaptureSet, Frontend, FrontendKey } from "../node/types.ts";
+import type { Backend, Frontend, FrontendKey } from "../node/types.ts";
 import { recordFromFrontend } from "../wire/encode.ts";
-import { type BackendList, keyBytesFromFrontend, type RecordKey, recordKey } from "../wire/key.ts";
-import type { TableEntry } from "./plan.ts";
+import { type BackendList, type RecordKey, recordKey } from "../wire/key.ts";
+import { RecordEntry, type TableEntry } from "./plan.ts";
+
+/** What a change of the node view may have changed. */
+export interface TargetTableChange {
+  records: RecordKey[];
+  /** Frontends that entered or left `leftOut`. */
+  leftOut: FrontendKey[];
+  /** The problem of a frontend; undefined when it has none any more. */
+  problems: Map<FrontendKey, Problem | undefined>;
+}
+
+interface Rejection {
+  frontend: Frontend;
+  problem: Problem;
+  /** It would be in the table if that had more room. */
+  needsRoom: boolean;
+}
 
 export class TargetTable {
-  readonly entries = new Map<RecordKey, TableEntry>();
+  readonly #entries = new Map<RecordKey, TableEntry>();
   readonly #maxFrontends: number;
   /** Frontends whose present form is not in the table, and why. */
-  readonly #rejected = new Map<FrontendKey, { frontend: Frontend; problem: Problem }>();
+  readonly #rejected = new Map<FrontendKey, Rejection>();
+  readonly #leftOut = new Set<FrontendKey>();
+  #backends = 0;
+  /** Whether entries went since all that need room were tried. */
+  #hasNewRoom = false;
+  #change = noChange();
+  /** Records of the change under way, by their lists. */
+  readonly #made = new Map<readonly Backend[], Uint8Array>();
 
   constructor(maxFrontends: number = MAX_FRONTENDS) {
     this.#maxFrontends = maxFrontends;
   }
 
-  /** Takes in a change of the node view; returns the keys whose entries may differ now. */
-  apply(upserted: readonly Frontend[], removed: readonly FrontendKey[]): RecordKey[] {
-    for (const key of removed) {
-      for (const name of recordKeys(key)) this.entries.delete(name);
-      this.#rejected.delete(key);
-    }
-    const waiting = [...this.#rejected.values()].map(({ frontend }) => frontend);
-    const again = waiting.filter((frontend) => this.#lacksEntry(frontend) && this.#hasRoom(1));
-    const changed = [...upserted, ...again];
-    for (const frontend of changed) this.#put(frontend);
-    return [...removed, ...changed.map(({ key }) => key)].flatMap(recordKeys);
+  /** Always the same map. */
+  get entries(): ReadonlyMap<RecordKey, TableEntry> {
+    return this.#entries;
   }
 
+  /** Of all entries: a backend counts in each list that has it. */
+  get backends(): number {
+    return this.#backends;
+  }
+
+  /** Frontends that the table cannot serve; always the same set. */
+  get leftOut(): ReadonlySet<FrontendKey> {
+    return this.#leftOut;
+  }
+
+  /** Returns all present problems. */
   problems(): Problem[] {
     return [...this.#rejected.values()].map(({ problem }) => problem);
   }
 
-  /** The same set without handing over what the table cannot serve: that is refused. */
-  captureWithinLimits(set: CaptureSet): CaptureSet {
-    const rejected = [...this.#rejected.values()].map(({ frontend }) => frontend);
-    const absent = rejected.filter((frontend) => this.#lacksEntry(frontend));
-    if (absent.length === 0) return set;
-    const verdicts = new Map(set.verdicts);
-    for (const { key } of absent) if (verdicts.has(key)) verdicts.set(key, "refuse");
-    return { ...set, verdicts };
+  /**
+   * Applies a change of the node view. Costs what that has, and what waits for room where there is
+   * more than before.
+   */
+  apply(upserted: readonly Frontend[], removed: readonly FrontendKey[]): TargetTableChange {
+    for (const key of removed) this.#remove(key);
+    for (const frontend of upserted) this.#put(frontend);
+    if (this.#hasNewRoom) this.#tryAgain();
+    this.#made.clear();
+    const change = this.#change;
+    this.#change = noChange();
+    return change;
   }
 
-  /** Whether a list that the kernel would hand connections over to is not in the table. */
-  #lacksEntry({ key, verdict }: Frontend): boolean {
-    if (!this.entries.has(key)) return true;
-    return verdict === "local" && !this.entries.has(recordKey(key, "local"));
-  }
-
-  #hasRoom(count: number): boolean {
-    return this.entries.size + count <= this.#maxFrontends;
+  #remove(key: FrontendKey): void {
+    for (const name of recordKeys(key)) this.#set(name, undefined);
+    this.#noteRejection(key, undefined);
   }
 
   #put(frontend: Frontend): void {
     const { key } = frontend;
-    const { entries, problem } = entriesOf(frontend);
+    const { entries, problem } = entriesOf(frontend, this.#made);
     if (!entries) {
-      this.#rejected.set(key, { frontend, problem });
+      this.#noteRejection(key, { frontend, problem, needsRoom: false });
       return;
     }
-    const added = [...entries.keys()].filter((name) => !this.entries.has(name)).length;
-    if (added > 0 && !this.#hasRoom(added)) {
-      this.#rejected.set(key, { frontend, problem: tooMany(frontend, this.#maxFrontends) });
+    const added = [...entries.keys()].filter((name) => !this.#entries.has(name)).length;
+    if (added > 0 && this.#entries.size + added > this.#maxFrontends) {
+      const full = tooMany(frontend, this.#maxFrontends);
+      this.#noteRejection(key, { frontend, problem: full, needsRoom: true });
       return;
     }
-    this.#rejected.delete(key);
-    for (const name of recordKeys(key)) {
-      const entry = entries.get(name);
-      if (entry) this.entries.set(name, entry);
-      else this.entries.delete(name);
+    for (const name of recordKeys(key)) this.#set(name, entries.get(name));
+    this.#noteRejection(key, undefined);
+  }
+
+  #tryAgain(): void {
+    this.#hasNewRoom = false;
+    for (const { frontend, needsRoom } of [...this.#rejected.values()]) {
+      if (needsRoom && this.#entries.size < this.#maxFrontends) this.#put(frontend);
     }
+  }
+
+  #set(name: RecordKey, entry: TableEntry | undefined): void {
+    const before = this.#entries.get(name);
+    this.#change.records.push(name);
+    this.#backends += (entry?.backendCount ?? 0) - (before?.backendCount ?? 0);
+    if (entry) this.#entries.set(name, entry);
+    else if (this.#entries.delete(name)) this.#hasNewRoom = true;
+  }
+
+  /** Call it once its entries are as they stay. */
+  #noteRejection(key: FrontendKey, rejection: Rejection | undefined): void {
+    const before = this.#rejected.get(key);
+    if (!before && !rejection) return;
+    if (rejection) this.#rejected.set(key, rejection);
+    else this.#rejected.delete(key);
+    this.#change.problems.set(key, rejection?.problem);
+    const isLeftOut = rejection !== undefined && this.#lacksEntry(rejection.frontend);
+    if (isLeftOut === this.#leftOut.has(key)) return;
+    if (isLeftOut) this.#leftOut.add(key);
+    else this.#leftOut.delete(key);
+    this.#change.leftOut.push(key);
+  }
+
+  /** Reports whether a list that the kernel would use is missing from the table. */
+  #lacksEntry({ key, verdict }: Frontend): boolean {
+    if (!this.#entries.has(key)) return true;
+    return verdict === "local" && !this.#entries.has(recordKey(key, "local"));
   }
 }
 
-/** Of its cluster list, and of its local list if it has one. */
+function noChange(): TargetTableChange {
+  return { records: [], leftOut: [], problems: new Map() };
+}
+
+/** Returns the keys of its cluster list, and of its local list if it has one. */
 function recordKeys(key: FrontendKey): RecordKey[] {
   return [recordKey(key, "cluster"), recordKey(key, "local")];
 }
@@ -87,23 +148,22 @@ type Entries =
   | { entries: Map<RecordKey, TableEntry>; problem?: undefined }
   | { entries?: undefined; problem: Problem };
 
-function entriesOf(frontend: Frontend): Entries {
+function entriesOf(frontend: Frontend, made: Map<readonly Backend[], Uint8Array>): Entries {
   const entries = new Map<RecordKey, TableEntry>();
   const lists: BackendList[] =
     frontend.localBackends.length > 0 ? ["cluster", "local"] : ["cluster"];
   for (const list of lists) {
-    const { record, problem } = recordFromFrontend(frontend, list);
+    const { record, problem } = recordFromFrontend(frontend, list, made);
     if (!record) return { problem };
     const { length: backendCount } = list === "local" ? frontend.localBackends : frontend.backends;
-    const key = keyBytesFromFrontend(frontend, list);
-    entries.set(recordKey(frontend.key, list), { key, record, backendCount });
+    entries.set(recordKey(frontend.key, list), new RecordEntry(record, backendCount));
   }
   return { entries };
 }
 
 function tooMany({ key, namespace, service }: Frontend, most: number): Problem {
   const message =
-    `${key}: the table holds MAX_FRONTENDS (${most}) frontends already; this one is refused ` +
-    "until there is room: remove Services, or node ports that nobody needs";
+    `${key}: the table is full, at MAX_FRONTENDS (${most}), so this frontend is refused; ` +
+    "remove Services, or unused node ports";
   return { object: `Service ${namespace}/${service}`, message };
 }

@@ -1,5 +1,5 @@
-// What the client makes of a table endpoint that is not there, slow, or not ours. What it does
-// with the plugin itself: test/wasm/table-client.test.ts.
+// How the client handles a table endpoint that is missing, slow, or another program's. With the
+// real plugin: test/wasm/table-client.test.ts.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
@@ -73,7 +73,10 @@ it("takes an answer that is not the plugin's as unreachable, and repeats it", as
 
 it.each(["<html></html>", "null", ""])("takes %j for no table's answer", async (text) => {
   await listen((_request, response) => response.end(text));
-  const expected = { code: "unreachable", message: expect.stringContaining("is no table") };
+  const expected = {
+    code: "unreachable",
+    message: expect.stringContaining("is not a service table"),
+  };
   await expect(client.version()).rejects.toMatchObject(expected);
   await expect(client.dump()).rejects.toMatchObject(expected);
   await expect(client.expectOurWireVersion()).rejects.toMatchObject(expected);

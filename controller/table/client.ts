@@ -1,21 +1,22 @@
 // The controller's end of the table endpoint: asks the plugin in Envoy for its version and its
 // content, pushes deltas and snapshots, and asks what was counted per Service. Protocol:
-// ARCHITECTURE.md, "The table's protocol". Knows no table of its own; what to push is the
-// reconciler's business.
+// ARCHITECTURE.md, "The table's protocol". Keeps no table of its own; the reconciler decides what
+// to push.
 
 import { Agent } from "node:http";
 import { AFFINITY_BUCKET_COUNT, BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
 import { STATS_PAGE_COUNT } from "../../plugin/wire/stats-layout.ts";
+import type { UnixAnswer } from "../http/ask-unix.ts";
 import { addressAndPort, parseAddress } from "../model/ip.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
 import { type BackendList, bucketOfKey, type FrontendIdentity } from "../wire/key.ts";
 import { decodeStats, type StatsEntry, StatsError } from "../wire/stats.ts";
-import { ask, type HttpAnswer, type HttpTarget } from "./http.ts";
+import { ask, type HttpTarget } from "./ask.ts";
 import { TableError } from "./table-error.ts";
 
-export interface TableVersion {
-  /** 0 while there is no whole table. */
+interface TableVersion {
+  /** 0 while there is no complete table. */
   version: number;
   wireVersion: number;
   /** Build id of the plugin that answered. */
@@ -25,31 +26,31 @@ export interface TableVersion {
   loading: { version: number; nextBucket: number } | null;
 }
 
-export interface TableContent {
+interface TableContent {
   version: number;
   /** In the order of the table: by bucket, then by key. */
   records: DecodedRecord[];
 }
 
-export interface TableClientOptions {
+interface TableClientOptions {
   timeoutMilliseconds?: number;
-  /** Size a frame should have: what one push holds an Envoy worker for. */
+  /** The intended size of a frame, which sets how long one push blocks an Envoy worker. */
   frameBytes?: number;
-  /** Buckets asked for in one page of a dump. */
+  /** Buckets in one page of a dump. */
   dumpBuckets?: number;
 }
 
-/** Of session affinity, asked for at once: at most 0.9 MB, and some KB as a rule. */
+/** Buckets of session affinity per request: at most 0.9 MB, usually some KB. */
 const AFFINITY_BUCKETS = 512;
-/** A row of buckets that has none: its version. */
+/** A range of buckets without entries has only its version. */
 const EMPTY_ROW_BYTES = 4;
 
-/** A table that changes this often while it is read is not read. */
+/** Gives up on a table that changes this often during a dump. */
 const DUMP_ATTEMPTS = 5;
-/** Asked for at once: with 10,000 Services in use, 260 KB that hold a worker for a millisecond. */
+/** Pages per request: with 10,000 Services in use, 260 KB, which block a worker for 1 ms. */
 const STATS_PAGES = 128;
 
-function errorText(answer: HttpAnswer): { error: string; version?: number } {
+function errorText(answer: UnixAnswer): { error: string; version?: number } {
   const text = answer.body.toString("utf8");
   try {
     return JSON.parse(text) as { error: string; version?: number };
@@ -58,8 +59,8 @@ function errorText(answer: HttpAnswer): { error: string; version?: number } {
   }
 }
 
-/** Throws what an answer other than 200 means. */
-function expectOk(answer: HttpAnswer): HttpAnswer {
+/** Throws the error for an answer other than 200. */
+function expectOk(answer: UnixAnswer): UnixAnswer {
   if (answer.status === 200) return answer;
   const { error, version } = errorText(answer);
   const message = `Envoy's table: ${error}`;
@@ -97,7 +98,7 @@ export class TableClient {
     return this.#objectIn<TableVersion>(await this.#ask("/v1/version"));
   }
 
-  /** Throws "unreachable" when it is not what a table answers. */
+  /** Throws "unreachable" when the answer is not a table's. */
   #objectIn<T>(body: Buffer): T {
     try {
       const value: unknown = JSON.parse(body.toString("utf8"));
@@ -110,13 +111,13 @@ export class TableClient {
 
   #isNoTable(body: Buffer): TableError {
     const shown = body.toString("utf8").slice(0, 60).trim();
-    const message = `${this.#target.socketPath} answers, but is no table: "${shown}"`;
+    const message = `${this.#target.socketPath} answers, but is not a service table: "${shown}"`;
     return new TableError("unreachable", message);
   }
 
   /**
-   * For a socket that somebody named: rejects with "unreachable" when what answers there is no
-   * table, and with "refused" when it is one of another wire version.
+   * For a socket that an operator named: rejects with "unreachable" when no table answers there,
+   * and with "refused" when its wire version differs.
    */
   async expectOurWireVersion(): Promise<void> {
     const body = await this.#ask("/v1/version");
@@ -127,14 +128,14 @@ export class TableClient {
     throw new TableError(
       "refused",
       `the plugin behind ${socketPath} speaks wire version ${wireVersion}, this portico ` +
-        `${WIRE_VERSION}: take portico.wasm and the command portico from one release`,
+        `${WIRE_VERSION}: use portico.wasm and the portico command of the same release`,
     );
   }
 
   /**
-   * Changes the table of version `base`; resolves with its new version once all is applied. A
-   * delta that is split (Delta's order kept, upserts first) may have been applied in part when it
-   * rejects; the next version() tells.
+   * Changes the table of version `base`; resolves to its new version once everything is applied. A
+   * split delta (Delta's order kept, upserts first) may have been applied in part when it rejects;
+   * the next version() shows that.
    */
   async pushDelta(base: number, delta: Delta): Promise<number> {
     let version = base;
@@ -145,7 +146,7 @@ export class TableClient {
     return version;
   }
 
-  /** Replaces the whole table; resolves with its version once all is applied. */
+  /** Replaces the whole table; resolves to its version once everything is applied. */
   async pushSnapshot(records: readonly Uint8Array[]): Promise<number> {
     const { version: present, loading } = await this.version();
     const version = Math.max(present, loading?.version ?? 0) + 1;
@@ -156,20 +157,20 @@ export class TableClient {
   }
 
   /**
-   * The whole table, of one version; version 0 and no records when there is no whole table.
-   * Rejects with "conflict" when it changed again and again.
+   * Returns the whole table, of one version; version 0 and no records when there is no complete
+   * table. Rejects with "conflict" when it keeps changing.
    */
   async dump(): Promise<TableContent> {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const content = await this.#dumpOnce();
       if (content) return content;
     }
-    throw new TableError("conflict", "Envoy's table changes while it is read, try again");
+    throw new TableError("conflict", "Envoy's table changed while it was read; try again");
   }
 
   /**
-   * Which backend a client goes on with by session affinity, of one list of a TCP frontend;
-   * undefined when none, or when the plugin is one that does not tell.
+   * Returns the backend that a client keeps by session affinity, in one list of a TCP frontend;
+   * undefined when there is none, or when the plugin does not report it.
    */
   async session(frontend: FrontendIdentity, list: BackendList, client: string) {
     const at = addressAndPort(frontend.address, frontend.port);
@@ -181,7 +182,7 @@ export class TableClient {
     return backend === null ? undefined : { ...placeFromText(backend), seconds };
   }
 
-  /** The record of a key; undefined when the table has none, or is not whole. */
+  /** Returns the record of a key; undefined when the table has none, or is incomplete. */
   async read(key: Uint8Array): Promise<DecodedRecord | undefined> {
     const bucket = bucketOfKey(key);
     const page = decodePage(await this.#ask(`/v1/dump?first=${bucket}&count=1`));
@@ -190,8 +191,8 @@ export class TableClient {
   }
 
   /**
-   * What was counted per Service. Undefined when the plugin counts nothing of this version: it is
-   * an older one, or somebody's own.
+   * Returns what was counted per Service. Undefined when the plugin does not count in this version:
+   * an older or a custom one.
    */
   async stats(): Promise<StatsEntry[] | undefined> {
     const entries: StatsEntry[] = [];
@@ -208,14 +209,14 @@ export class TableClient {
     return entries;
   }
 
-  /** Has the plugin drop entries (their keyBytes) that have no open connection. */
+  /** Makes the plugin drop entries (by keyBytes) that have no open connection. */
   async forgetStats(keys: readonly Uint8Array[]): Promise<void> {
     if (keys.length > 0) await this.#ask("/v1/stats/forget", Buffer.concat(keys));
   }
 
   /**
-   * Takes over which backend each client has by session affinity in another Envoy; what this one
-   * remembers already stays. Rejects when one of the two plugins cannot do that.
+   * Copies which backend each client has by session affinity from another Envoy; what this one
+   * already remembers stays. Rejects when one of the two plugins cannot do that.
    */
   async takeAffinityFrom(other: TableClient): Promise<void> {
     for (let first = 0; first < AFFINITY_BUCKET_COUNT; first += AFFINITY_BUCKETS) {
@@ -224,7 +225,7 @@ export class TableClient {
     }
   }
 
-  /** Undefined when the version moved between two pages. */
+  /** Returns undefined when the version changed between two pages. */
   async #dumpOnce(): Promise<TableContent | undefined> {
     const { version } = await this.version();
     if (version === 0) return { version, records: [] };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { status, TestServer } from "../../test/stand-ins/list-watch-server.ts";
 import { KubernetesApi } from "./kubernetes-api.ts";
-import { status, TestServer } from "./list-watch-test-server.ts";
 
 describe("a request", () => {
   let server: TestServer;

@@ -1,26 +1,26 @@
-// Requests to the API server of a kubeconfig, or of the cluster we run in. What the file says is
-// read by kubeconfig/load.ts, what authenticates a request by kubeconfig/credentials.ts.
+// Requests to the API server of a kubeconfig, or of the cluster that the controller runs in.
+// kubeconfig/load.ts reads the file, kubeconfig/credentials.ts authenticates requests.
 
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import type { ApiAccess } from "../kubeconfig/access.ts";
 import { agentFor } from "../kubeconfig/agent.ts";
+import { ApiFailure } from "../kubeconfig/api-failure.ts";
 import { Credentials } from "../kubeconfig/credentials.ts";
 import { ProxyError } from "../kubeconfig/proxy-connection.ts";
-import { WatchFailure } from "./list-watch-failure.ts";
 import type { Api, ApiAnswer } from "./list-watch-request.ts";
 
-/** Milliseconds of silence after which the kernel asks whether the other side is still there. */
+/** Milliseconds of silence after which the kernel probes whether the other side is still there. */
 const TCP_KEEPALIVE_MS = 15_000;
 
 export interface ApiRequest {
   method: "GET" | "POST" | "PATCH";
-  /** Below the server's own, with a slash at its beginning. */
+  /** Below the server's own path; starts with a slash. */
   path: string;
   query?: Record<string, string>;
   /** JSON, and its content type. */
   body?: { type: string; text: string };
-  /** Ends the request, and the body's stream as well. */
+  /** Ends the request, and the body's stream too. */
   signal: AbortSignal;
 }
 
@@ -37,7 +37,7 @@ export class KubernetesApi implements Api {
   #server = "";
 
   /**
-   * `load` is called now, and again after credentials were not accepted: they may have been
+   * Calls `load` now, and again after the server refused the credentials: they may have been
    * renewed. Throws what `load` throws.
    */
   constructor(load: () => ApiAccess, userAgent: string) {
@@ -51,8 +51,8 @@ export class KubernetesApi implements Api {
   }
 
   /**
-   * Has the credentials made now: a plugin that asks a person needs more time than a request has.
-   * Rejects with a WatchFailure "credentials".
+   * Makes the credentials now: a plugin that prompts the user needs more time than a request has.
+   * Rejects with an ApiFailure "credentials".
    */
   async prepare(): Promise<void> {
     await this.#options("GET", undefined);
@@ -62,7 +62,7 @@ export class KubernetesApi implements Api {
     return this.send({ method: "GET", path, query, signal });
   }
 
-  /** Resolves with any HTTP status. Rejects when there is no answer. */
+  /** Resolves for any HTTP status. Rejects when there is no answer. */
   async send(asked: ApiRequest): Promise<ApiAnswer> {
     const options = await this.#options(asked.method, asked.body);
     const query = new URLSearchParams(asked.query).toString();
@@ -85,13 +85,13 @@ export class KubernetesApi implements Api {
     this.#reload();
   }
 
-  /** Reads the file again; what is cached of it goes on unless it says something else now. */
+  /** Reads the file again; cached parts stay in use unless the file now says something else. */
   #reload(): void {
     try {
       const access = this.#load();
       if (JSON.stringify(access) === JSON.stringify(this.#present?.access)) return;
     } catch {
-      // The next request says what is wrong.
+      // The next request reports what is wrong.
     }
     this.#present = undefined;
   }
@@ -120,11 +120,11 @@ export class KubernetesApi implements Api {
     } catch (error) {
       this.#refused();
       const message = `The credentials for ${this.server}: ${(error as Error).message}`;
-      throw new WatchFailure("credentials", message, `Look at the user of ${access.source}.`);
+      throw new ApiFailure("credentials", message, `Check the user of ${access.source}.`);
     }
   }
 
-  /** The same for all requests, until the way to the API server is another. */
+  /** Returns the same agent for all requests, until the way to the API server changes. */
   #agentFor({ server, proxy }: ApiAccess): http.Agent {
     const way = `${server} ${proxy?.href}`;
     if (this.#agent?.way !== way) this.#agent = { way, agent: agentFor(server, proxy) };
@@ -146,8 +146,8 @@ async function responseTo(
   return promise;
 }
 
-function throughProxy({ message }: ProxyError): WatchFailure {
+function throughProxy({ message }: ProxyError): ApiFailure {
   const text = `The proxy on the way to the API server, ${message}.`;
-  const hint = "Look at proxy-url of the kubeconfig, or at HTTPS_PROXY and NO_PROXY.";
-  return new WatchFailure("unreachable", text, hint);
+  const hint = "Check proxy-url in the kubeconfig, or HTTPS_PROXY and NO_PROXY.";
+  return new ApiFailure("unreachable", text, hint);
 }

@@ -1,21 +1,21 @@
 // The Kubernetes API → the cluster state: which objects are watched, and how each kind is doing.
-// The way to the API server is kubernetes-api.ts, the watching list-watch.ts.
+// kubernetes-api.ts sends the requests, list-watch.ts lists and watches.
 
-import type { Clock } from "../clock.ts";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { nodeFromObject } from "../model/from-node.ts";
 import { serviceFromObject } from "../model/from-service.ts";
 import { serviceCIDRFromObject } from "../model/from-service-cidr.ts";
 import type { Kind } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import { type Collection, ListWatch, type WatchStatus } from "./list-watch.ts";
 import type { ReportProblems, WatchSink } from "./list-watch-intake.ts";
 import type { Api } from "./list-watch-request.ts";
 
-export interface KubernetesOptions {
+interface KubernetesOptions {
   api: Api;
   sink: WatchSink;
   reportProblems: ReportProblems;
-  /** A kind went wrong, went well again, or synced. */
+  /** Called when a kind failed, recovered, or synced. */
   onStatus: (status: WatchStatus) => void;
   clock: Clock;
   /** Numbers from 0 up to 1. */
@@ -40,12 +40,12 @@ export class KubernetesSource {
     this.#watches = [watch(services), watch(endpointSlices), watch(nodes), watch(serviceCIDRs)];
   }
 
-  /** Begins; faults show in the status and are tried again, for ever. */
+  /** Starts; faults show in the status and are retried without limit. */
   start(): void {
     for (const watch of this.#watches) watch.start();
   }
 
-  /** Resolves when nothing more will reach the sink. */
+  /** Resolves when nothing more can reach the sink. */
   async stop(): Promise<void> {
     await Promise.all(this.#watches.map((watch) => watch.stop()));
   }

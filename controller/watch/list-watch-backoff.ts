@@ -1,9 +1,9 @@
-// How long to wait before the next try: doubling, with a limit, and with chance, so that the nodes
-// of a cluster do not all come back in the same moment.
+// How long to wait before the next try: doubling, up to a limit, and with jitter, so that the nodes
+// of a cluster do not all come back at the same moment.
 
 const FIRST_MS = 500;
 const LIMIT_MS = 10_000;
-/** A server that asks for more than this in Retry-After is asked again all the same. */
+/** The most that Retry-After can delay the next try. */
 const RETRY_AFTER_LIMIT_MS = 60_000;
 
 export class Backoff {
@@ -16,8 +16,8 @@ export class Backoff {
   }
 
   /**
-   * Milliseconds to wait after one more failure: between half and the whole of 0.5 s, 1 s, 2 s …
-   * 10 s, and not less than what the server asked for.
+   * Returns the milliseconds to wait after one more failure: between half and all of 0.5 s, 1 s, 2
+   * s … 10 s, and not less than the server asked for.
    */
   afterFailure(retryAfterMs = 0): number {
     const whole = Math.min(LIMIT_MS, FIRST_MS * 2 ** this.#failures);
@@ -26,7 +26,7 @@ export class Backoff {
     return Math.max(asked, whole * (0.5 + 0.5 * this.#random()));
   }
 
-  /** Things went well: the next failure is a first one. */
+  /** Success: the next failure counts as the first. */
   reset(): void {
     this.#failures = 0;
   }

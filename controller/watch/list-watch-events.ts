@@ -1,20 +1,20 @@
-// One line of a watch → the event it tells, as the API's WatchEvent has it ("API concepts:
-// efficient detection of changes").
+// One line of a watch → its event, as in the API's WatchEvent ("API concepts: efficient detection
+// of changes").
 
+import { type ApiFailure, garbledAnswer } from "../kubeconfig/api-failure.ts";
 import { recordOf, textOf } from "../model/json.ts";
-import { garbledAnswer, type WatchFailure } from "./list-watch-failure.ts";
 
 export type WatchEvent =
   | { type: "upsert" | "remove"; resourceVersion: string; object: unknown }
   | {
       type: "bookmark";
       resourceVersion: string;
-      /** The last of the objects that a streaming list began with was told before. */
+      /** Whether this bookmark ends the initial objects of a streaming list. */
       endsInitialEvents: boolean;
     }
   | { type: "error"; status: number; message: string };
 
-/** Throws a WatchFailure "garbled" for anything that is not an event. */
+/** Throws an ApiFailure "garbled" for anything that is not an event. */
 export function eventFromLine(line: string): WatchEvent {
   const { type, object } = recordOf(jsonOf(line));
   const { metadata, code, message } = recordOf(object);
@@ -43,15 +43,15 @@ function jsonOf(line: string): unknown {
   }
 }
 
-function garbled(line: string): WatchFailure {
+function garbled(line: string): ApiFailure {
   return garbledAnswer(
     `The API server sent a line that is not a watch event: ${line.slice(0, 120)}`,
   );
 }
 
 /**
- * Whether resource version `a` is older than `b`. They are decimal numbers that may be compared
- * (KEP-5504), as text because they may pass 2^53; others are taken as not older.
+ * Reports whether resource version `a` is older than `b`. They are comparable decimal numbers
+ * (KEP-5504), kept as text because they may exceed 2^53; anything else counts as not older.
  */
 export function isOlder(a: string, b: string): boolean {
   const decimal = /^\d+$/;

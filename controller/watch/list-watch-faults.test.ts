@@ -1,18 +1,18 @@
-// Any sequence of faults and changes: at the end the sink holds what the server holds.
+// After any sequence of faults and changes, the sink holds what the server holds.
 
 import { expect, it } from "vitest";
-import { ClusterState } from "../model/cluster-state.ts";
-import { serviceFromObject } from "../model/from-service.ts";
-import { KubernetesApi } from "./kubernetes-api.ts";
-import { ListWatch } from "./list-watch.ts";
 import {
   line,
   type Misbehaviour,
   sends,
   status,
-  TestClock,
   TestServer,
-} from "./list-watch-test-server.ts";
+} from "../../test/stand-ins/list-watch-server.ts";
+import { TestClock } from "../../test/stand-ins/test-clock.ts";
+import { ClusterState } from "../model/cluster-state.ts";
+import { serviceFromObject } from "../model/from-service.ts";
+import { KubernetesApi } from "./kubernetes-api.ts";
+import { ListWatch } from "./list-watch.ts";
 
 const SEEDS = 25;
 const STEPS = 60;
@@ -108,11 +108,11 @@ it.each(Array.from({ length: SEEDS }, (_, seed) => seed))("converges, seed %i", 
   for (let count = 0; count < STEPS; count += 1) {
     step(server, random);
     for (let turns = random() * 40; turns > 0; turns -= 1) {
-      await new Promise((resolve) => setImmediate(resolve)); // lets some of it be done
+      await new Promise((resolve) => setImmediate(resolve)); // lets some of it run
     }
   }
   server.misbehaviours.length = 0;
-  server.endWatches("cut"); // a half line that was sent would swallow the next one
+  server.endWatches("cut"); // half a line would swallow the next one
   const held = () => {
     const services = [...state.services.values()];
     return services.map(({ name, clusterIPs }) => `${name} ${clusterIPs[0] ?? "nonsense"}`).sort();

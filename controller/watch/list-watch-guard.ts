@@ -1,6 +1,6 @@
-// A limit on silence: aborts a request when nothing has come for too long, or when all is to stop.
+// A limit on silence: aborts a request when nothing came for too long, or when all must stop.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../system/clock.ts";
 
 export class SilenceGuard {
   readonly #clock: Clock;
@@ -10,7 +10,7 @@ export class SilenceGuard {
   #limitMs = 0;
   #reason: () => Error = () => new Error("silence");
 
-  /** `stop` aborts the request as well, with its own reason. */
+  /** `stop` aborts the request too, with its own reason. */
   constructor(clock: Clock, stop: AbortSignal) {
     this.#clock = clock;
     this.#stop = stop;
@@ -22,7 +22,7 @@ export class SilenceGuard {
     return this.#controller.signal;
   }
 
-  /** From now on `limitMs` of silence abort, with what `reason` makes. */
+  /** From now on `limitMs` of silence abort the request, with the error that `reason` makes. */
   limit(limitMs: number, reason: () => Error): void {
     this.#limitMs = limitMs;
     this.#reason = reason;
@@ -38,7 +38,7 @@ export class SilenceGuard {
 
   readonly #onStop = () => this.#controller.abort(this.#stop.reason);
 
-  /** The same bytes; each piece ends a silence. */
+  /** Yields the same bytes; each piece ends a silence. */
   async *listen(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const piece of stream) {
       this.#heard();
@@ -46,7 +46,7 @@ export class SilenceGuard {
     }
   }
 
-  /** The request is over: nothing is aborted any more. */
+  /** The request is over: nothing aborts any more. */
   end(): void {
     this.#cancelTimer();
     this.#stop.removeEventListener("abort", this.#onStop);

@@ -1,19 +1,19 @@
-// Kubernetes objects as they arrive → trimmed objects in the sink. What is wrong with an object is
-// reported and counted; the object itself is forgotten as soon as it is trimmed.
+// Kubernetes objects as they arrive → trimmed objects in the sink. Reports and counts what is wrong
+// with an object, and forgets the object itself as soon as it is trimmed.
 
 import { type Parsed, recordOf, textOf } from "../model/json.ts";
 import type { Kind, KindTypes, ObjectKey, Problem } from "../model/types.ts";
 
 /** Where the objects go: the cluster state. */
 export interface WatchSink {
-  /** All objects of the kind, after a list. What is not among them is gone; it is synced. */
+  /** Takes all objects of the kind, after a list. Others are gone; the kind is synced. */
   replaceAll<K extends Kind>(kind: K, objects: readonly KindTypes[K][]): void;
   upsert<K extends Kind>(kind: K, object: KindTypes[K]): void;
-  /** Of an object that may be unknown. */
+  /** Removes an object, which may be unknown. */
   remove(kind: Kind, key: ObjectKey): void;
 }
 
-/** Replaces what is wrong with "Kind namespace/name"; an empty list: it is well now. */
+/** Replaces the problems of "Kind namespace/name"; an empty list: none any more. */
 export type ReportProblems = (object: string, problems: readonly Problem[]) => void;
 
 export class Intake<K extends Kind> {
@@ -48,13 +48,13 @@ export class Intake<K extends Kind> {
     return this.#bad.size;
   }
 
-  /** Forgets what a list that did not come to its end has gathered. */
+  /** Drops what an unfinished list has gathered. */
   beginList(): void {
     this.#gathered = [];
     this.#gatheredBad = new Set();
   }
 
-  /** One object of a list; nothing reaches the sink before endList. */
+  /** Takes one object of a list; nothing reaches the sink before endList. */
   gather(json: unknown): void {
     const key = keyOf(json);
     const { value, problems } = this.#parse(json);
@@ -63,7 +63,7 @@ export class Intake<K extends Kind> {
     if (problems.length > 0) this.#gatheredBad.add(key);
   }
 
-  /** The list is whole. */
+  /** The list is complete. */
   endList(): void {
     for (const key of this.#bad) if (!this.#gatheredBad.has(key)) this.#setProblems(key, []);
     this.#sink.replaceAll(this.#kind, this.#gathered);
@@ -71,7 +71,7 @@ export class Intake<K extends Kind> {
     this.#synced = true;
   }
 
-  /** An object that is of no use any more, or none of ours, is removed. */
+  /** Updates an object, or removes one of which `parse` keeps nothing. */
   upsert(json: unknown): void {
     const key = keyOf(json);
     const { value, problems } = this.#parse(json);

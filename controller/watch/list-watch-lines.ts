@@ -1,16 +1,15 @@
 // A stream of bytes → its lines. Holds one line at a time, never the whole stream.
 
-import { garbledAnswer } from "./list-watch-failure.ts";
+import { garbledAnswer } from "../kubeconfig/api-failure.ts";
 
-/** A Kubernetes object is at most 1.5 MiB in etcd; as JSON it is longer. */
+/** A Kubernetes object has at most 1.5 MiB in etcd; as JSON it is longer. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
 /**
- * The complete lines without their newline, empty ones left out. What follows the last newline is
- * dropped: a stream that ends there was cut. Throws a
- * WatchFailure for a line over MAX_LINE_BYTES.
+ * Yields the complete lines without their newline, except empty ones. Drops what follows the last
+ * newline: a stream that ends there was cut. Throws an ApiFailure for a line over MAX_LINE_BYTES.
  */
 export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   let pieces: Uint8Array[] = [];

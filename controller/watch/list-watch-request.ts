@@ -1,28 +1,28 @@
-// One GET request to the API server and its whole answer, with limits on silence. Knows nothing of
+// One GET request to the API server and its whole answer, with limits on silence. Does not know
 // what is listed or watched.
 
-import type { Clock } from "../clock.ts";
-import { type JsonRecord, recordOf, textOf } from "../model/json.ts";
 import {
   ADDRESS_HINT,
+  ApiFailure,
   type Asked,
   type FailureCode,
   failureFromStatus,
   garbledAnswer,
-  WatchFailure,
-} from "./list-watch-failure.ts";
+} from "../kubeconfig/api-failure.ts";
+import { type JsonRecord, recordOf, textOf } from "../model/json.ts";
+import type { Clock } from "../system/clock.ts";
 import { SilenceGuard } from "./list-watch-guard.ts";
 
-/** Most time to the first byte of an answer, and between two pieces of it. */
+/** The longest time to the first byte of an answer, and between two pieces of it. */
 const ANSWER_LIMIT_MS = 30_000;
 
 /** The way to the API server; see kubernetes-api.ts. */
 export interface Api {
-  /** Its URL, for people. */
+  /** Its URL, for operators. */
   readonly server: string;
   /**
-   * GET; resolves with any HTTP status. Rejects when there is no answer. `signal` ends the body's
-   * stream as well.
+   * Sends a GET; resolves for any HTTP status. Rejects when there is no answer. `signal` ends the
+   * body's stream too.
    */
   get(path: string, query: Record<string, string>, signal: AbortSignal): Promise<ApiAnswer>;
 }
@@ -34,11 +34,8 @@ export interface ApiAnswer {
   body: AsyncIterable<Uint8Array>;
 }
 
-/** Reads a body of status 200 to its end; may give `guard` another limit. */
-export type BodyReader<Result> = (
-  body: AsyncIterable<Uint8Array>,
-  guard: SilenceGuard,
-) => Promise<Result>;
+/** Reads a body of status 200 to its end; may set another limit on `guard`. */
+type BodyReader<Result> = (body: AsyncIterable<Uint8Array>, guard: SilenceGuard) => Promise<Result>;
 
 /** Requests for one collection, until `stop` aborts them. */
 export class Requests {
@@ -61,7 +58,7 @@ export class Requests {
     this.#selectors = what.selectors;
   }
 
-  /** Throws a WatchFailure unless the status is 200, and what the connection throws. */
+  /** Throws an ApiFailure unless the status is 200, or what the connection throws. */
   async get<Result>(
     verb: Asked["verb"],
     query: Record<string, string>,
@@ -72,7 +69,9 @@ export class Requests {
     try {
       const all = { ...this.#selectors, ...query };
       const answer = await this.#api.get(this.#path(), all, guard.signal);
-      guard.limit(ANSWER_LIMIT_MS, () => this.#silence("cut", "does not go on with its answer"));
+      guard.limit(ANSWER_LIMIT_MS, () =>
+        this.#silence("cut", "stopped in the middle of its answer"),
+      );
       const body = guard.listen(answer.body);
       if (answer.status === 200) return await read(body, guard);
       const message = statusMessage(await textFrom(body));
@@ -84,7 +83,7 @@ export class Requests {
     }
   }
 
-  /** One page of a list, or a whole one: the JSON object. */
+  /** Returns one page of a list, or a whole one, as a JSON object. */
   async list(query: Record<string, string>): Promise<JsonRecord> {
     const text = await this.get("list", query, textFrom);
     try {
@@ -94,8 +93,8 @@ export class Requests {
     }
   }
 
-  /** A refusal in the words of this collection. */
-  failure(verb: Asked["verb"], status: number, message: string, retryAfterMs = 0): WatchFailure {
+  /** Returns the failure for a refusal, in the words of this collection. */
+  failure(verb: Asked["verb"], status: number, message: string, retryAfterMs = 0): ApiFailure {
     return failureFromStatus({ verb, ...this.#what }, status, message, retryAfterMs);
   }
 
@@ -104,10 +103,10 @@ export class Requests {
     return `${apiGroup === "" ? "/api" : `/apis/${apiGroup}`}/v1/${resource}`;
   }
 
-  #silence(code: FailureCode, does: string): WatchFailure {
+  #silence(code: FailureCode, does: string): ApiFailure {
     const message = `${this.#api.server} ${does} within ${ANSWER_LIMIT_MS / 1_000} s.`;
-    const hint = "Is it overloaded, or a firewall between?";
-    return new WatchFailure(code, message, code === "cut" ? hint : `${hint} ${ADDRESS_HINT}`);
+    const hint = "Is it overloaded, or does a firewall interfere?";
+    return new ApiFailure(code, message, code === "cut" ? hint : `${hint} ${ADDRESS_HINT}`);
   }
 }
 
@@ -117,7 +116,7 @@ async function textFrom(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-/** The message of a Status object, or the beginning of what came in its place. */
+/** Returns the message of a Status object, or the beginning of any other text. */
 function statusMessage(text: string): string {
   try {
     return textOf(recordOf(JSON.parse(text)).message);

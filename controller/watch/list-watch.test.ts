@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { line, sends, status, TestServer } from "../../test/stand-ins/list-watch-server.ts";
+import { TestClock } from "../../test/stand-ins/test-clock.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import { serviceFromObject } from "../model/from-service.ts";
 import type { Problem } from "../model/types.ts";
 import { KubernetesApi } from "./kubernetes-api.ts";
 import { ListWatch, type WatchStatus } from "./list-watch.ts";
-import { line, sends, status, TestClock, TestServer } from "./list-watch-test-server.ts";
 
 let server: TestServer;
 let clock: TestClock;
@@ -47,7 +48,7 @@ const until = async (condition: () => boolean) =>
 
 const names = () => [...state.services.values()].map((service) => service.name).sort();
 
-/** Until the state is the server's and a watch is open. */
+/** Waits until the state equals the server's and a watch is open. */
 async function untilEqual(): Promise<void> {
   await expect.poll(names, { interval: 2, timeout: 5_000 }).toEqual(server.names);
   await until(() => watch.status().state === "watching" && server.openWatches > 0);

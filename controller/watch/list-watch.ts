@@ -1,27 +1,27 @@
-// One collection of the Kubernetes API → a sink that is kept equal to it: list, then watch, and
-// again after any fault. What an object becomes is decided by the collection's `parse` (Intake).
+// Keeps a sink equal to one collection of the Kubernetes API: list, then watch, and again after any
+// fault. The collection's `parse` (Intake) trims the objects.
 //
-// A streaming list (KEP-3157) where the server has it, pages of 500 where not. A watch goes on from
-// the last resource version that was seen; a new list is made only when the server has forgotten
-// that version (410), or goes on from it three times with nothing but nonsense.
+// A streaming list (KEP-3157) where the server has it, pages of 500 otherwise. A watch continues
+// from the last resource version seen. A new list happens only when the server has forgotten that
+// version (410), or when three attempts to continue from it brought nothing usable.
 
-import type { Clock } from "../clock.ts";
+import { ApiFailure, failureFromError, garbledAnswer } from "../kubeconfig/api-failure.ts";
 import { listOf, type Parsed, recordOf, textOf } from "../model/json.ts";
 import type { Kind, KindTypes } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import { Backoff } from "./list-watch-backoff.ts";
 import { eventFromLine, isOlder, type WatchEvent } from "./list-watch-events.ts";
-import { failureFromError, garbledAnswer, WatchFailure } from "./list-watch-failure.ts";
 import type { SilenceGuard } from "./list-watch-guard.ts";
 import { Intake, type ReportProblems, type WatchSink } from "./list-watch-intake.ts";
 import { linesOf } from "./list-watch-lines.ts";
 import { type Api, Requests } from "./list-watch-request.ts";
 
 const PAGE_OBJECTS = 500;
-/** The server sends a bookmark about every minute: three missed ones are a silence. */
+/** The server sends a bookmark about every minute: three missed bookmarks count as silence. */
 const SILENCE_LIMIT_MS = 180_000;
-/** How long the server is asked to keep a watch: from 5 to 10 minutes, as client-go does. */
+/** The least time for which a watch is requested: 5 to 10 minutes, as in client-go. */
 const WATCH_SECONDS = 300;
-/** When to look again for a resource that the server does not have. */
+/** How long to wait before looking again for a resource that the server lacks. */
 const ABSENT_RETRY_MS = 600_000;
 const FUTILE_LIMIT = 3;
 
@@ -33,39 +33,39 @@ export interface Collection<K extends Kind> {
   resource: string;
   /** labelSelector and fieldSelector. */
   selectors: Record<string, string>;
-  /** A server that does not have it is one with none of it. */
+  /** A server that lacks the resource counts as one without objects. */
   optional: boolean;
   parse: (json: unknown) => Parsed<KindTypes[K]>;
 }
 
-/** How one kind is doing, for people. */
+/** The state of one kind, for operators. */
 export interface WatchStatus {
   kind: Kind;
   state: "listing" | "watching" | "waiting" | "absent" | "stopped";
-  /** Listed whole at least once; stays true. */
+  /** Listed completely at least once; stays true. */
   synced: boolean;
   /** The version the sink is equal to; empty before the first list and while a new one is made. */
   resourceVersion: string;
-  /** Lists that came to their end. */
+  /** Completed lists. */
   lists: number;
-  /** Requests that had to be made again after a fault. */
+  /** Requests repeated after a fault. */
   restarts: number;
   /** Objects that have problems now. */
   badObjects: number;
-  /** Events that were older than what had been told before, and left out. */
+  /** Events older than earlier ones, which were ignored. */
   staleEvents: number;
-  /** What went wrong last; undefined when nothing has since things went well. */
+  /** The last fault; undefined after a success. */
   failure: { code: string; message: string; hint: string; atMs: number } | undefined;
-  /** Something worth knowing that is no fault; empty when there is none. */
+  /** Something worth knowing that is not a fault; empty when there is none. */
   note: string;
 }
 
-export interface ListWatchOptions<K extends Kind> {
+interface ListWatchOptions<K extends Kind> {
   collection: Collection<K>;
   api: Api;
   sink: WatchSink;
   reportProblems: ReportProblems;
-  /** Something went wrong, went well again, or synced. */
+  /** Called when something failed, recovered, or synced. */
   onStatus: (status: WatchStatus) => void;
   clock: Clock;
   /** Numbers from 0 up to 1. */
@@ -84,9 +84,9 @@ export class ListWatch<K extends Kind> {
   #note = "";
   #resourceVersion: string | undefined;
   #counts = { lists: 0, restarts: 0, staleEvents: 0 };
-  /** "never": the server said that it has no streaming list. "not now": the last one broke. */
+  /** "never": the server has no streaming lists. "not now": the last one broke. */
   #streamingList: "yes" | "not now" | "never" = "yes";
-  /** Attempts in a row to go on from a resource version that brought nothing. */
+  /** Consecutive attempts to continue from a resource version that brought nothing. */
   #futile = 0;
   /** Whether the present attempt has brought anything. */
   #progressed = false;
@@ -99,12 +99,12 @@ export class ListWatch<K extends Kind> {
     this.#backoff = new Backoff(random);
   }
 
-  /** Begins, once. Never fails: faults show in the status and are tried again. */
+  /** Starts, once. Never fails: faults show in the status and are retried. */
   start(): void {
     this.#ended ??= this.#run();
   }
 
-  /** Resolves when nothing more will reach the sink. */
+  /** Resolves when nothing more can reach the sink. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("stopped"));
     await this.#ended;
@@ -142,7 +142,7 @@ export class ListWatch<K extends Kind> {
     cancel();
   }
 
-  /** Lists if need be, and watches until that ends. Returns the milliseconds to wait then. */
+  /** Lists if necessary, and watches until that ends. Returns the milliseconds to wait then. */
   async #attempt(): Promise<number> {
     this.#progressed = false;
     const streams = this.#streamingList === "yes";
@@ -156,12 +156,12 @@ export class ListWatch<K extends Kind> {
     }
   }
 
-  #afterFailure(failure: WatchFailure): number {
+  #afterFailure(failure: ApiFailure): number {
     const { code, message, hint, retryAfterMs } = failure;
     const { collection, clock } = this.#options;
     if (code === "absent" && collection.optional) return this.#absent();
     this.#counts.restarts += 1;
-    if (code === "silent") return 0; // a fault of the path; what is behind it shows with the next
+    if (code === "silent") return 0; // a fault of the path; the next attempt shows its cause
     if (code === "refused" && this.#isStreamingList()) return this.#refuseStreamingList(message);
     const broke = code === "cut" || code === "garbled";
     if (broke && this.#isStreamingList()) this.#streamingList = "not now";
@@ -181,7 +181,7 @@ export class ListWatch<K extends Kind> {
 
   #absent(): number {
     const { apiGroup, resource } = this.#options.collection;
-    this.#note = `The API server has no ${resource}.${apiGroup}: taken as none.`;
+    this.#note = `The API server has no ${resource}.${apiGroup}: treating it as an empty list.`;
     this.#forget();
     this.#intake.beginList();
     this.#intake.endList();
@@ -195,7 +195,7 @@ export class ListWatch<K extends Kind> {
 
   #refuseStreamingList(message: string): number {
     this.#streamingList = "never";
-    this.#note = `Listed in pages, as the API server has no streaming list. It said: ${message}`;
+    this.#note = `Listed in pages, as the API server has no streaming lists: ${message}`;
     return 0;
   }
 
@@ -204,7 +204,7 @@ export class ListWatch<K extends Kind> {
     this.#options.onStatus(this.status());
   }
 
-  /** Things go well: the list is whole, or an event came. */
+  /** Success: the list is complete, or an event came. */
   #progress(resourceVersion: string): void {
     this.#resourceVersion = resourceVersion;
     this.#progressed = true;
@@ -246,7 +246,7 @@ export class ListWatch<K extends Kind> {
     this.#progress(resourceVersion);
   }
 
-  /** From the present resource version, or with a streaming list when there is none. */
+  /** Watches from the present resource version, or with a streaming list when there is none. */
   async #watch(): Promise<void> {
     const begins = this.#resourceVersion === undefined;
     if (begins) {
@@ -268,12 +268,12 @@ export class ListWatch<K extends Kind> {
       for await (const line of linesOf(body)) this.#onEvent(eventFromLine(line), guard);
     });
     if (this.#resourceVersion === undefined) {
-      const hint = "Portico tries again with a list in pages.";
-      throw new WatchFailure("cut", "The streaming list ended before it was whole.", hint);
+      const hint = "Portico retries with a list in pages.";
+      throw new ApiFailure("cut", "The streaming list ended before it was complete.", hint);
     }
   }
 
-  /** The server takes the watch up: nothing need have come for it to be well. */
+  /** The server accepted the watch: that is a success even before the first event. */
   #onResumed(guard: SilenceGuard): void {
     this.#limitSilence(guard);
     this.#goWell();
@@ -282,7 +282,7 @@ export class ListWatch<K extends Kind> {
   #limitSilence(guard: SilenceGuard): void {
     guard.limit(SILENCE_LIMIT_MS, () => {
       const message = `No event and no bookmark for ${SILENCE_LIMIT_MS / 1000} s.`;
-      return new WatchFailure("silent", message, "The watch is made again.");
+      return new ApiFailure("silent", message, "Portico restarts the watch.");
     });
   }
 
@@ -304,7 +304,7 @@ export class ListWatch<K extends Kind> {
     this.#progress(resourceVersion);
   }
 
-  /** Of a streaming list: the objects in any order of versions, then a bookmark that ends them. */
+  /** A streaming list brings objects in any order of versions, then a bookmark that ends them. */
   #onInitialEvent(event: Exclude<WatchEvent, { type: "error" }>, guard: SilenceGuard): void {
     if (event.type === "upsert") this.#intake.gather(event.object);
     else if (event.type === "bookmark" && event.endsInitialEvents) {

@@ -148,10 +148,10 @@ status: {addresses: [{type: InternalIP, address: node-1}]}
       "Node node-1 at a.yaml:15",
     ]);
     expect(messages(file)).toEqual([
-      "EndpointSlice default/web-1: a.yaml:8: ports[0].port is not given: this port is left out; " +
-        "give it a number from 1 to 65535",
-      'Node node-1: a.yaml:15: status.addresses: the InternalIP "node-1" is not an IP address, ' +
-        "and is left out; the kubelet sets it",
+      "EndpointSlice default/web-1: a.yaml:8: ports[0].port is not given: this port is ignored; " +
+        "set a number from 1 to 65535",
+      'Node node-1: a.yaml:15: status.addresses: the InternalIP "node-1" is not an IP address ' +
+        "and is ignored; the kubelet sets it",
     ]);
   });
 });
@@ -186,12 +186,12 @@ describe("a wrong file gives no objects, and says what is wrong where", () => {
     [
       "several ports without names",
       WEB.replace("{port: 80}", "{port: 80}, {port: 81}"),
-      ["spec.ports: of several ports, each must have a name"],
+      ["spec.ports: with several ports, each must have a name"],
     ],
     [
       "a name twice",
       WEB.replace("{port: 80}", "{name: a, port: 80}, {name: a, port: 81}"),
-      ['spec.ports: two have the name "a"'],
+      ['spec.ports: two ports have the name "a"'],
     ],
     [
       "no kind",
@@ -243,7 +243,7 @@ describe("clusterObjectsFrom", () => {
     const { Service, problems } = cluster(WEB, `# moved\n${WEB.replace("0.1", "0.2")}`);
     expect(Service.map(({ clusterIPs }) => clusterIPs)).toEqual([["10.96.0.1"]]);
     expect(messages({ problems })).toEqual([
-      "Service default/web: 1.yaml:2: defined at 0.yaml:1 already, and only that one counts",
+      "Service default/web: 1.yaml:2: already defined at 0.yaml:1, which is the one used",
     ]);
   });
 
@@ -268,8 +268,8 @@ describe("clusterObjectsFrom", () => {
   test("nobody allocates addresses and node ports: say so", () => {
     const without = WEB.replace("  clusterIP: 10.96.0.1\n", "");
     expect(messages(cluster(without))).toEqual([
-      "Service default/web: 0.yaml:1: spec.clusterIP is missing, and manifests have nobody to " +
-        "choose one: give it a free address of the Service CIDR, or None",
+      "Service default/web: 0.yaml:1: spec.clusterIP is missing, and nothing allocates one for " +
+        "manifests: set a free address of the Service CIDR, or None",
     ]);
     expect(cluster(WEB.replace("10.96.0.1", "None")).problems).toEqual([]);
     const external = without.replace("spec:", "spec:\n  type: ExternalName");

@@ -1,7 +1,7 @@
 // The text of one manifest file (YAML or JSON, many documents, Lists) → its objects, each with its
-// line. No I/O. A file that is wrong anywhere gives no objects: whoever reads it keeps the last
-// good ones. Wrong is what the API server would refuse; what it takes and no proxy can use is left
-// out of its object.
+// line. No I/O. A file with any error gives no objects: the reader keeps the last good ones. An
+// error is what the API server would refuse; what it accepts and no proxy can use is left out of
+// its object.
 
 import { isMap, isNode, isSeq, LineCounter, parseAllDocuments } from "yaml";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
@@ -33,17 +33,17 @@ export type ManifestObject = ManifestContent & {
 };
 
 export interface ManifestFile {
-  /** As problems show it. */
+  /** Its name in problems. */
   name: string;
-  /** Undefined when the file is wrong. */
+  /** Undefined when the file has errors. */
   objects: ManifestObject[] | undefined;
-  /** All of them harmless when the file is right. */
+  /** All harmless when the file has no errors. */
   problems: Problem[];
-  /** Kinds that are none of ours. */
+  /** Kinds that Portico does not read. */
   ignoredKinds: Set<string>;
 }
 
-/** How to add a kind: its group and name here, and what becomes of it in manifests-objects.ts. */
+/** How to add a kind: its group and name here, its use in manifests-objects.ts. */
 const KINDS: Readonly<Record<string, (json: unknown) => Parsed<ManifestContent>>> = {
   "/Service": (json) =>
     as(
@@ -56,6 +56,10 @@ const KINDS: Readonly<Record<string, (json: unknown) => Parsed<ManifestContent>>
   "networking.k8s.io/ServiceCIDR": (json) => as("ServiceCIDR", serviceCIDRFromObject(json)),
 };
 
+/**
+ * Reads all documents of a YAML or JSON text. `name` is the file's, for problems. Never throws: one
+ * problem that is not harmless discards all objects of the file.
+ */
 export function manifestFileFromText(name: string, text: string): ManifestFile {
   const file: ManifestFile = {
     name,
@@ -72,14 +76,14 @@ export function manifestFileFromText(name: string, text: string): ManifestFile {
   return file;
 }
 
-export interface ManifestItem {
+interface ManifestItem {
   json: unknown;
   place: string;
 }
 
 /**
- * Every object of every document, the items of Lists one by one. `problems` gets what is wrong with
- * the text.
+ * Returns every object of every document, the items of Lists one by one. Adds what is wrong with
+ * the text to `problems`.
  */
 export function manifestItems(name: string, text: string, problems: Problem[]): ManifestItem[] {
   const lineCounter = new LineCounter();
@@ -103,7 +107,7 @@ export function manifestItems(name: string, text: string, problems: Problem[]): 
         items.push({ json: part.json, place: place(part.offset) });
       }
     } catch (error) {
-      // An alias of nothing, or so many that they would fill the memory.
+      // An alias without an anchor, or so many that they would fill the memory.
       problem(start, error instanceof Error ? error.message : String(error));
     }
   }
@@ -115,7 +119,7 @@ interface Part {
   offset: number;
 }
 
-/** The object itself, or the items of a List, whose items may be Lists again. */
+/** Returns the object itself, or the items of a List, which may be Lists again. */
 function partsOf(json: unknown, contents: unknown, offset: number): Part[] {
   const { apiVersion, kind, items } = recordOf(json);
   const [, itemKind] = /^(.*)List$/.exec(textOf(kind)) ?? [];
@@ -129,7 +133,7 @@ function partsOf(json: unknown, contents: unknown, offset: number): Part[] {
   });
 }
 
-/** The API server leaves them out of the items of a ServiceList and the like. */
+/** The API server omits apiVersion and kind in the items of a ServiceList and similar lists. */
 function withKind(item: unknown, apiVersion: unknown, kind: string): unknown {
   return kind === "" ? item : { apiVersion, kind, ...recordOf(item) };
 }

@@ -1,5 +1,5 @@
-// The objects of all manifest files → the objects of the cluster they describe. No I/O. Nothing is
-// allocated here: in a cluster the API server chooses cluster IPs and node ports.
+// The objects of all manifest files → the objects of the cluster they describe. No I/O. Allocates
+// nothing: in a cluster the API server chooses cluster IPs and node ports.
 
 import { objectKey } from "../model/cluster-state.ts";
 import type { EndpointSlice, Node, Problem, Service, ServiceCIDR } from "../model/types.ts";
@@ -7,7 +7,7 @@ import type { ManifestKind, ManifestObject, ManifestValues } from "./manifests-f
 import type { Pod } from "./manifests-pod.ts";
 import { type SelectingService, slicesFromPods } from "./slices-from-pods.ts";
 
-export interface ClusterObjects {
+interface ClusterObjects {
   Service: Service[];
   EndpointSlice: EndpointSlice[];
   Node: Node[];
@@ -15,7 +15,7 @@ export interface ClusterObjects {
   problems: Problem[];
 }
 
-/** Of an object that is defined twice, the first counts: give the files in a fixed order. */
+/** If an object is defined twice, the first counts: pass the files in a fixed order. */
 export function clusterObjectsFrom(manifests: readonly ManifestObject[]): ClusterObjects {
   const problems: Problem[] = [];
   const unique = firstOfEach(manifests, problems);
@@ -38,7 +38,7 @@ function firstOfEach(manifests: readonly ManifestObject[], problems: Problem[]):
     const first = byObject.get(each.object);
     if (!first) byObject.set(each.object, each);
     else {
-      const message = `${each.place}: defined at ${first.place} already, and only that one counts`;
+      const message = `${each.place}: already defined at ${first.place}, which is the one used`;
       problems.push({ object: each.object, message });
     }
   }
@@ -59,16 +59,16 @@ function unallocated(manifest: ManifestObject & { value: SelectingService }): Pr
   if (service.type === "ExternalName" || service.headless) return [];
   const problem = (message: string) => ({ object, message: `${place}: ${message}` });
   if (service.clusterIPs.length === 0) {
-    const hint = "give it a free address of the Service CIDR, or None";
-    return [problem(`spec.clusterIP is missing, and manifests have nobody to choose one: ${hint}`)];
+    const hint = "set a free address of the Service CIDR, or None";
+    return [problem(`spec.clusterIP is missing, and nothing allocates one for manifests: ${hint}`)];
   }
   if (service.type !== "NodePort") return [];
   const missing = service.ports.filter(({ nodePort }) => nodePort === 0);
-  const hint = "and manifests have nobody to choose one: give it a free one from 30000 to 32767";
+  const hint = "and nothing allocates one for manifests: set a free one from 30000 to 32767";
   return missing.map(({ port }) => problem(`nodePort of port ${port} is missing, ${hint}`));
 }
 
-/** For the Services with a selector of which no slice is given. */
+/** Computes slices for the Services with a selector for which no slice is given. */
 function computedSlices(
   selecting: readonly SelectingService[],
   given: readonly EndpointSlice[],

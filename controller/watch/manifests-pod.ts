@@ -1,5 +1,5 @@
-// A Pod as a YAML file has it → what the endpoint slice controller reads of it. Only manifests need
-// Pods: a real cluster's controller makes the EndpointSlices.
+// A Pod in a YAML file → what the endpoint slice controller reads of it. Only manifests need Pods:
+// in a real cluster the controller makes the EndpointSlices.
 
 import { parseAddress } from "../model/ip.ts";
 import { listOf, ObjectReader, type Parsed, recordOf, textOf, textsOf } from "../model/json.ts";
@@ -19,16 +19,16 @@ export interface Pod {
   podIPs: string[];
   /** Empty while it is not scheduled. */
   nodeName: string;
-  /** Phase Succeeded or Failed (which evicted ones are): it will never answer again. */
+  /** Phase Succeeded or Failed (as for evicted Pods): it will never answer again. */
   terminal: boolean;
   ready: boolean;
   /** It has a deletionTimestamp. */
   terminating: boolean;
-  /** Of its containers, then of its sidecars (init containers that are always restarted). */
+  /** Ports of its containers, then of its sidecars (init containers that are always restarted). */
   ports: ContainerPort[];
 }
 
-/** No value: it has no name. Bad ports and addresses are left out, each with a problem. */
+/** Returns no value for a Pod without a name. Reports bad ports and addresses, and omits them. */
 export function podFromObject(json: unknown): Parsed<Pod> {
   const reader = new ObjectReader("Pod", json, true);
   const { metadata, spec, status } = reader;
@@ -57,8 +57,8 @@ function podIPs(reader: ObjectReader): string[] {
 }
 
 /**
- * The condition Ready decides when it is there, as in a cluster. Who writes a Pod by hand rarely
- * writes conditions: without one, a Pod whose phase is Running, or not given, counts as ready.
+ * The condition Ready decides when present, as in a cluster. Hand-written Pods rarely have
+ * conditions: without one, a Pod whose phase is Running, or not given, counts as ready.
  */
 function isReady({ status }: ObjectReader): boolean {
   const conditions = listOf(status.conditions).map(recordOf);

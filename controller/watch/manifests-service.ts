@@ -1,11 +1,11 @@
-// A Service as a YAML file has it → a Service of the model, and what the API server would refuse in
-// it that a proxy has no eye for: in a cluster no such Service exists.
+// A Service in a YAML file → a Service of the model, and what the API server would refuse in it but
+// a proxy does not check: in a cluster no such Service exists.
 
 import { serviceFromObject } from "../model/from-service.ts";
 import { listOf, type Parsed, recordOf, shown, textOf } from "../model/json.ts";
 import type { Problem, Service } from "../model/types.ts";
 
-/** As serviceFromObject; with more problems. */
+/** As serviceFromObject, with more problems. */
 export function manifestServiceFromObject(json: unknown): Parsed<Service> {
   const { value, problems } = serviceFromObject(json);
   if (!value) return { value, problems };
@@ -15,7 +15,7 @@ export function manifestServiceFromObject(json: unknown): Parsed<Service> {
   return { value, problems: [...problems, ...found.map((message) => ({ object, message }))] };
 }
 
-/** A number that fell out of the selector would have it select more. */
+/** A selector without its faulty value would select more Pods. */
 function selectorFaults(spec: unknown): Problem["message"][] {
   const { selector } = recordOf(spec);
   const wrong = Object.entries(recordOf(selector)).filter(([, value]) => {
@@ -26,7 +26,7 @@ function selectorFaults(spec: unknown): Problem["message"][] {
   });
 }
 
-/** A name has a letter (ValidatePortNumOrName); a number in quotes is no number. */
+/** A name has a letter (ValidatePortNumOrName); a number in quotes is not a number. */
 function targetPortFaults(spec: unknown): Problem["message"][] {
   return listOf(recordOf(spec).ports).flatMap((port, index) => {
     const { targetPort } = recordOf(port);
@@ -37,11 +37,13 @@ function targetPortFaults(spec: unknown): Problem["message"][] {
   });
 }
 
-/** Several ports are known by their names. */
+/** Several ports need names to distinguish them. */
 function nameFaults({ ports }: Service): Problem["message"][] {
   if (ports.length < 2) return [];
   const names = ports.map(({ name }) => name);
-  if (names.includes("")) return ["spec.ports: of several ports, each must have a name"];
+  if (names.includes("")) return ["spec.ports: with several ports, each must have a name"];
   const twice = names.find((name, index) => names.indexOf(name) !== index);
-  return twice === undefined ? [] : [`spec.ports: two have the name ${JSON.stringify(twice)}`];
+  return twice === undefined
+    ? []
+    : [`spec.ports: two ports have the name ${JSON.stringify(twice)}`];
 }

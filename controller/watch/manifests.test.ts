@@ -1,4 +1,4 @@
-// The folder as people and machines change it, on a real file system.
+// The folder as users and programs change it, on a real file system.
 
 import {
   chmodSync,
@@ -13,9 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { systemClock } from "../clock.ts";
 import { ClusterState } from "../model/cluster-state.ts";
 import type { Problem } from "../model/types.ts";
+import { systemClock } from "../system/clock.ts";
 import { ManifestsSource } from "./manifests.ts";
 
 let directory: string;
@@ -37,7 +37,7 @@ afterEach(async () => {
   rmSync(join(directory, ".."), { recursive: true });
 });
 
-/** By default so slow a rescan that only the watch can have seen a change. */
+/** By default the rescan is so slow that only the watch can have seen a change. */
 async function start(rescanMs = 600_000): Promise<void> {
   source = new ManifestsSource({
     directory,
@@ -158,7 +158,7 @@ describe("a file that is wrong", () => {
     write("web.yaml", `${service("web", 81)}---\nkind: [\n`);
     await eventually(() => expect(problems).toHaveLength(1));
     expect(problems[0]?.message).toContain("web.yaml:9:");
-    expect(problems[0]?.message).toContain("(what it said before stays)");
+    expect(problems[0]?.message).toContain("(its previous content stays in use)");
     write("api.yaml", service("api", 82).replace("0.1", "0.2"));
     await eventually(() => expect(services()).toEqual(["api:82", "web:80"]));
     write("web.yaml", service("web", 83));
@@ -172,9 +172,7 @@ describe("a file that is wrong", () => {
     expect(services()).toEqual([]);
     expect(state.isSynced()).toBe(true);
     expect(problems).toMatchObject([{ object: "Service default/web" }]);
-    expect(problems[0]?.message).toMatch(
-      /^web\.yaml:1: .*99999.*\(nothing of this file is used\)$/,
-    );
+    expect(problems[0]?.message).toMatch(/^web\.yaml:1: .*99999.*\(this file is ignored\)$/);
   });
 
   test("or cannot be read, keeps it too", async () => {

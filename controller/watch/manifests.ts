@@ -1,35 +1,35 @@
-// A folder of manifest files → the cluster state, and again whenever a file in it changes. Only the
-// files directly in the folder whose names end in .yaml, .yml or .json, and do not begin with a
-// dot. It survives what people and machines do to folders: editors that replace a file by renaming,
-// ConfigMap mounts that swap the link ..data, a folder that goes and comes back.
+// A folder of manifest files → the cluster state, and again whenever a file in it changes. Reads
+// only files directly in the folder whose names end in .yaml, .yml or .json, and do not start with
+// a dot. Handles what users and programs do to folders: editors that replace a file by renaming,
+// ConfigMap mounts that swap the link ..data, a folder that disappears and comes back.
 
 import { type FSWatcher, watch } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../clock.ts";
 import type { Kind, KindTypes, Problem } from "../model/types.ts";
+import type { Clock } from "../system/clock.ts";
 import { type ManifestFile, type ManifestObject, manifestFileFromText } from "./manifests-file.ts";
 import { clusterObjectsFrom } from "./manifests-objects.ts";
 
-export interface ManifestsOptions {
+interface ManifestsOptions {
   directory: string;
-  /** The cluster state; all kinds are replaced in one go. */
+  /** The cluster state; all kinds are replaced at once. */
   sink: { replaceAll<K extends Kind>(kind: K, objects: readonly KindTypes[K][]): void };
-  /** All present problems of the folder, whenever it was read. */
+  /** Receives all present problems of the folder after each read. */
   reportProblems: (problems: readonly Problem[]) => void;
-  /** Something worth a line in the log, though nothing is wrong. */
+  /** Receives something worth a line in the log, although nothing is wrong. */
   note: (text: string) => void;
   clock: Clock;
   /** From the first sign of a change to reading: an editor writes a file in several steps. */
   debounceMs: number;
-  /** The folder is read this often in any case; some file systems tell nobody of changes. */
+  /** The folder is read this often in any case; some file systems do not report changes. */
   rescanMs: number;
 }
 
 interface KnownFile {
   text: string;
   read: ManifestFile;
-  /** What the file said when it was last right. */
+  /** Its objects when the file last had no errors. */
   lastGood: ManifestObject[] | undefined;
 }
 
@@ -37,7 +37,7 @@ export class ManifestsSource {
   readonly #options: ManifestsOptions;
   readonly #files = new Map<string, KnownFile>();
   #watcher: FSWatcher | undefined;
-  /** The inode that is watched: a new folder of the same name is another one. */
+  /** The watched inode: a new folder of the same name has another one. */
   #watchedInode: number | undefined;
   #cancelTimer: (() => void) | undefined;
   #isHurried = false;
@@ -49,12 +49,12 @@ export class ManifestsSource {
     this.#options = options;
   }
 
-  /** Resolves when the folder was read once. If it cannot be, that is reported, and tried again. */
+  /** Resolves after the first read. If the folder cannot be read, reports that and tries again. */
   async start(): Promise<void> {
     await this.#scan();
   }
 
-  /** Resolves when nothing more will reach the sink. */
+  /** Resolves when nothing more can reach the sink. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTimer?.();
@@ -62,7 +62,7 @@ export class ManifestsSource {
     await this.#reading;
   }
 
-  /** The addresses of a Pod of the folder by "namespace/name"; none when there is no such Pod. */
+  /** Returns the addresses of the folder's Pod "namespace/name"; none if there is no such Pod. */
   podAddresses(pod: string): readonly string[] {
     for (const { lastGood = [] } of this.#files.values()) {
       for (const { kind, object, value } of lastGood) {
@@ -72,7 +72,7 @@ export class ManifestsSource {
     return [];
   }
 
-  /** One reading at a time; a change meanwhile has set the timer again. */
+  /** One read at a time; a change meanwhile sets the timer again. */
   async #scan(): Promise<void> {
     this.#isHurried = false;
     this.#cancelTimer?.();
@@ -88,7 +88,7 @@ export class ManifestsSource {
     this.#cancelTimer = this.#options.clock.after(delayMs, () => void this.#scan());
   }
 
-  /** The first sign sets the time, later ones do not put it off. */
+  /** The first sign of a change sets the time, later ones do not postpone it. */
   #hurry(): void {
     if (this.#isHurried) return;
     this.#isHurried = true;
@@ -108,7 +108,7 @@ export class ManifestsSource {
     }
   }
 
-  /** Before reading, so that no change falls between the two. */
+  /** Watches before reading, so that no change falls between the two. */
   async #watch(): Promise<void> {
     const { directory } = this.#options;
     const { ino } = await stat(directory);
@@ -127,7 +127,7 @@ export class ManifestsSource {
     this.#watcher = undefined;
   }
 
-  /** Returns what is wrong with single files. */
+  /** Returns the problems of single files. */
   async #readFiles(names: readonly string[]): Promise<Problem[]> {
     for (const name of this.#files.keys()) if (!names.includes(name)) this.#files.delete(name);
     const problems: Problem[] = [];
@@ -172,13 +172,13 @@ export class ManifestsSource {
 }
 
 function problemsOf({ read, lastGood }: KnownFile): Problem[] {
-  const consequence = lastGood ? "what it said before stays" : "nothing of this file is used";
+  const consequence = lastGood ? "its previous content stays in use" : "this file is ignored";
   return read.problems.map((problem) =>
     problem.isHarmless ? problem : { ...problem, message: `${problem.message} (${consequence})` },
   );
 }
 
-/** Sorted, so that which of two definitions counts does not depend on the file system. */
+/** Sorted, so that the file system does not decide which of two definitions counts. */
 export async function manifestNames(directory: string): Promise<string[]> {
   const names = await readdir(directory);
   return names.filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name)).sort();
@@ -186,5 +186,5 @@ export async function manifestNames(directory: string): Promise<string[]> {
 
 function unreadable(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
-  return `cannot be read: ${reason}; look at its path and its permissions`;
+  return `cannot be read: ${reason}; check its path and permissions`;
 }

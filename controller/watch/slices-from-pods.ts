@@ -1,6 +1,6 @@
 // A Service with a selector and the Pods of its namespace → the EndpointSlices that the endpoint
 // slice controller would make (k8s.io/endpointslice utils.go, reconciler.go). No I/O; the same Pods
-// give the same slices in whatever order they come.
+// give the same slices in any order.
 
 import { compareAddresses, familyOf } from "../model/ip.ts";
 import { listOf, recordOf, textOf } from "../model/json.ts";
@@ -19,7 +19,7 @@ const MOST_ENDPOINTS = 100;
 
 export interface SelectingService {
   service: Service;
-  /** Of the port of that number and protocol; a number, or the name of a container's port. */
+  /** Returns the target port of a port: a number, or the name of a container's port. */
   targetPortOf: (port: ServicePort) => number | string;
 }
 
@@ -39,7 +39,8 @@ export function selectingServiceFrom(service: Service, json: unknown): Selecting
 
 /**
  * `pods` may hold Pods that the Service does not select, of any namespace. `zoneOfNode` returns
- * undefined for a node without a zone. Without a selector there are no slices: others make them.
+ * undefined for a node without a zone. A Service without a selector gets no slices: others make
+ * them.
  */
 export function slicesFromPods(
   selecting: SelectingService,
@@ -60,7 +61,7 @@ export function slicesFromPods(
   return slices;
 }
 
-/** An empty selector selects nothing, as an absent one. */
+/** An empty selector selects nothing, like an absent one. */
 function selects(service: Service, pod: Pod): boolean {
   const wanted = Object.entries(service.selector ?? {});
   if (wanted.length === 0 || pod.namespace !== service.namespace) return false;
@@ -69,7 +70,7 @@ function selects(service: Service, pod: Pod): boolean {
   );
 }
 
-/** Those of its cluster IPs; both for a headless Service, as where ipFamilies is not set. */
+/** Returns those of its cluster IPs; both for a headless Service, as if ipFamilies were not set. */
 function familiesOf(service: Service): IPFamily[] {
   const families = new Set<IPFamily>(service.clusterIPs.map(familyOf));
   return families.size > 0 ? [...families] : ["IPv4", "IPv6"];
@@ -80,7 +81,7 @@ interface Group {
   endpoints: Endpoint[];
 }
 
-/** Pods on which the ports have the same numbers share slices. */
+/** Pods whose ports have the same numbers share slices. */
 function groups(
   { service, targetPortOf }: SelectingService,
   pods: readonly Pod[],
@@ -103,7 +104,7 @@ function groups(
   return [...byPorts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-/** As FindPort: a name that no container of the Pod has leaves the port out of its slice. */
+/** As FindPort: a name that no container of the Pod has keeps the port out of its slice. */
 function resolved(port: ServicePort, target: number | string, pod: Pod): EndpointPort[] {
   const { name, protocol } = port;
   if (typeof target === "number") return [{ name, protocol, port: target }];

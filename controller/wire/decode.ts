@@ -1,5 +1,5 @@
-// A frame's bytes → what it says, in words. For frames that Envoy dumped and for tests; the plugin
-// has a decoder of its own. Checks shape and bounds, not order or limits.
+// A frame's bytes → its content. For frames that Envoy dumped and for tests; the plugin has its own
+// decoder. Checks shape and bounds, not order or limits.
 
 import {
   BACKEND_FLAG_LOCAL,
@@ -33,7 +33,7 @@ import type { Backend, FrontendKind } from "../node/types.ts";
 import { readAddress } from "./address-bytes.ts";
 import { type BackendList, type FrontendIdentity, readKey } from "./key.ts";
 
-/** One list of a frontend as the table has it: a Frontend without the kernel's verdict. */
+/** One list of a frontend in the table: a Frontend without the kernel's verdict. */
 export interface DecodedRecord extends FrontendIdentity {
   list: BackendList;
   kind: FrontendKind;
@@ -42,16 +42,16 @@ export interface DecodedRecord extends FrontendIdentity {
   portName: string;
   backends: Backend[];
   affinityTimeoutSeconds: number;
-  /** The bytes it was read from, a view into the frame. */
+  /** Its bytes, a view into the frame. */
   bytes: Uint8Array;
   /** Its key alone, a view into the frame. */
   keyBytes: Uint8Array;
 }
 
-export interface DecodedFrame {
+interface DecodedFrame {
   kind: "snapshot" | "delta";
   baseVersion: number;
-  /** 0 in a dump of a table that is not whole. */
+  /** 0 in a dump of an incomplete table. */
   version: number;
   firstBucket: number;
   bucketCount: number;
@@ -66,7 +66,7 @@ const KINDS: Record<number, FrontendKind> = {
   [KIND_LOAD_BALANCER]: "LoadBalancer",
 };
 
-/** The bytes are no frame of this wire version. */
+/** The bytes are not a frame of this wire version. */
 export class FrameError extends Error {
   override readonly name = "FrameError";
 }
@@ -90,7 +90,7 @@ function decodeBackends(record: Uint8Array, count: number, isIPv4: boolean): Bac
   });
 }
 
-/** One record that stands at the beginning of `bytes` and fills them. */
+/** Decodes one record that fills `bytes` exactly. */
 export function decodeRecord(bytes: Uint8Array): DecodedRecord {
   const view = viewOf(bytes);
   const identity = readKey(bytes, RECORD_KEY_OFFSET);
@@ -99,7 +99,7 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
   const isIPv4 = identity.family === "IPv4";
   const backendBytes = isIPv4 ? BACKEND_IPV4_BYTES : BACKEND_IPV6_BYTES;
   if (bytes.length !== RECORD_HEADER_BYTES + count * backendBytes + nameBytes) {
-    throw new FrameError(`record of ${bytes.length} bytes has ${count} backends, cannot be`);
+    throw new FrameError(`record of ${bytes.length} bytes cannot have ${count} backends`);
   }
   const names = utf8.decode(bytes.subarray(bytes.length - nameBytes)).split("\0");
   return {
@@ -134,7 +134,7 @@ function decodeUpserts(
   return { upserts, end: offset };
 }
 
-/** Throws FrameError when the bytes are no whole frame of this WIRE_VERSION. */
+/** Throws FrameError when the bytes are not a complete frame of this WIRE_VERSION. */
 export function decodeFrame(frame: Uint8Array): DecodedFrame {
   if (frame.length < FRAME_HEADER_BYTES) throw new FrameError(`frame of ${frame.length} bytes`);
   const view = viewOf(frame);

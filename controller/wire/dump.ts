@@ -1,5 +1,5 @@
-// Records of a table → text for people and golden files: one frontend to a line, its backends
-// below it, in the order given.
+// Records of a table → text for operators and golden files: one frontend per line, its backends
+// below it, in the given order.
 
 import type { Backend } from "../node/types.ts";
 import type { DecodedRecord } from "./decode.ts";
@@ -27,7 +27,7 @@ function recordText(record: DecodedRecord): string {
   return `${words.join(" ")}\n${record.backends.map(backendText).join("")}`;
 }
 
-/** Ends with a newline unless there is nothing. */
+/** Returns the text, with a newline at the end unless it is empty. */
 export function textFromRecords(records: readonly DecodedRecord[]): string {
   return records.map(recordText).join("");
 }

@@ -40,8 +40,8 @@ function decoded(frontend: Frontend, list?: BackendList): DecodedRecord {
 
 it("writes a record as the layout draws it", () => {
   const key = `040600500a60000a${"00".repeat(12)}`;
-  const servicePort = "adf0de7b0f40fb52"; // sha256sum of shop\\0web\\0http\\0TCP
-  const head = `4d000000${key}01000d00020000000000000000000000${servicePort}`;
+  const serviceId = "adf0de7b0f40fb52"; // sha256sum of shop\\0web\\0http\\0TCP
+  const head = `4d000000${key}01000d00020000000000000000000000${serviceId}`;
   const backends = "0a01000b1f9001000a01000c1f900000";
   const names = Buffer.from("shop\0web\0http").toString("hex");
   expect(hex(recordFromFrontend(WEB).record)).toBe(head + backends + names);
@@ -66,7 +66,7 @@ it("knows the bucket of a key: FNV-1a of its bytes", () => {
   expect(bucketOfKey(keyBytesFromFrontend(WEB))).toBe(fnv1a(keyBytesFromFrontend(WEB)) % 16384);
 });
 
-/** By the book, in arithmetic that cannot overflow. */
+/** The textbook algorithm, in arithmetic that cannot overflow. */
 function fnv1a(bytes: Uint8Array): number {
   let hash = 0x811c9dc5n;
   for (const byte of bytes) hash = ((hash ^ BigInt(byte)) * 0x01000193n) & 0xffffffffn;

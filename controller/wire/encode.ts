@@ -1,6 +1,6 @@
 // Frontend → record bytes, one record for each of its lists, as the table keeps it
-// (plugin/wire/layout.ts). A list that goes over a limit gives a Problem and no bytes. Putting
-// records into frames: frames.ts.
+// (plugin/wire/layout.ts). A list over a limit gives a Problem and no bytes. frames.ts puts records
+// into frames.
 
 import {
   BACKEND_FLAG_LOCAL,
@@ -19,13 +19,13 @@ import {
   RECORD_KEY_OFFSET,
   RECORD_KIND_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
-  RECORD_SERVICE_PORT_OFFSET,
+  RECORD_SERVICE_ID_OFFSET,
 } from "../../plugin/wire/layout.ts";
 import type { Problem } from "../model/types.ts";
 import type { Backend, Frontend, FrontendKind } from "../node/types.ts";
 import { writeAddress } from "./address-bytes.ts";
 import { type BackendList, writeKey } from "./key.ts";
-import { writeServicePort } from "./service-port.ts";
+import { writeServiceId } from "./service-id.ts";
 
 const KIND_NUMBERS: Record<FrontendKind, number> = {
   ClusterIP: KIND_CLUSTER_IP,
@@ -34,7 +34,7 @@ const KIND_NUMBERS: Record<FrontendKind, number> = {
   LoadBalancer: KIND_LOAD_BALANCER,
 };
 
-export type Encoded =
+type Encoded =
   | { record: Uint8Array; problem?: undefined }
   | { record?: undefined; problem: Problem };
 
@@ -44,8 +44,8 @@ function overLimit(frontend: Frontend, what: string, limit: string, most: number
 }
 
 /**
- * Writes a backend at offset; false when it does not follow the one before it, which stands in the
- * `size` bytes before.
+ * Writes a backend at offset; returns false when it does not follow the one before it in order,
+ * which is in the `size` bytes before.
  */
 function writeBackend(
   backend: Backend,
@@ -86,10 +86,15 @@ function writeBackends(
 const utf8 = new TextEncoder();
 
 /**
- * The bytes of one list's record, or the problem that keeps the frontend out of the table. Throws
- * when the backends are not as Frontend promises: our bug.
+ * Returns the bytes of one list's record, or the problem that keeps the frontend out of the table.
+ * Throws when the backends are not as Frontend promises, which is a bug. `made`: records by their
+ * lists; the frontends of a ServicePort share lists, whose bytes are then written once and copied.
  */
-export function recordFromFrontend(frontend: Frontend, list: BackendList = "cluster"): Encoded {
+export function recordFromFrontend(
+  frontend: Frontend,
+  list: BackendList = "cluster",
+  made: Map<readonly Backend[], Uint8Array> = new Map(),
+): Encoded {
   const backends = list === "local" ? frontend.localBackends : frontend.backends;
   const count = backends.length;
   if (count > MAX_BACKENDS) {
@@ -104,12 +109,16 @@ export function recordFromFrontend(frontend: Frontend, list: BackendList = "clus
   const view = new DataView(record.buffer);
   view.setUint32(RECORD_BYTES_OFFSET, record.length, true);
   writeKey(frontend, list, record, RECORD_KEY_OFFSET);
-  writeServicePort(frontend, record, RECORD_SERVICE_PORT_OFFSET);
+  writeServiceId(frontend, record, RECORD_SERVICE_ID_OFFSET);
   view.setUint8(RECORD_KIND_OFFSET, KIND_NUMBERS[frontend.kind]);
   view.setUint16(RECORD_NAME_BYTES_OFFSET, names.length, true);
   view.setUint32(RECORD_BACKEND_COUNT_OFFSET, count, true);
   view.setUint32(RECORD_AFFINITY_OFFSET, frontend.affinityTimeoutSeconds, true);
-  writeBackends(frontend, backends, record, size);
+  const like = made.get(backends);
+  const end = RECORD_HEADER_BYTES + count * size;
+  if (like) record.set(like.subarray(RECORD_HEADER_BYTES, end), RECORD_HEADER_BYTES);
+  else writeBackends(frontend, backends, record, size);
+  made.set(backends, record);
   record.set(names, record.length - names.length);
   return { record };
 }

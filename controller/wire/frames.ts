@@ -1,5 +1,5 @@
-// Records and keys → the frames that are pushed (plugin/wire/layout.ts): a snapshot as a row of
-// small frames, a delta as one or several that follow each other. Sorts; does not judge records.
+// Records and keys → the frames that are pushed (plugin/wire/layout.ts): a snapshot as a sequence
+// of small frames, a delta as one or several in sequence. Sorts; does not validate records.
 
 import {
   BUCKET_COUNT,
@@ -22,13 +22,13 @@ import {
 import { bucketOfKey } from "./key.ts";
 
 export interface Delta {
-  /** Record bytes, in any order, no key twice. */
+  /** Record bytes, in any order, each key once. */
   upserts: readonly Uint8Array[];
-  /** Key bytes, in any order; none of them is upserted too. */
+  /** Key bytes, in any order; none of them also in upserts. */
   removals: readonly Uint8Array[];
 }
 
-/** Something of a bucket: a record, or a key that is removed. */
+/** An item of a bucket: a record, or a removed key. */
 interface Item {
   bucket: number;
   bytes: Uint8Array;
@@ -78,7 +78,7 @@ function frame(header: FrameHeader, upserts: readonly Item[], removals: readonly
 }
 
 /**
- * A delta frame from baseVersion to version. Everything in one frame; a big delta is to be split
+ * Returns a delta frame from baseVersion to version. Everything in one frame: split a big delta
  * with splitDelta first.
  */
 export function deltaFrame(delta: Delta, baseVersion: number, version: number): Uint8Array {
@@ -87,8 +87,8 @@ export function deltaFrame(delta: Delta, baseVersion: number, version: number): 
 }
 
 /**
- * Deltas that together are the one given, each of at most maxBytes where its records allow (at
- * least one record or key in each); at least one delta, which may be empty.
+ * Yields deltas that together equal the given one, each of at most maxBytes where its records allow
+ * (at least one record or key in each); at least one delta, which may be empty.
  */
 export function* splitDelta(delta: Delta, maxBytes: number): Generator<Delta> {
   let part = { upserts: [] as Uint8Array[], removals: [] as Uint8Array[] };
@@ -110,8 +110,8 @@ export function* splitDelta(delta: Delta, maxBytes: number): Generator<Delta> {
 }
 
 /**
- * The frames of a snapshot, in order: together they cover all buckets. Each ends with the bucket
- * that brings it to targetBytes, so that applying one holds an Envoy worker only shortly.
+ * Yields the frames of a snapshot, in order: together they cover all buckets. Each ends with the
+ * bucket that brings it to targetBytes, so that applying one blocks an Envoy worker only briefly.
  */
 export function* snapshotFrames(
   records: readonly Uint8Array[],

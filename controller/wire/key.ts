@@ -1,5 +1,5 @@
 // The identity of a frontend's list in bytes, the bucket it belongs to, and the order of a frame.
-// Layout and hash: plugin/wire/layout.ts; that the plugin hashes alike is proved by test/wasm.
+// Layout and hash: plugin/wire/layout.ts; test/wasm proves that the plugin hashes alike.
 
 import {
   BUCKET_COUNT,
@@ -16,6 +16,7 @@ import {
   PROTOCOL_SCTP,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
+  RECORD_KEY_OFFSET,
 } from "../../plugin/wire/layout.ts";
 import type { IPFamily, Protocol } from "../model/types.ts";
 import type { FrontendKey } from "../node/types.ts";
@@ -31,13 +32,14 @@ export interface FrontendIdentity {
 
 /**
  * Which of a frontend's lists a record holds. local: what clients from outside get under
- * externalTrafficPolicy Local; cluster: what everybody else gets, and all there is without it.
+ * externalTrafficPolicy Local; cluster: what all other clients get, and the only list without it.
  */
 export type BackendList = "cluster" | "local";
 
-/** What names a record of the table: a FrontendKey, with " local" behind it for its local list. */
+/** The name of a record in the table: a FrontendKey, followed by " local" for its local list. */
 export type RecordKey = string;
 
+/** Returns the key of one list of a frontend: the frontend's own for the cluster list. */
 export function recordKey(frontend: FrontendKey, list: BackendList): RecordKey {
   return list === "local" ? `${frontend} local` : frontend;
 }
@@ -68,7 +70,7 @@ export function writeKey(
   writeAddress(frontend.address, bytes, offset + KEY_ADDRESS_OFFSET);
 }
 
-/** The KEY_BYTES of a frontend's list: what a removal in a delta is. */
+/** Returns the KEY_BYTES of a frontend's list, as in a delta's removals. */
 export function keyBytesFromFrontend(
   frontend: FrontendIdentity,
   list: BackendList = "cluster",
@@ -76,6 +78,11 @@ export function keyBytesFromFrontend(
   const bytes = new Uint8Array(KEY_BYTES);
   writeKey(frontend, list, bytes, 0);
   return bytes;
+}
+
+/** Returns the same bytes from a record: a view of it. */
+export function keyBytesOfRecord(record: Uint8Array): Uint8Array {
+  return record.subarray(RECORD_KEY_OFFSET, RECORD_KEY_OFFSET + KEY_BYTES);
 }
 
 /** Reads the key at offset. */
@@ -95,7 +102,7 @@ export function readKey(
   };
 }
 
-/** The bucket, 0 … BUCKET_COUNT - 1, of the key at offset. */
+/** Returns the bucket, 0 … BUCKET_COUNT - 1, of the key at offset. */
 export function bucketOfKey(bytes: Uint8Array, offset = 0): number {
   let hash = HASH_OFFSET_BASIS;
   for (let i = offset; i < offset + KEY_BYTES; i++) {

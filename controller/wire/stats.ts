@@ -1,5 +1,6 @@
 // What the plugin counted per Service: bytes of GET /v1/stats → entries. Layout:
-// plugin/wire/stats-layout.ts. Whose an entry is, the controller knows: service-port.ts.
+// plugin/wire/stats-layout.ts. The controller knows which Service an entry belongs to:
+// service-id.ts.
 
 import { FAMILY_IPV4 } from "../../plugin/wire/layout.ts";
 import {
@@ -23,6 +24,7 @@ import {
   STATS_PORT_OFFSET,
   STATS_RECEIVED_BYTES,
   STATS_REFUSED,
+  STATS_RETRIED,
   STATS_SENT_BYTES,
   STATS_TIMED_OUT,
   STATS_VERSION,
@@ -30,7 +32,7 @@ import {
 } from "../../plugin/wire/stats-layout.ts";
 import { readAddress } from "./address-bytes.ts";
 
-/** Values by bucket, not cumulative; the last bucket is what is over all bounds. */
+/** Values by bucket, not cumulative; the last bucket has those over all bounds. */
 export interface Histogram {
   buckets: number[];
   /** Sum of all values, in seconds. */
@@ -39,38 +41,40 @@ export interface Histogram {
 
 /** Totals since Envoy started. */
 export interface Counters {
-  /** Connections that were given a backend. */
+  /** Connections that got a backend. */
   opened: number;
-  /** Those of them that have ended, the failed ones too. */
+  /** Those of them that have ended, including failed ones. */
   closed: number;
   /** Why clients were not served; all but noBackend were opened before. */
   failed: { refused: number; timedOut: number; noBackend: number; other: number };
+  /** Connections that a backend accepted after an earlier attempt had failed. */
+  retried: number;
   /** From clients, to clients. */
   receivedBytes: number;
   sentBytes: number;
-  /** Until the backend had accepted, by CONNECT_BOUNDS_SECONDS; of those where it did. */
+  /** Time until the backend accepted, by CONNECT_BOUNDS_SECONDS; only where it did. */
   connect: Histogram;
-  /** Of those that have ended, by DURATION_BOUNDS_SECONDS. */
+  /** Lifetime of those that have ended, by DURATION_BOUNDS_SECONDS. */
   duration: Histogram;
 }
 
 export interface StatsEntry {
-  /** 16 hex digits: servicePortId. All zero: what found no room. */
-  servicePort: string;
+  /** The service id, 16 hex digits. All zero: what did not fit. */
+  serviceId: string;
   /** Absent: the whole ServicePort. */
   backend: { address: string; port: number } | undefined;
   counters: Counters;
-  /** STATS_KEY_BYTES: what makes the plugin forget it. A view into the answer. */
+  /** STATS_KEY_BYTES, with which the plugin can forget it. A view into the answer. */
   keyBytes: Uint8Array;
 }
 
-/** The answer is none of this STATS_VERSION. */
+/** The answer is not of this STATS_VERSION. */
 export class StatsError extends Error {
   override readonly name = "StatsError";
 }
 
-/** Service port of what found no room in its page. */
-export const OTHER_SERVICE_PORTS = "0".repeat(16);
+/** Service id of what did not fit into its page. */
+export const OTHER_SERVICE_ID = "0".repeat(16);
 
 function histogramAt(number: (index: number) => number, sum: number, first: number): Histogram {
   const buckets = Array.from({ length: STATS_BUCKET_COUNT }, (_, i) => number(first + i));
@@ -87,6 +91,7 @@ function countersFrom(number: (index: number) => number): Counters {
       noBackend: number(STATS_NO_BACKEND),
       other: number(STATS_FAILED_OTHERWISE),
     },
+    retried: number(STATS_RETRIED),
     receivedBytes: number(STATS_RECEIVED_BYTES),
     sentBytes: number(STATS_SENT_BYTES),
     connect: histogramAt(number, STATS_CONNECT_NANOSECONDS, STATS_CONNECT_BUCKETS),
@@ -99,20 +104,20 @@ function entryAt(bytes: Buffer, offset: number): StatsEntry {
   const size = family === FAMILY_IPV4 ? 4 : 16;
   const address = () => readAddress(bytes, offset + STATS_ADDRESS_OFFSET, size);
   const port = bytes.readUInt16BE(offset + STATS_PORT_OFFSET);
-  // As two halves: a BigInt for each would cost more than all else. Exact up to 2^53.
+  // As two halves: a BigInt for each would cost more than everything else. Exact up to 2^53.
   const number = (index: number) => {
     const at = offset + STATS_KEY_BYTES + index * 8;
     return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
   };
   return {
-    servicePort: bytes.toString("hex", offset, offset + STATS_FAMILY_OFFSET),
+    serviceId: bytes.toString("hex", offset, offset + STATS_FAMILY_OFFSET),
     backend: family === 0 ? undefined : { address: address(), port },
     counters: countersFrom(number),
     keyBytes: bytes.subarray(offset, offset + STATS_KEY_BYTES),
   };
 }
 
-/** Throws StatsError when the bytes are no whole answer of this version. */
+/** Throws StatsError when the bytes are not a complete answer of this version. */
 export function decodeStats(bytes: Buffer): StatsEntry[] {
   const rest = bytes.length - STATS_HEADER_BYTES;
   const version = rest < 0 ? 0 : bytes.readUInt16LE(STATS_VERSION_OFFSET);

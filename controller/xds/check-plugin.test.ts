@@ -7,7 +7,7 @@ const TYPE_SECTION = [1, 4, 1, 0x60, 0, 0];
 const FUNCTION_SECTION = [3, 2, 1, 0];
 const CODE_SECTION = [10, 4, 1, 2, 0, 0x0b];
 
-/** A module that exports its only function under all of these names. */
+/** Returns a module that exports its only function under all of these names. */
 function moduleThatExports(names: readonly string[]): Uint8Array {
   const entries = names.flatMap((name) => [name.length, ...Buffer.from(name), 0, 0]);
   const content = [names.length, ...entries];
@@ -44,9 +44,9 @@ describe("checkPlugin", () => {
   const without = (...missing: string[]) =>
     moduleThatExports(EXPORTS.filter((name) => !missing.includes(name)));
   test.each([
-    ["nothing at all", new Uint8Array(), 'it is not a WebAssembly module: it begins with ""'],
-    ["a script", Buffer.from("#!/bin/sh"), 'it begins with "#!/b"'],
-    ["too much", endless, "it has 1048577 bytes, and 1048576 is the limit (MAX_PLUGIN_BYTES)"],
+    ["nothing at all", new Uint8Array(), 'it is not a WebAssembly module: it starts with ""'],
+    ["a script", Buffer.from("#!/bin/sh"), 'it starts with "#!/b"'],
+    ["too much", endless, "it has 1048577 bytes; the limit is 1048576 (MAX_PLUGIN_BYTES)"],
     ["a module that is cut off", without().subarray(0, 40), "it does not compile: "],
     ["a module of another kind", without("proxy_abi_version_0_2_1"), "not a proxy-wasm 0.2.1"],
     [

@@ -1,5 +1,5 @@
-// Bytes → a plugin's code, or why it cannot be one. Cheap checks that give better words than
-// Envoy's "Unable to create Wasm plugin", before Envoy is asked.
+// Bytes → a plugin's code, or why it cannot be one. Cheap checks before Envoy gets the code, with
+// better messages than Envoy's "Unable to create Wasm plugin".
 
 import { createHash } from "node:crypto";
 import type { PluginCode } from "./resources.ts";
@@ -7,7 +7,7 @@ import type { PluginCode } from "./resources.ts";
 /** A plugin travels as a ConfigMap, which holds 1 MiB. */
 export const MAX_PLUGIN_BYTES = 1024 * 1024;
 
-/** The part of the API that is used here; TypeScript declares it for browsers only. */
+/** The part of the API used here; TypeScript declares it for browsers only. */
 interface Compiler {
   compile(wasm: Uint8Array): Promise<object>;
   Module: { exports(module: object): { name: string; kind: string }[] };
@@ -17,7 +17,7 @@ const { WebAssembly } = globalThis as unknown as { WebAssembly: Compiler };
 const WASM_MAGIC = "\0asm";
 const ABI = "proxy_abi_version_0_2_1";
 
-/** proxy-wasm 0.2.1: callbacks that Envoy would not miss, but without which nothing is served. */
+/** proxy-wasm 0.2.1: callbacks that Envoy does not require, but without which nothing is served. */
 const NEEDED_EXPORTS = [
   "proxy_on_configure",
   "proxy_on_new_connection",
@@ -38,7 +38,7 @@ export class PluginRejectedError extends Error {
   }
 }
 
-/** First 12 hex digits of the module's SHA-256: what a plugin is called. */
+/** Returns the first 12 hex digits of the module's SHA-256: the plugin's name. */
 export function buildOf(wasm: Uint8Array): string {
   return createHash("sha256").update(wasm).digest("hex").slice(0, 12);
 }
@@ -53,11 +53,11 @@ export async function checkPlugin(wasm: Uint8Array): Promise<PluginCode> {
 
 function sizeProblem(wasm: Uint8Array): string | undefined {
   if (wasm.length > MAX_PLUGIN_BYTES) {
-    return `it has ${wasm.length} bytes, and ${MAX_PLUGIN_BYTES} is the limit (MAX_PLUGIN_BYTES)`;
+    return `it has ${wasm.length} bytes; the limit is ${MAX_PLUGIN_BYTES} (MAX_PLUGIN_BYTES)`;
   }
   const magic = Buffer.from(wasm.subarray(0, WASM_MAGIC.length)).toString("latin1");
   if (magic !== WASM_MAGIC) {
-    return `it is not a WebAssembly module: it begins with ${JSON.stringify(magic)}`;
+    return `it is not a WebAssembly module: it starts with ${JSON.stringify(magic)}`;
   }
   return undefined;
 }

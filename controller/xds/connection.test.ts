@@ -54,7 +54,7 @@ describe("listeners", () => {
     reply(empty);
     expect(connection.takeAnswers()).toEqual([]);
     connection.admit();
-    // It is about to have some.
+    // It will have some soon.
     expect(connection).toMatchObject({ admitted: false, isEmpty: false });
     expect(connection.isSettled(LISTENER_TYPE)).toBe(false);
     const listeners = onlyAnswer();
@@ -133,11 +133,16 @@ describe("other types", () => {
     expect(asked).toEqual([true, false]);
   });
 
-  test("are known to be asked for by name", () => {
-    ask(FILTER_TYPE, ["a", "b"]);
-    expect(connection.asksFor(FILTER_TYPE, ["b"])).toBe(true);
-    expect(connection.asksFor(FILTER_TYPE, ["b", "c"])).toBe(false);
-    expect(connection.asksFor(CLUSTER_TYPE, [])).toBe(true);
+  test("are known to be asked for by name, all or not all", () => {
+    expect(connection.asksForAll(ENDPOINTS_TYPE)).toBe(true);
+    store(ENDPOINTS_TYPE, { b: "1" });
+    expect(connection.asksForAll(ENDPOINTS_TYPE)).toBe(false);
+    ask(ENDPOINTS_TYPE, ["a", "b"]);
+    expect(connection.asksForAll(ENDPOINTS_TYPE)).toBe(true);
+    store(ENDPOINTS_TYPE, { b: "1", c: "1" });
+    expect(connection.asksForAll(ENDPOINTS_TYPE)).toBe(false);
+    store(ENDPOINTS_TYPE, {});
+    expect(connection.asksForAll(ENDPOINTS_TYPE)).toBe(true);
   });
 
   test("a filter that is asked for later is sent though nothing changed", () => {
@@ -177,7 +182,7 @@ describe("in the incremental protocol", () => {
     return incremental.receive({ typeUrl, ...nothing, refusal: undefined, ...request }, "node-a");
   }
 
-  /** "LDS +capture -old": answers that are due, each acknowledged at once. */
+  /** Returns "LDS +capture -old": the due answers, each acknowledged at once. */
   function due(): string[] {
     return incremental.takeAnswers().map(({ typeUrl, nonce, resources, removed = [] }) => {
       receive(typeUrl, { nonce });

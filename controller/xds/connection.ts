@@ -1,22 +1,22 @@
-// One Envoy's stream: its requests in, answers out, and the gate before its listeners. Knows
-// neither sockets nor who waits for an answer; server.ts does.
+// One Envoy's stream: its requests in, answers out, and the gate before its listeners. server.ts
+// knows the sockets, and what waits for an answer.
 //
-// Why a gate: Envoy starts its workers only once its first LDS request was answered, and its table
-// can be filled only by its workers; but it must not accept before its table is filled. So a fresh
-// Envoy is told at once that it has no listeners, and gets them when it is admitted.
+// Why a gate: Envoy starts its workers only after the answer to its first LDS request, and only its
+// workers can fill its table; but it must not accept connections before its table is filled. So a
+// fresh Envoy first gets an answer without listeners, and gets them when it is admitted.
 
 import type { EncodedResource } from "./snapshot.ts";
 import type { Answer, Refusal, Resources, TypeSubscription } from "./type-subscription.ts";
 import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 
 /**
- * Resources by name; undefined for a type that is not set: it is not answered. `isFirst`: the Envoy
- * that asks has none of the type yet.
+ * Resources by name; undefined for a type that is not set: it gets no answer. `isFirst`: the Envoy
+ * has none of the type yet.
  */
-export type ResourceLookup = (typeUrl: string, isFirst: boolean) => Resources | undefined;
+type ResourceLookup = (typeUrl: string, isFirst: boolean) => Resources | undefined;
 
-/** What the first request of a type on a stream opens, in the stream's protocol. */
-export type Opener<Request> = (first: Request) => TypeSubscription<Request>;
+/** Opens the subscription for the first request of a type, in the stream's protocol. */
+type Opener<Request> = (first: Request) => TypeSubscription<Request>;
 
 const NOTHING: Resources = new Map<string, EncodedResource>();
 
@@ -41,25 +41,25 @@ export class XdsConnection<Request extends { typeUrl: string } = never> {
     return this.#nodeId;
   }
 
-  /** Whether it has asked for listeners: only then it is known which it has. */
+  /** Whether it has asked for listeners: only then is it known which it has. */
   get asksForListeners(): boolean {
     return this.#subscriptions.has(LISTENER_TYPE);
   }
 
-  /** Whether it came without listeners: its table has to be filled before it is admitted. */
+  /** Whether it came without listeners: its table must be filled before it is admitted. */
   get fresh(): boolean {
     return this.#fresh;
   }
 
   /**
-   * Whether it has the listeners that it should have: it was let have them, or came with some, and
-   * acknowledged them. One that refused them has to be admitted once more.
+   * Whether it has the listeners that it should have: it was admitted, or came with some, and
+   * acknowledged them. One that refused them must be admitted again.
    */
   get admitted(): boolean {
     return this.#admitted && this.isSettled(LISTENER_TYPE);
   }
 
-  /** Whether it has no listeners: it came without, and was not let have any. */
+  /** Whether it has no listeners: it came without, and was not admitted. */
   get isEmpty(): boolean {
     return this.#fresh && !this.#admitted;
   }
@@ -68,17 +68,17 @@ export class XdsConnection<Request extends { typeUrl: string } = never> {
     this.#admitted = true;
   }
 
-  /** Has Envoy asked once more for what it refused of this type. */
+  /** Offers Envoy again what it refused of this type. */
   retry(typeUrl: string): void {
     this.#subscriptions.get(typeUrl)?.retry();
   }
 
-  /** What Envoy has of these, though it did not say so, goes if it is not to have it. */
+  /** Envoy may have these without having said so: removes those that it should not have. */
   suspect(typeUrl: string, names: Iterable<string>): void {
     this.#subscriptions.get(typeUrl)?.suspect(names);
   }
 
-  /** Returns whether it was the first request for listeners: from then on `fresh` is known. */
+  /** Returns whether this was the first request for listeners: from then on `fresh` is known. */
   receive(request: Request, nodeId: string): boolean {
     if (nodeId !== "") this.#nodeId = nodeId;
     const { typeUrl } = request;
@@ -95,7 +95,7 @@ export class XdsConnection<Request extends { typeUrl: string } = never> {
     return true;
   }
 
-  /** Answers that are due now; each counts as sent. */
+  /** Returns the answers that are due now; each counts as sent. */
   takeAnswers(): Answer[] {
     const answers: Answer[] = [];
     for (const subscription of this.#subscriptions.values()) {
@@ -109,21 +109,27 @@ export class XdsConnection<Request extends { typeUrl: string } = never> {
     return answers;
   }
 
-  /** Whether Envoy acknowledged what it should have of this type, or did not ask for it. */
+  /** Reports whether Envoy acknowledged what it should have of this type, or did not ask for it. */
   isSettled(typeUrl: string): boolean {
     const subscription = this.#subscriptions.get(typeUrl);
     const wanted = subscription && this.#wanted(subscription);
     return !wanted || subscription.isSettled(wanted);
   }
 
-  /** Whether Envoy asks for all of these by name. */
-  asksFor(typeUrl: string, names: Iterable<string>): boolean {
+  /** Reports whether Envoy asks by name for all resources of the type. */
+  asksForAll(typeUrl: string): boolean {
     const subscription = this.#subscriptions.get(typeUrl);
-    if (subscription) return subscription.asksFor(names);
-    return [...names].length === 0;
+    const wanted = subscription ? this.#wanted(subscription) : this.#resources(typeUrl, true);
+    if (wanted === undefined || wanted.size === 0) return true;
+    return subscription?.asksForAll(wanted) ?? false;
   }
 
-  /** Envoy's refusal of what it should have; undefined when it did not refuse that. */
+  /** Resources of these names changed, appeared or went, in the map that the lookup returns. */
+  changed(typeUrl: string, names: readonly string[]): void {
+    this.#subscriptions.get(typeUrl)?.changed(names);
+  }
+
+  /** Returns Envoy's refusal of what it should have; undefined when it did not refuse that. */
   refusal(typeUrl: string): Refusal | undefined {
     const subscription = this.#subscriptions.get(typeUrl);
     const wanted = subscription && this.#wanted(subscription);
@@ -132,7 +138,7 @@ export class XdsConnection<Request extends { typeUrl: string } = never> {
 
   /**
    * A cluster that changes waits for its endpoints. In the incremental protocol Envoy does not ask
-   * for those that it has asked for already.
+   * again for endpoints that it asked for before.
    */
   #sendEndpointsOf({ resources }: Answer): void {
     this.#subscriptions.get(ENDPOINTS_TYPE)?.forget(resources.map(({ name }) => name));

@@ -11,7 +11,7 @@ beforeEach(() => {
   nonces = 0;
 });
 
-/** "a1 b2": a in its first version, b in its second. */
+/** Reads "a1 b2": a in its first version, b in its second. */
 function resources(contents: string): Resources {
   const words = contents.split(" ").filter((word) => word !== "");
   return new Map(words.map((word) => [word.slice(0, 1), resource(word)]));
@@ -40,7 +40,7 @@ function take(subscription: DeltaSubscription, wanted: Resources): Answer | unde
   return answer;
 }
 
-/** "a1 -b": what the answer brings, and what it takes. */
+/** Returns "a1 -b": what the answer adds, and what it removes. */
 function textOf(answer: Answer | undefined): string | undefined {
   const added = answer?.resources.map(({ name, value }) => `${name}${value}`) ?? [];
   return answer && [...added, ...(answer.removed ?? []).map((name) => `-${name}`)].join(" ");
@@ -169,8 +169,8 @@ describe("a subscription by name", () => {
     reply(subscription);
     expect(sent(subscription, "c1")).toBeUndefined();
     expect(subscription.isSettled(resources("c1"))).toBe(true);
-    expect(subscription.asksFor(["a", "b"])).toBe(true);
-    expect(subscription.asksFor(["a", "c"])).toBe(false);
+    expect(subscription.asksForAll(resources("a1 b1"))).toBe(true);
+    expect(subscription.asksForAll(resources("a1 c1"))).toBe(false);
   });
 
   test("is sent again what it asks for again, also while an answer is under way", () => {
@@ -208,5 +208,53 @@ describe("a subscription by name", () => {
     reply(subscription, "does not load");
     subscription.receive(request({ subscribed: ["b"] }));
     expect(sent(subscription, "a1 b1")).toBe("b1");
+  });
+});
+
+describe("what changes in place", () => {
+  /** Puts a word, as in `resources`, or removes "-a"; and says so. */
+  function change(wanted: Map<string, EncodedResource>, subscription: DeltaSubscription) {
+    return (...words: string[]) => {
+      const names = words.map((word) => word.replace("-", "").slice(0, 1));
+      for (const word of words) {
+        if (word.startsWith("-")) wanted.delete(word.slice(1));
+        else wanted.set(word.slice(0, 1), resource(word));
+      }
+      subscription.changed(names);
+    };
+  }
+
+  test("is sent alone, also what changes while an answer is under way", () => {
+    const subscription = opened();
+    const wanted = new Map(resources("a1 b1 c1"));
+    expect(textOf(take(subscription, wanted))).toBe("a1 b1 c1");
+    reply(subscription);
+    const put = change(wanted, subscription);
+    put("b2", "-c");
+    expect(subscription.isSettled(wanted)).toBe(false);
+    expect(textOf(take(subscription, wanted))).toBe("b2 -c");
+    put("b3", "c1", "d1");
+    expect(take(subscription, wanted)).toBeUndefined();
+    reply(subscription);
+    expect(textOf(take(subscription, wanted))).toBe("b3 c1 d1");
+    reply(subscription);
+    expect(subscription.isSettled(wanted)).toBe(true);
+  });
+
+  test("is known to be asked for by name, or not yet", () => {
+    typeUrl = ENDPOINTS_TYPE;
+    const subscription = holding("a1", ["a"]);
+    const wanted = new Map(resources("a1"));
+    const put = change(wanted, subscription);
+    put("b1");
+    expect(subscription.asksForAll(wanted)).toBe(false);
+    expect(take(subscription, wanted)).toBeUndefined();
+    subscription.receive(request({ subscribed: ["b"] }));
+    expect(subscription.asksForAll(wanted)).toBe(true);
+    expect(textOf(take(subscription, wanted))).toBe("b1");
+    put("-b", "-a");
+    subscription.receive(request({ unsubscribed: ["a", "b"] }));
+    put("a1");
+    expect(subscription.asksForAll(wanted)).toBe(false);
   });
 });

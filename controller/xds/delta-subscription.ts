@@ -1,21 +1,21 @@
 // One resource type of a stream in the incremental protocol ("delta xDS"): an answer holds what
-// changed, by name, and names what goes. No I/O.
+// changed, by name, and the names of what is removed. No I/O.
 //
-// What Envoy has is known by name and version. Versions are hashes of the content, so an Envoy that
-// reconnects to another controller is sent the difference. What Envoy refused may have been applied
-// in part, and Envoy does not say which part: of all in that answer, nothing is known afterwards.
+// It tracks what Envoy has by name and version. Versions are hashes of the content, so an Envoy
+// that reconnects to another controller gets only the difference. Envoy may have applied part of
+// what it refused, and does not say which part: afterwards everything in that answer is unknown.
 
-import { resourceVersion } from "./snapshot.ts";
+import { type EncodedResource, resourceVersion } from "./snapshot.ts";
 import type { Answer, Refusal, Resources, TypeSubscription } from "./type-subscription.ts";
 import { isWildcard } from "./type-urls.ts";
 
-/** A DeltaDiscoveryRequest, as far as it matters here. */
+/** The parts of a DeltaDiscoveryRequest that matter here. */
 export interface DeltaRequest {
   typeUrl: string;
-  /** Names that Envoy asks for from now on, or once more; and no longer. */
+  /** Names that Envoy asks for from now on, or again; and no longer. */
   subscribed: readonly string[];
   unsubscribed: readonly string[];
-  /** Versions of what Envoy has, in the first request of a stream alone. */
+  /** Versions of what Envoy has; only in the first request of a stream. */
   present: ReadonlyMap<string, string>;
   /** Nonce of the answer that this acknowledges or refuses; empty when it does neither. */
   nonce: string;
@@ -33,18 +33,18 @@ interface Sent {
 }
 
 interface Difference {
-  /** Names of what Envoy lacks or has in another version, and of what it is not to have. */
+  /** Names of what Envoy lacks or has in another version, and of what it should not have. */
   changed: readonly string[];
   removed: readonly string[];
 }
 
-/** Of what may be there or not, in whatever version. */
+/** The version of what may be there or not, in any version. */
 const UNKNOWN = "?";
 
 export class DeltaSubscription implements TypeSubscription<DeltaRequest> {
   readonly typeUrl: string;
   readonly wasEmpty: boolean;
-  /** Asked for by name. */
+  /** Names that Envoy asked for. */
   readonly #names = new Set<string>();
   /** What Envoy has. */
   readonly #held: Versions;
@@ -53,10 +53,16 @@ export class DeltaSubscription implements TypeSubscription<DeltaRequest> {
   #owesFirst: boolean;
   #pending: Sent | undefined;
   #refused: (Sent & { detail: string }) | undefined;
-  /** The difference to what was last asked about, until anything changes. */
-  #last: { wanted: Resources; difference: Difference } | undefined;
+  /** What Envoy was last compared with. */
+  #wanted: Resources | undefined;
+  /** Names in which Envoy may differ from that; all others are the same. */
+  readonly #open = new Set<string>();
+  /** Names in it that Envoy does not ask for. */
+  readonly #unasked = new Set<string>();
+  /** The last computed difference, until anything changes. */
+  #last: Difference | undefined;
 
-  /** The first request of the type on the stream. */
+  /** Takes the first request of the type on the stream. */
   constructor(request: DeltaRequest) {
     this.typeUrl = request.typeUrl;
     this.wasEmpty = request.present.size === 0;
@@ -71,8 +77,7 @@ export class DeltaSubscription implements TypeSubscription<DeltaRequest> {
   }
 
   receive({ subscribed, unsubscribed, nonce, refusal }: DeltaRequest): void {
-    this.#last = undefined;
-    // Envoy may have lost what it asks for once more.
+    // Envoy may have lost what it asks for again.
     this.forget(subscribed);
     for (const name of subscribed) this.#names.add(name);
     for (const name of unsubscribed) {
@@ -119,13 +124,18 @@ export class DeltaSubscription implements TypeSubscription<DeltaRequest> {
     this.#refused = undefined;
   }
 
-  asksFor(names: Iterable<string>): boolean {
-    for (const name of names) if (!this.#names.has(name)) return false;
-    return true;
+  asksForAll(wanted: Resources): boolean {
+    this.#difference(wanted);
+    return this.#unasked.size === 0;
+  }
+
+  changed(names: Iterable<string>): void {
+    this.#last = undefined;
+    for (const name of names) this.#open.add(name);
   }
 
   forget(names: Iterable<string>): void {
-    this.#last = undefined;
+    this.changed(names);
     for (const name of names) {
       this.#held.delete(name);
       this.#pending?.versions.delete(name);
@@ -133,41 +143,68 @@ export class DeltaSubscription implements TypeSubscription<DeltaRequest> {
   }
 
   suspect(names: Iterable<string>): void {
-    this.#last = undefined;
+    this.changed(names);
     for (const name of names) if (!this.#held.has(name)) this.#held.set(name, UNKNOWN);
   }
 
   #accept({ versions, removed }: Sent): void {
+    this.changed(versions.keys());
+    this.changed(removed);
     for (const [name, version] of versions) this.#held.set(name, version);
     for (const name of removed) this.#held.delete(name);
     this.#hasAccepted = true;
   }
 
   #refuse(sent: Sent, detail: string): void {
-    for (const name of [...sent.versions.keys(), ...sent.removed]) this.#held.set(name, UNKNOWN);
+    const names = [...sent.versions.keys(), ...sent.removed];
+    this.changed(names);
+    for (const name of names) this.#held.set(name, UNKNOWN);
     this.#refused = { ...sent, detail };
   }
 
-  /**
-   * Nothing is removed of a type that is asked for by name: a cluster that goes takes its endpoints
-   * along, and a filter that is not set stays as it is until it is.
-   */
+  /** Looks only at names that may differ; at all when `wanted` is another object than before. */
   #difference(wanted: Resources): Difference {
-    if (this.#last?.wanted === wanted) return this.#last.difference;
+    if (this.#wanted !== wanted) this.#openAll(wanted);
+    if (this.#last) return this.#last;
     const changed: string[] = [];
     const removed: string[] = [];
-    for (const name of isWildcard(this.typeUrl) ? wanted.keys() : this.#names) {
-      const resource = wanted.get(name);
+    for (const name of this.#open) {
+      const resource = this.#resourceFor(name, wanted);
       if (resource && this.#held.get(name) !== resourceVersion(resource)) changed.push(name);
+      else if (!resource && this.#mustGo(name)) removed.push(name);
+      else this.#open.delete(name);
     }
-    if (isWildcard(this.typeUrl)) {
-      for (const name of this.#held.keys()) if (!wanted.has(name)) removed.push(name);
-    }
-    this.#last = { wanted, difference: { changed, removed } };
-    return this.#last.difference;
+    this.#last = { changed, removed };
+    return this.#last;
   }
 
-  /** What Envoy refused is not sent again as it was. */
+  #openAll(wanted: Resources): void {
+    this.#wanted = wanted;
+    this.#unasked.clear();
+    this.#open.clear();
+    for (const names of [wanted.keys(), this.#names, this.#held.keys()]) this.changed(names);
+  }
+
+  /** Returns what Envoy should have under a name, if it should have anything. */
+  #resourceFor(name: string, wanted: Resources): EncodedResource | undefined {
+    const resource = wanted.get(name);
+    if (isWildcard(this.typeUrl)) return resource;
+    const isAsked = this.#names.has(name);
+    if (resource && !isAsked) this.#unasked.add(name);
+    else this.#unasked.delete(name);
+    return isAsked ? resource : undefined;
+  }
+
+  /**
+   * Reports whether Envoy should lose what it has under a name. Nothing of a type that is asked for
+   * by name: a removed cluster takes its endpoints with it, and a filter that is not set stays as
+   * it is until it is set.
+   */
+  #mustGo(name: string): boolean {
+    return isWildcard(this.typeUrl) && this.#held.has(name);
+  }
+
+  /** Leaves out what Envoy refused, until it changes. */
   #withoutRefused(wanted: Resources): Difference {
     const difference = this.#difference(wanted);
     const refused = this.#refused;

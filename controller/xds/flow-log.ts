@@ -1,9 +1,9 @@
-// What of connections is to be logged → Envoy's access logs: one JSON line for each TCP connection
-// or UDP flow, when it has ended. Envoy writes them itself, so that nothing of the controller's is
-// on the way, and none is lost while it is away. Pure.
+// Which connections to log → Envoy's access logs: one JSON line for each TCP connection or UDP
+// flow, at its end. Envoy writes them itself, so the controller is not involved, and no line is
+// lost while it is down. Pure.
 //
-// Which Service a connection went to, the plugin says in filter state (its option "names"); of a
-// UDP listener it is known.
+// The plugin writes the Service of a connection into filter state (its option "names"); a UDP
+// listener has only one.
 
 import type { ObjectKey } from "../model/types.ts";
 import type { Resource } from "./protos.ts";
@@ -12,31 +12,36 @@ import type { UdpListener } from "./udp-target.ts";
 export interface FlowLogOptions {
   /** A path that Envoy can write; "-": its standard output. */
   file: string;
-  /** Of all connections, this part: more than 0, at most 1. */
+  /** The fraction of connections to log: more than 0, at most 1. */
   sample: number;
-  /** Only to these; to all when empty. */
+  /** Logs only connections to these; to all when empty. */
   services: readonly ObjectKey[];
 }
 
 const LOGGERS = "type.googleapis.com/envoy.extensions.access_loggers";
-/** What a sample is counted in. */
+/** The denominator of a sample. */
 const MILLION = 1_000_000;
-/** Nobody sets it; Envoy wants a name. */
+/** Nothing sets it; Envoy requires a name. */
 const SAMPLE_RUNTIME_KEY = "portico.flow_log_sample";
 const TIME = "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%";
 
-/** Set by the plugin: "namespace/name:port name", or without the latter where it has none. */
+/** Set by the plugin: "namespace/name:port name", or "namespace/name" for a port without a name. */
 const SERVICE_STATE = "envoy.string";
 
-/** UpstreamConnectionFailure of Envoy's response flags is bit 5; CEL has no bits. */
-const HAS_FAILED = "response.flags % 64 >= 32";
+/**
+ * UpstreamConnectionFailure of Envoy's response flags is bit 5, and UpstreamRetryLimitExceeded bit
+ * 15; CEL has no bits. The first stays after an attempt that failed, so a connection has failed
+ * only if no attempt gave it a local address.
+ */
+const ATTEMPT_FAILED = "response.flags % 64 >= 32 || response.flags % 65536 >= 32768";
+const HAS_FAILED = `(${ATTEMPT_FAILED}) && !has(upstream.local_address)`;
 const FAILURE = "upstream.transport_failure_reason";
-/** Envoy has no words for a connect timeout of its own. */
+/** Envoy has no text for its own connect timeout. */
 const IS_REFUSED = `${FAILURE}.contains('refused')`;
 const FAILED_VERDICT = `${FAILURE} == '' ? 'timeout' : (${IS_REFUSED} ? 'refused' : 'unreachable')`;
 const SERVED_VERDICT = "has(upstream.address) ? 'forwarded' : 'no-backend'";
 
-/** Of the tcp_proxy of the capture listeners. */
+/** Returns the log of the tcp_proxy in the capture listeners. */
 export function tcpFlowLog(options: FlowLogOptions): object {
   const format = {
     time: TIME,
@@ -45,6 +50,8 @@ export function tcpFlowLog(options: FlowLogOptions): object {
     frontend: "%DOWNSTREAM_LOCAL_ADDRESS%",
     service: `%FILTER_STATE(${SERVICE_STATE}:PLAIN)%`,
     backend: "%UPSTREAM_HOST%",
+    // All of them, in order; the last one is the backend.
+    attempted: "%UPSTREAM_HOSTS_ATTEMPTED%",
     verdict: `%CEL(${HAS_FAILED} ? (${FAILED_VERDICT}) : (${SERVED_VERDICT}))%`,
     reason: `%CEL(${FAILURE})%`,
     flags: "%RESPONSE_FLAGS%",
@@ -56,7 +63,7 @@ export function tcpFlowLog(options: FlowLogOptions): object {
   return accessLog(options, format, services);
 }
 
-/** Of the udp_proxy of a listener; none where its Service is not wanted. */
+/** Returns the log of a listener's udp_proxy; none where its Service is not selected. */
 export function udpFlowLog(
   options: FlowLogOptions,
   { service, portName, frontend }: UdpListener,
@@ -67,7 +74,7 @@ export function udpFlowLog(
     time: TIME,
     protocol: "UDP",
     client: "%DOWNSTREAM_REMOTE_ADDRESS%",
-    // The listener's own address is one that nobody dials.
+    // No client dials the listener's own address.
     frontend: frontend.replace(/\/UDP$/, ""),
     service: portName === "" ? service : `${service}:${portName}`,
     backend: "%UPSTREAM_HOST%",
@@ -94,7 +101,7 @@ function accessLog({ file, sample }: FlowLogOptions, format: object, filters: ob
   return { name: "flows", typed_config, ...(filter && { filter }) };
 }
 
-/** As google.protobuf.Struct, whose definition protobufjs brings along, with its own names. */
+/** Returns a google.protobuf.Struct in protobufjs's own definition, which has its own names. */
 function structOf(fields: object): object {
   const pairs = Object.entries(fields).map(([name, text]) => [name, { stringValue: text }]);
   return { fields: Object.fromEntries(pairs) };
@@ -112,8 +119,8 @@ function sampled(sample: number): object {
 }
 
 /**
- * Names of Kubernetes need no escaping. The state is bytes, and this CEL turns no bytes into text:
- * what begins with "shop/web:" is what lies between that and "shop/web;".
+ * Kubernetes names need no escaping. The state is bytes, and this CEL cannot convert bytes to text:
+ * a state starts with "shop/web:" if it sorts between that and "shop/web;".
  */
 function ofServices(services: readonly ObjectKey[]): object {
   const name = `filter_state["${SERVICE_STATE}"]`;

@@ -4,10 +4,10 @@ import type { Resource } from "./protos.ts";
 import { captureListeners } from "./resources.ts";
 import { DEFAULT_TCP_OPTIONS } from "./tcp-options.ts";
 
-const PORTS = { keep: 15401, masquerade: 15402, local: 15403 };
-const OTHER_PORTS = { keep: 15501, masquerade: 15502, local: 15503 };
+const PORTS = { keep: 15401, host: 15402, local: 15403, masquerade: 15404 };
+const OTHER_PORTS = { keep: 15501, host: 15502, local: 15503, masquerade: 15504 };
 const WANTED = captureListeners(PORTS, ["IPv4"], DEFAULT_TCP_OPTIONS);
-/** As they are read from a file. */
+/** As read from a file. */
 const PRESENT = JSON.parse(JSON.stringify(WANTED)) as Resource[];
 
 describe("the capture listeners", () => {
@@ -17,7 +17,7 @@ describe("the capture listeners", () => {
 
   it("of a living Envoy stay the very same", () => {
     const { listeners, outdated } = keptListeners(PRESENT, WANTED);
-    expect(listeners).toHaveLength(3);
+    expect(listeners).toHaveLength(4);
     for (const [index, listener] of listeners.entries()) expect(listener).toBe(PRESENT[index]);
     expect(outdated).toEqual([]);
   });
@@ -26,19 +26,21 @@ describe("the capture listeners", () => {
     const wanted = WANTED.map((each) => ({ ...each, tcp_backlog_size: { value: 128 } }));
     const { listeners, outdated } = keptListeners(PRESENT, wanted);
     expect(listeners).toEqual(PRESENT);
-    expect(outdated).toEqual(["capture-keep", "capture-masquerade", "capture-local"]);
+    expect(outdated).toEqual([
+      ...["capture-keep", "capture-host", "capture-local", "capture-masquerade"],
+    ]);
   });
 
   it("of a living Envoy get others beside them at other addresses", () => {
     const wanted = captureListeners(OTHER_PORTS, ["IPv4", "IPv6"], DEFAULT_TCP_OPTIONS);
     const first = keptListeners(PRESENT, wanted);
     expect(first.outdated).toEqual([]);
-    expect(first.listeners.slice(0, 3)).toEqual(PRESENT);
-    const added = first.listeners.slice(3);
-    expect(added).toHaveLength(6);
+    expect(first.listeners.slice(0, 4)).toEqual(PRESENT);
+    const added = first.listeners.slice(4);
+    expect(added).toHaveLength(8);
     expect(added[0]).toEqual({ ...wanted[0], name: "capture-keep-0.0.0.0:15501" });
-    expect(added[3]).toEqual(wanted[3]);
-    expect(new Set(first.listeners.map(({ name }) => name)).size).toBe(9);
+    expect(added[4]).toEqual(wanted[4]);
+    expect(new Set(first.listeners.map(({ name }) => name)).size).toBe(12);
     expect(keptListeners(first.listeners, wanted)).toEqual(first);
     expect(keptListeners(first.listeners, WANTED).listeners).toEqual(first.listeners);
   });

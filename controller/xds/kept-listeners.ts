@@ -1,16 +1,16 @@
-// The capture listeners that an Envoy has, and those that a fresh one would get → those that it is
-// to have. Pure.
+// The capture listeners that an Envoy has, and those that a fresh one would get → those that it
+// should have. Pure.
 //
-// A TCP listener that is changed or removed ends its connections after Envoy's drain time. That is
-// short, since UDP listeners come and go with their Services (envoy/process.ts). So what a living
-// Envoy has stays until it ends, and what it lacks is added.
+// A TCP listener that is changed or removed ends its connections after Envoy's drain time. That
+// time is short, since UDP listeners come and go with their Services (envoy/process.ts). So a
+// running Envoy keeps what it has until it ends, and gets what it lacks.
 
 import { sameData } from "../model/same-data.ts";
 import type { Resource } from "./protos.ts";
 
 export interface KeptListeners {
   listeners: readonly Resource[];
-  /** Names of those that a fresh Envoy would get otherwise. */
+  /** Names of those that differ in a fresh Envoy. */
   outdated: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export function keptListeners(
   return { listeners: [...present, ...added], outdated };
 }
 
-/** "0.0.0.0:15401": an Envoy can have one listener there. */
+/** Returns "0.0.0.0:15401": an Envoy can have one listener there. */
 function placeOf({ address }: Resource): string {
   const { socket_address } = address as {
     socket_address: { address: string; port_value: number };

@@ -1,11 +1,10 @@
-// Envoy's protobuf definitions, from the files that come with @grpc/grpc-js-xds → the discovery
-// service, and an encoder for the resources that Portico builds. Loading takes about 0.3 s.
+// Envoy's protobuf definitions → the discovery service, and an encoder for the resources that
+// Portico builds. protos/descriptors.json has those that it uses, made from Envoy's .proto files by
+// test/envoy-protos.ts: to parse those took 0.3 s and 30 MB of each start.
 
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import type { ServiceDefinition } from "@grpc/grpc-js";
-import { loadSync, type MessageTypeDefinition } from "@grpc/proto-loader";
-import { PACKAGE_ROOT } from "../package-root.ts";
+import protobuf from "protobufjs/light.js";
+import descriptors from "./protos/descriptors.json" with { type: "json" };
 import type { EncodedResource } from "./snapshot.ts";
 
 /**
@@ -20,71 +19,64 @@ export interface Resource {
 export interface Protos {
   /** envoy.service.discovery.v3.AggregatedDiscoveryService */
   discoveryService: ServiceDefinition;
-  /** Throws on a field that does not hold what its type says. */
+  /** Throws on a field whose value does not fit its type. */
   encode(resource: Resource): EncodedResource;
-  /** What Envoy reads in the bytes; a field that no definition has is missing in it. */
+  /** Returns what Envoy reads in the bytes; a field without a definition is missing in it. */
   decode(encoded: EncodedResource): object;
 }
 
-const FILES = [
-  "envoy/service/discovery/v3/ads.proto",
-  "envoy/config/listener/v3/listener.proto",
-  "envoy/config/cluster/v3/cluster.proto",
-  "envoy/config/endpoint/v3/endpoint.proto",
-  "envoy/config/core/v3/extension.proto",
-  "envoy/extensions/filters/http/wasm/v3/wasm.proto",
-  "envoy/extensions/filters/network/wasm/v3/wasm.proto",
-  "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
-  "envoy/extensions/filters/listener/original_dst/v3/original_dst.proto",
-  "envoy/extensions/filters/listener/original_src/v3/original_src.proto",
-  "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto",
-  "envoy/extensions/filters/udp/udp_proxy/v3/route.proto",
-  "envoy/extensions/access_loggers/file/v3/file.proto",
-  "envoy/extensions/access_loggers/stream/v3/stream.proto",
-  "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
-];
+const DISCOVERY = "envoy.service.discovery.v3";
+/** A field that is absent in the bytes has its default; a Resource's form for the others. */
+const AS_RESOURCE = { longs: Number, enums: String, defaults: true, json: true };
 
 let loaded: Protos | undefined;
 
-/** Loads them once: they take 30 MB. */
+/** Loads them once. */
 export function loadProtos(): Protos {
-  loaded ??= load();
+  loaded ??= protosOf(protobuf.Root.fromJSON(descriptors));
   return loaded;
 }
 
-function load(): Protos {
-  const definitions = loadSync(FILES, {
-    includeDirs: includeDirectories(),
-    keepCase: true,
-    longs: Number,
-    enums: String,
-    defaults: true,
-    json: true,
-  });
-  const service = definitions["envoy.service.discovery.v3.AggregatedDiscoveryService"];
+/** Returns them by these definitions, which may be more than Portico uses. */
+export function protosOf(root: protobuf.Root): Protos {
   const messageOf = (typeUrl: string) => {
-    const message = definitions[typeUrl.slice(typeUrl.indexOf("/") + 1)];
-    if (!message) throw new Error(`${typeUrl}: no protobuf definition; add its file to FILES`);
-    return message as MessageTypeDefinition<object, object>;
+    const message = root.lookup(typeUrl.slice(typeUrl.indexOf("/") + 1));
+    if (message instanceof protobuf.Type) return message;
+    throw new Error(`${typeUrl}: no protobuf definition; see test/envoy-protos.ts`);
   };
   return {
-    discoveryService: service as unknown as ServiceDefinition,
+    discoveryService: {
+      StreamAggregatedResources: methodOf(root, "StreamAggregatedResources", "Discovery"),
+      DeltaAggregatedResources: methodOf(root, "DeltaAggregatedResources", "DeltaDiscovery"),
+    },
     encode(resource) {
       const typeUrl = resource["@type"];
-      return { typeUrl, name: nameOf(resource), value: messageOf(typeUrl).serialize(resource) };
+      return { typeUrl, name: nameOf(resource), value: bytesOf(messageOf(typeUrl), resource) };
     },
-    decode: ({ typeUrl, value }) => messageOf(typeUrl).deserialize(value),
+    decode: ({ typeUrl, value }) => objectOf(messageOf(typeUrl), value),
   };
 }
 
-/** Our own first: it replaces definitions of the package that are too old. */
-function includeDirectories(): string[] {
-  const entry = createRequire(import.meta.url).resolve("@grpc/grpc-js-xds/package.json");
-  const packaged = ["envoy-api", "xds", "googleapis", "protoc-gen-validate"];
-  return [
-    join(PACKAGE_ROOT, "controller/xds/protos"),
-    ...packaged.map((folder) => join(dirname(entry), "deps", folder)),
-  ];
+function methodOf(root: protobuf.Root, name: string, messages: string): ServiceDefinition[string] {
+  const request = root.lookupType(`${DISCOVERY}.${messages}Request`);
+  const response = root.lookupType(`${DISCOVERY}.${messages}Response`);
+  return {
+    path: `/${DISCOVERY}.AggregatedDiscoveryService/${name}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: (message: object) => bytesOf(request, message),
+    requestDeserialize: (bytes) => objectOf(request, bytes),
+    responseSerialize: (message: object) => bytesOf(response, message),
+    responseDeserialize: (bytes) => objectOf(response, bytes),
+  };
+}
+
+function bytesOf(type: protobuf.Type, fields: object): Buffer {
+  return type.encode(type.fromObject(fields)).finish() as Buffer;
+}
+
+function objectOf(type: protobuf.Type, bytes: Uint8Array): object {
+  return type.toObject(type.decode(bytes), AS_RESOURCE);
 }
 
 /** An endpoint assignment is named after its cluster. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
 import { loadProtos, type Resource } from "./protos.ts";
 import {
-  backendsCluster,
+  backendsClusters,
   captureListeners,
   connectionFilters,
   redirectListeners,
@@ -14,11 +14,15 @@ const code = { build: "0123456789ab", wasm: new TextEncoder().encode("\0asm") };
 const tcp = { ...DEFAULT_TCP_OPTIONS, connectTimeoutMs: 2_500 };
 const backends = { tcp };
 const all: Resource[] = [
-  ...captureListeners({ keep: 15401, masquerade: 15402, local: 15403 }, ["IPv4", "IPv6"], tcp),
+  ...captureListeners(
+    { keep: 15401, host: 15402, local: 15403, masquerade: 15404 },
+    ["IPv4", "IPv6"],
+    tcp,
+  ),
   ...redirectListeners({ keep: 15405, masquerade: 15406, local: 15407 }, ["IPv6"], tcp),
-  backendsCluster(backends),
+  ...backendsClusters(backends),
   tableFilter(code),
-  ...connectionFilters(code),
+  ...connectionFilters(code, tcp),
 ];
 
 test("the resources of a node", async () => {
@@ -27,15 +31,20 @@ test("the resources of a node", async () => {
 });
 
 test("no listener of a family that the node does not have", () => {
-  const ports = { keep: 1, masquerade: 2, local: 3 };
+  const ports = { keep: 1, host: 2, local: 3, masquerade: 4 };
   const names = captureListeners(ports, ["IPv4"], tcp).map(({ name }) => name);
-  expect(names).toEqual(["capture-keep", "capture-masquerade", "capture-local"]);
+  expect(names).toEqual(["capture-keep", "capture-host", "capture-local", "capture-masquerade"]);
 });
 
-test("the mark of connections to backends", () => {
-  const cluster = backendsCluster({ ...backends, mark: 0x40 });
-  const { socket_options } = cluster.upstream_bind_config as { socket_options: object[] };
-  expect(socket_options).toMatchObject([{ level: 1, name: 36, int_value: 0x40 }]);
+test("the marks of connections to backends", () => {
+  const clusters = backendsClusters({ ...backends, mark: 0x40, masqueradedMark: 0x60 });
+  const marks = clusters.map(({ name, upstream_bind_config }) => {
+    return [name, (upstream_bind_config as { socket_options: object[] }).socket_options];
+  });
+  expect(marks).toMatchObject([
+    ["backends", [{ level: 1, name: 36, int_value: 0x40 }]],
+    ["backends-masqueraded", [{ level: 1, name: 36, int_value: 0x60 }]],
+  ]);
 });
 
 test("every field is one that Envoy's definitions have", () => {

@@ -1,6 +1,6 @@
 // Resources in, Envoys configured: ADS (gRPC) on a Unix socket, incremental or state of the world,
-// as Envoy asks. The only network I/O of xDS; which answer is due when is connection.ts's and the
-// subscriptions'.
+// as Envoy asks. The only network I/O of xDS; connection.ts and the subscriptions decide which
+// answer is due when.
 
 import { unlink } from "node:fs/promises";
 import type { Server as Listener } from "node:net";
@@ -27,7 +27,7 @@ import {
   STATE_OF_THE_WORLD,
 } from "./wire.ts";
 
-export interface XdsLog {
+interface XdsLog {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
@@ -37,17 +37,17 @@ export interface XdsServerOptions {
   log: XdsLog;
   /**
    * An Envoy asked for its listeners. When it is `fresh` it has none, and its table is empty: push
-   * the table, then call admitListeners with its id. Comes before `start` resolves when an Envoy
-   * waits for us already.
+   * the table, then call admitListeners with its id. Called before `start` resolves when an Envoy
+   * already waits.
    */
   onConnect?: (connection: XdsConnection) => void;
   onDisconnect?: (connection: XdsConnection) => void;
-  /** An Envoy answered what it was sent; `refusal` is undefined when it took it. */
+  /** An Envoy replied to what it got; `refusal` is undefined when it accepted it. */
   onReply?: (type: string, refusal: string | undefined) => void;
 }
 
-/** How many connected Envoys have what was set. 0: none is connected, none has seen it. */
-export interface Acknowledged {
+/** How many connected Envoys have what was set. 0: none is connected, so none has seen it. */
+interface Acknowledged {
   envoys: number;
 }
 
@@ -62,10 +62,10 @@ export class XdsServer {
   readonly #protos: Protos;
   readonly #server = new Server();
   #listener: Listener | undefined;
-  readonly #resources = new Map<string, ReadonlyMap<string, EncodedResource>>();
+  readonly #resources = new Map<string, Map<string, EncodedResource>>();
   /** For Envoys that have none of the type, until it is set. */
   readonly #first = new Map<string, ReadonlyMap<string, EncodedResource>>();
-  /** Thousands are set again and again, and few of them are other objects than the last time. */
+  /** Thousands are set repeatedly, and few of them are new objects each time. */
   readonly #encoded = new WeakMap<Resource, EncodedResource>();
   readonly #streams = new Map<XdsConnection, Send>();
   readonly #waiting = new Set<() => void>();
@@ -76,7 +76,7 @@ export class XdsServer {
     this.#protos = loadProtos();
   }
 
-  /** Listens; a socket file that nobody answers on is replaced, a living one is an error. */
+  /** Listens; replaces a socket file on which nothing answers; one in use is an error. */
   async start(): Promise<void> {
     this.#server.addService(this.#protos.discoveryService, {
       StreamAggregatedResources: (stream: Stream<typeof STATE_OF_THE_WORLD>) =>
@@ -94,14 +94,14 @@ export class XdsServer {
     await unlink(this.#options.socketPath).catch(() => {});
   }
 
-  /** The Envoys that are connected, those that have not asked for listeners yet too. */
+  /** Returns the connected Envoys, including those that have not asked for listeners yet. */
   connections(): readonly XdsConnection[] {
     return [...this.#streams.keys()];
   }
 
   /**
-   * What an Envoy gets that has no resource of the type yet, as long as the type was not set. One
-   * that has some keeps them until then.
+   * Sets what an Envoy without resources of the type gets while the type is not set. An Envoy that
+   * has some keeps them until then.
    */
   setFirst(typeUrl: string, resources: readonly Resource[]): void {
     this.#first.set(typeUrl, this.#encode(resources));
@@ -109,10 +109,9 @@ export class XdsServer {
 
   /**
    * Replaces all resources of a type. Resolves once every connected Envoy that asks for them has
-   * acknowledged them, and what they refer to (the filters of listeners, the endpoints of
-   * clusters: set those first); an Envoy that connects later gets them too. One that is not
-   * admitted yet does not get listeners, and is not waited for. What was set and refused before is
-   * sent again.
+   * acknowledged them, and what they refer to (the filters of listeners, the endpoints of clusters:
+   * set those first); an Envoy that connects later gets them too. An Envoy that is not admitted yet
+   * gets no listeners, and this does not wait for it. Sends again what was set and refused before.
    * Rejects with XdsRejectedError or XdsTimeoutError; the resources stay set.
    */
   set(
@@ -126,9 +125,31 @@ export class XdsServer {
   }
 
   /**
-   * Lets an Envoy have its listeners, which were or will be set; once more when it refused them,
-   * since the port that was taken may be free now. Resolves and rejects as `set` does; an id that
-   * is not connected (any more) gives 0 Envoys.
+   * Adds, replaces and removes some resources of a type, at a cost in proportion to these. Resolves
+   * and rejects as `set` does.
+   */
+  change(
+    typeUrl: string,
+    upserts: readonly Resource[],
+    removals: readonly string[],
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+  ): Promise<Acknowledged> {
+    const all = this.#resources.get(typeUrl) ?? new Map<string, EncodedResource>();
+    this.#resources.set(typeUrl, all);
+    const changed = this.#encode(upserts);
+    for (const name of removals) all.delete(name);
+    for (const [name, resource] of changed) all.set(name, resource);
+    for (const connection of this.connections()) {
+      connection.changed(typeUrl, [...removals, ...changed.keys()]);
+      connection.retry(typeUrl);
+    }
+    return this.#settle(typeUrl, this.connections(), timeoutMs);
+  }
+
+  /**
+   * Gives an Envoy its listeners, which were or will be set; call it again when Envoy refused them,
+   * since a port in use may be free by then. Resolves and rejects as `set` does; an id that is not
+   * connected (any more) gives 0 Envoys.
    */
   admitListeners(connectionId: number, timeoutMs = DEFAULT_TIMEOUT_MS): Promise<Acknowledged> {
     const admitted = this.connections().filter(({ id }) => id === connectionId);
@@ -139,7 +160,7 @@ export class XdsServer {
     return this.#settle(LISTENER_TYPE, admitted, timeoutMs);
   }
 
-  #encode(resources: readonly Resource[]): ReadonlyMap<string, EncodedResource> {
+  #encode(resources: readonly Resource[]): Map<string, EncodedResource> {
     const byName = new Map<string, EncodedResource>();
     for (const resource of resources) {
       const encoded = this.#encoded.get(resource) ?? this.#protos.encode(resource);
@@ -182,11 +203,14 @@ export class XdsServer {
   #note({ typeUrl, refusal, nonce }: AnyRequest): boolean {
     const type = discoveryName(typeUrl);
     if (!isServed(typeUrl)) {
-      this.#options.log.warn({ type }, "Envoy asked for a type that Portico does not serve");
+      this.#options.log.warn(
+        { type },
+        "Envoy requested a resource type that Portico does not serve",
+      );
       return false;
     }
     if (refusal !== undefined) {
-      this.#options.log.warn({ type, detail: refusal }, "Envoy refused its configuration");
+      this.#options.log.warn({ type, detail: refusal }, "Envoy rejected its configuration");
     }
     if (nonce !== "") this.#options.onReply?.(type, refusal);
     return true;
@@ -224,7 +248,7 @@ export class XdsServer {
     return { envoys: connections.filter((connection) => this.#streams.has(connection)).length };
   }
 
-  /** Throws what Envoy refuses. */
+  /** Throws Envoy's refusal. */
   #isDone(connection: XdsConnection, typeUrl: string): boolean {
     if (!this.#streams.has(connection)) return true;
     const types = [typeUrl, dependentType(typeUrl) ?? typeUrl];
@@ -233,12 +257,11 @@ export class XdsServer {
       if (refusal) throw new XdsRejectedError(type, refusal.names, refusal.detail);
     }
     // Envoy acknowledges clusters before it asks for their endpoints.
-    const endpoints = this.#resources.get(ENDPOINTS_TYPE)?.keys() ?? [];
-    if (typeUrl === CLUSTER_TYPE && !connection.asksFor(ENDPOINTS_TYPE, endpoints)) return false;
+    if (typeUrl === CLUSTER_TYPE && !connection.asksForAll(ENDPOINTS_TYPE)) return false;
     return types.every((type) => connection.isSettled(type));
   }
 
-  /** Checks now and after every request; resolves with false when the time is up. */
+  /** Checks now and after every request; resolves to false when the time is up. */
   #until(condition: () => boolean, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const finish = (act: () => void) => {

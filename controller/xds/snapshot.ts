@@ -1,13 +1,13 @@
-// Encoded resources of one type, and the names that an Envoy asked for → what its answer holds, and
-// the version of that answer.
+// Encoded resources of one type, and the names that an Envoy asked for → the content and the
+// version of its answer.
 //
 // The version is a hash of the content, so it survives a restart of the controller: an Envoy that
-// reconnects with the version of what it should have is left alone.
+// reconnects with the right version gets no answer.
 
 import { createHash } from "node:crypto";
 import { isWildcard } from "./type-urls.ts";
 
-/** A resource in protobuf bytes, as it stands in an answer. */
+/** A resource in protobuf bytes, as in an answer. */
 export interface EncodedResource {
   typeUrl: string;
   name: string;
@@ -16,7 +16,7 @@ export interface EncodedResource {
 
 const versions = new WeakMap<EncodedResource, string>();
 
-/** Of one resource alone: 16 hex digits, the same for the same content. */
+/** Returns the version of one resource: 16 hex digits, the same for the same content. */
 export function resourceVersion(resource: EncodedResource): string {
   const known = versions.get(resource);
   if (known !== undefined) return known;
@@ -25,7 +25,7 @@ export function resourceVersion(resource: EncodedResource): string {
   return version;
 }
 
-/** What an Envoy is to have of one type. */
+/** What an Envoy should have of one type. */
 export interface Selection {
   /** Sorted by name. */
   resources: readonly EncodedResource[];
@@ -33,7 +33,7 @@ export interface Selection {
   version: string;
 }
 
-/** Of `all`, what `names` ask for. Names that do not exist are left out. */
+/** Returns what `names` ask for in `all`. Leaves out names that do not exist. */
 export function selectResources(
   typeUrl: string,
   all: ReadonlyMap<string, EncodedResource>,
@@ -51,5 +51,5 @@ function versionOf(resources: readonly EncodedResource[]): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** What an Envoy has that was told: nothing. */
+/** What an Envoy has after an answer without resources. */
 export const EMPTY_SELECTION: Selection = { resources: [], version: versionOf([]) };

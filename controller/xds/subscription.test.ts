@@ -84,7 +84,7 @@ describe("a subscription to endpoints", () => {
   const names = ["a", "b"];
   const asked = { ...first, typeUrl: ENDPOINTS_TYPE, names };
 
-  /** "a1 b2": a in its first version, b in its second. */
+  /** Reads "a1 b2": a in its first version, b in its second. */
   function endpoints(contents: string): Selection {
     const resources = contents.split(" ").map(([name = "", version = ""]) => {
       return { typeUrl: ENDPOINTS_TYPE, name, value: Buffer.from(version) };

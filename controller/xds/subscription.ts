@@ -1,10 +1,10 @@
-// What one Envoy wants of one resource type and what it has of it: requests in, the next answer
-// out. State of the world, xDS transport protocol "SotW"; no I/O.
+// What one Envoy wants and has of one resource type: requests in, the next answer out. State of the
+// world, xDS transport protocol "SotW"; no I/O.
 
 import type { EncodedResource, Selection } from "./snapshot.ts";
 import { isSentInParts, isWildcard } from "./type-urls.ts";
 
-/** A DiscoveryRequest, as far as it matters here. */
+/** The parts of a DiscoveryRequest that matter here. */
 export interface DiscoveryRequest {
   typeUrl: string;
   names: readonly string[];
@@ -23,7 +23,7 @@ export interface Subscription {
   readonly accepted: string;
   /** The answer that Envoy has not replied to yet. */
   readonly pending: { readonly wanted: Selection; readonly nonce: string } | undefined;
-  /** What Envoy has, where that is known; for types that are sent in parts. */
+  /** What Envoy has, if known; for types that are sent in parts. */
   readonly held: Selection | undefined;
   /** The last answer, when Envoy refused it. */
   readonly refused: { readonly version: string; readonly detail: string } | undefined;
@@ -31,7 +31,7 @@ export interface Subscription {
   readonly lastNonce: string;
 }
 
-/** The subscription that the first request of a type on a stream opens. */
+/** Returns the subscription that the first request of a type on a stream opens. */
 export function openSubscription(request: DiscoveryRequest): Subscription {
   return {
     typeUrl: request.typeUrl,
@@ -45,8 +45,8 @@ export function openSubscription(request: DiscoveryRequest): Subscription {
 }
 
 /**
- * The subscription after a later request. One that replies to an older answer than the last changes
- * nothing: Envoy replies to the last one too, with the names it then wants.
+ * Returns the subscription after a later request. A reply to an older answer than the last changes
+ * nothing: Envoy replies to the last one too, with the names that it then wants.
  */
 export function receive(subscription: Subscription, request: DiscoveryRequest): Subscription {
   if (request.nonce !== subscription.lastNonce) return subscription;
@@ -71,8 +71,8 @@ export function receive(subscription: Subscription, request: DiscoveryRequest): 
 }
 
 /**
- * An Envoy whose cluster changed wants its endpoints once more, and says so by asking for the names
- * that it asked for before, or for more.
+ * An Envoy whose cluster changed wants its endpoints again. It then asks for the names that it
+ * asked for before, or for more.
  */
 function asksAgain({ typeUrl, names }: Subscription, request: DiscoveryRequest): boolean {
   if (!isSentInParts(typeUrl)) return false;
@@ -82,7 +82,7 @@ function asksAgain({ typeUrl, names }: Subscription, request: DiscoveryRequest):
   return !asksForLess;
 }
 
-/** The subscription after an answer went out. */
+/** Returns the subscription after an answer was sent. */
 export function answered(
   subscription: Subscription,
   wanted: Selection,
@@ -91,14 +91,14 @@ export function answered(
   return { ...subscription, pending: { wanted, nonce }, refused: undefined, lastNonce: nonce };
 }
 
-/** What Envoy refused is sent again: that may have been for want of something it can have now. */
+/** Sends again what Envoy refused: it may have lacked something that it can have now. */
 export function retried(subscription: Subscription): Subscription {
   return { ...subscription, refused: undefined };
 }
 
 /**
- * What an answer has to hold. Of types that are sent in parts, what Envoy does not have yet: what
- * is left out stays as it is there. Of the others everything.
+ * Returns what an answer must hold. For types that are sent in parts, what Envoy does not have yet:
+ * what is left out stays unchanged in Envoy. For others everything.
  */
 export function partToSend(subscription: Subscription, wanted: Selection): EncodedResource[] {
   const { held } = subscription;
@@ -108,16 +108,16 @@ export function partToSend(subscription: Subscription, wanted: Selection): Encod
 }
 
 /**
- * Whether Envoy is to be sent the selection now. It is not sent what it has, what it refused, nor
- * anything before it replied to the last answer. A type that is asked for by name is not answered
- * with nothing: that would tell Envoy nothing, and it waits for the names to exist.
+ * Reports whether to send Envoy the selection now. Not what it has, what it refused, nor anything
+ * before its reply to the last answer. A type that is asked for by name gets no empty answer: that
+ * would be of no use to Envoy, which waits for the names to exist.
  */
 export function needsAnswer(subscription: Subscription, wanted: Selection): boolean {
   if (subscription.pending || isSettled(subscription, wanted)) return false;
   return subscription.refused?.version !== wanted.version;
 }
 
-/** Whether Envoy has acknowledged the selection, or there is nothing to acknowledge. */
+/** Reports whether Envoy has acknowledged the selection, or there is nothing to acknowledge. */
 export function isSettled(subscription: Subscription, wanted: Selection): boolean {
   if (subscription.pending) return false;
   if (wanted.resources.length === 0 && !isWildcard(subscription.typeUrl)) return true;

@@ -1,47 +1,63 @@
-// What of TCP is the operator's to set, and how Envoy gets it: the options of its sockets towards
-// clients (downstream) and towards backends (upstream). Pure.
+// The TCP settings of an operator, and how Envoy gets them: options of its sockets towards clients
+// (downstream) and towards backends (upstream). Pure.
 //
-// The keepalives of a client or a backend end at this node, whose kernel answers them for an other
-// end that may be gone. So Envoy's sockets have keepalives of their own, both ways. They are timers
-// of the kernel's and cost Envoy nothing.
+// The keepalives of a client or a backend end at this node, whose kernel answers them even if the
+// other end is gone. So Envoy's sockets have keepalives of their own, both ways. They are kernel
+// timers and cost Envoy nothing.
 
-/** As of `portico run`; what is not set is 0 or undefined, and then the kernel's. */
+/** As in `portico run`; what is not set is 0 or undefined, and the kernel's default applies. */
 export interface TcpOptions {
-  /** How long a backend may take to accept. Its client sees the end of the stream afterwards. */
+  /** How long a backend may take to accept. Then Envoy connects again, or its client has none. */
   connectTimeoutMs: number;
-  /** Undefined: no keepalives, and an end that vanishes is never noticed while nothing is sent. */
+  /**
+   * How often Envoy connects for one client, while no backend accepts; the plugin has each attempt
+   * go to another backend. 1: to one backend only, as kube-proxy does.
+   */
+  connectAttempts: number;
+  /** Undefined: no keepalives; a vanished end is never noticed while nothing is sent. */
   keepalive: TcpKeepalive | undefined;
-  /** How long what was sent may stay unacknowledged; 0: as long as the sysctl tcp_retries2 says. */
+  /** How long sent data may stay unacknowledged; 0: as the sysctl tcp_retries2 says. */
   userTimeoutMs: number;
 }
 
 /** The three sysctls net.ipv4.tcp_keepalive_*, for Envoy's sockets alone. */
-export interface TcpKeepalive {
-  /** Of silence before the first probe. */
+interface TcpKeepalive {
+  /** Silence before the first probe. */
   timeSeconds: number;
   /** Between two probes without an answer. */
   intervalSeconds: number;
-  /** Without an answer, after which the connection ends. */
+  /** Unanswered probes after which the connection ends. */
   probes: number;
 }
 
-/** What the kernel takes: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT of net/tcp.h. */
+/** The kernel's limits: MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL, MAX_TCP_KEEPCNT of net/tcp.h. */
 export const MOST_KEEPALIVE_SECONDS = 32_767;
 export const MOST_KEEPALIVE_PROBES = 127;
 
 /**
- * Those of Go's net package, which most programs of a cluster have themselves: for them, what
- * vanishes is noticed when it would be without Portico. An outage of two minutes ends nothing, so
+ * The values of Go's net package, which most programs in a cluster use themselves: they notice a
+ * vanished peer as soon as they would without Portico. An outage of two minutes ends nothing, so
  * routes may change meanwhile (BGP's hold time is 90 s), and a probe comes before connection
  * tracking forgets a half-closed connection (nf_conntrack_tcp_timeout_close_wait, 60 s).
  */
 const KEEPALIVE: TcpKeepalive = { timeSeconds: 15, intervalSeconds: 15, probes: 9 };
 
-/** kube-proxy leaves this to the client, whose SYN is repeated for about as long. */
-const CONNECT_TIMEOUT_MS = 10_000;
+/** So often a plugin remembers the backends that a connection has tried (plugin/pick/tried.ts). */
+export const MOST_CONNECT_ATTEMPTS = 10;
+
+/** As long as a client waits before it repeats a SYN that was lost: it loses nothing. */
+const CONNECT_TIMEOUT_MS = 1_000;
+/** kube-proxy leaves this to the client, which repeats its SYN for about as long. */
+const ONLY_CONNECT_TIMEOUT_MS = 10_000;
+
+/** Returns the default of the connect timeout: all attempts together take 10 s. */
+export function defaultConnectTimeoutMs(connectAttempts: number): number {
+  return connectAttempts === 1 ? ONLY_CONNECT_TIMEOUT_MS : CONNECT_TIMEOUT_MS;
+}
 
 export const DEFAULT_TCP_OPTIONS: TcpOptions = {
   connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  connectAttempts: MOST_CONNECT_ATTEMPTS,
   keepalive: KEEPALIVE,
   userTimeoutMs: 0,
 };
@@ -55,7 +71,7 @@ export interface SocketOption {
   state: "STATE_PREBIND";
 }
 
-/** Of asm-generic/socket.h, netinet/in.h and linux/tcp.h. */
+/** From asm-generic/socket.h, netinet/in.h and linux/tcp.h. */
 export const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
@@ -64,6 +80,10 @@ const TCP_KEEPINTVL = 5;
 const TCP_KEEPCNT = 6;
 const TCP_USER_TIMEOUT = 18;
 
+/**
+ * Returns a socket option that Envoy sets before it binds or connects. `level` and `name` are
+ * Linux's numbers.
+ */
 export function socketOption(
   description: string,
   level: number,
@@ -75,7 +95,7 @@ export function socketOption(
 
 /**
  * Returns the options of a listening socket; Linux gives them to each connection that it accepts.
- * The listener's own field for keepalives is newer than the definitions at hand (protos.ts).
+ * The listener's own field for keepalives is newer than the available definitions (protos.ts).
  */
 export function downstreamSocketOptions(tcp: TcpOptions): SocketOption[] {
   const { keepalive } = tcp;
@@ -90,6 +110,22 @@ export function downstreamSocketOptions(tcp: TcpOptions): SocketOption[] {
   ];
 }
 
+/**
+ * The plugin sees a failure, and sets another backend, in a tick (plugin/repick/watch.ts): without
+ * a pause Envoy would make all attempts before. It draws each pause from 0 to 9 ms. Constant,
+ * because the strategy is one for all connections, and is never reset.
+ */
+const ATTEMPT_PAUSE = { nanos: 10_000_000 };
+
+/** Returns the fields of a tcp_proxy; none for one attempt. */
+export function connectAttempts({ connectAttempts: attempts }: TcpOptions): object {
+  if (attempts === 1) return {};
+  return {
+    max_connect_attempts: { value: attempts },
+    backoff_options: { base_interval: ATTEMPT_PAUSE, max_interval: ATTEMPT_PAUSE },
+  };
+}
+
 /** Returns the field of a cluster; none without keepalives. */
 export function upstreamKeepalive({ keepalive }: TcpOptions): object {
   if (!keepalive) return {};
@@ -101,7 +137,7 @@ export function upstreamKeepalive({ keepalive }: TcpOptions): object {
   return { upstream_connection_options: { tcp_keepalive } };
 }
 
-/** Returns TCP_USER_TIMEOUT, for either hop; none when it is the kernel's. */
+/** Returns TCP_USER_TIMEOUT, for either hop; none for the kernel's default. */
 export function userTimeout({ userTimeoutMs }: TcpOptions): SocketOption[] {
   if (userTimeoutMs === 0) return [];
   return [socketOption("TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, userTimeoutMs)];

@@ -1,7 +1,7 @@
-// Roles of UDP listeners (udp-target.ts) → the addresses that they are bound to. Nobody ever sees
-// these addresses: the kernel rules (controller/capture/udp.ts) write them into datagrams on their
-// way to Envoy, and out of its replies. They have to be unlike each other, and such that the kernel
-// takes them for unicast:
+// Roles of UDP listeners (udp-target.ts) → the addresses that they are bound to. No client ever
+// sees these addresses: the kernel rules (controller/capture/udp.ts) write them into datagrams on
+// their way to Envoy, and remove them from its replies. They must be distinct, and the kernel must
+// treat them as unicast:
 //
 //    IPv4   240.0.0.0/5, reserved (RFC 1112) and routed nowhere, so that nothing is hidden by it
 //    IPv6   fd70:6f72:7469:636f::/64, a unique local prefix ("portico"), with the same checksum as
@@ -9,9 +9,9 @@
 //           when it keeps the sum of a datagram right that the kernel has summed up already, as it
 //           has those that came in fragments, and they would be dropped (Linux 6.18, nft_payload.c)
 //
-// An address is drawn by lot, and drawn again when its listener comes back after it was removed:
-// Envoy keeps the sockets of a removed listener open for its drain time and reads them no more, and
-// the kernel would give them their share of what comes for that address.
+// An address is random, and replaced when its listener comes back after it was removed: Envoy keeps
+// the sockets of a removed listener open for its drain time without reading them, and the kernel
+// would give them a share of the datagrams for that address.
 
 import { randomBytes } from "node:crypto";
 import ipaddr from "ipaddr.js";
@@ -21,22 +21,20 @@ const IPV4_FIRST_BYTE = 240;
 const IPV4_FREE_BITS_OF_FIRST_BYTE = 0x07;
 const IPV6_PREFIX = [0xfd, 0x70, 0x6f, 0x72, 0x74, 0x69, 0x63, 0x6f];
 const LOT_BYTES = 6;
-/** All addresses that are drawn are in these. */
+/** All these addresses are in these ranges. */
 export const UDP_LISTENER_CIDRS = ["240.0.0.0/5", "fd70:6f72:7469:636f::/64"];
 /** One's complement sums of 16-bit words are sums modulo this. */
 const SUM_MODULUS = 0xffff;
 
-/** A listener's role, and the address of its frontend. */
-export type Role = readonly [role: string, frontendAddress: string];
-
 export class UdpAddressBook {
-  #addresses: ReadonlyMap<string, string>;
-  readonly #othersAddresses: readonly string[];
+  readonly #addresses: Map<string, string>;
+  /** Including those of another Envoy. */
+  readonly #taken: Set<string>;
   readonly #draw: (bytes: number) => Uint8Array;
 
   /**
-   * `present`: roles and addresses of the listeners that Envoy has already. `others`: addresses
-   * that are another Envoy's.
+   * `present`: roles and addresses of the listeners that Envoy already has. `others`: addresses of
+   * another Envoy.
    */
   constructor(
     present: Iterable<readonly [string, string]>,
@@ -44,30 +42,41 @@ export class UdpAddressBook {
     draw: (bytes: number) => Uint8Array = randomBytes,
   ) {
     this.#addresses = new Map(present);
-    this.#othersAddresses = others;
+    this.#taken = new Set([...this.#addresses.values(), ...others]);
     this.#draw = draw;
+  }
+
+  /** Roles that have an address. */
+  get roles(): Iterable<string> {
+    return this.#addresses.keys();
   }
 
   has(role: string): boolean {
     return this.#addresses.has(role);
   }
 
-  /** The addresses of all listeners that there are to be; those of others are forgotten. */
-  assign(roles: Iterable<Role>): ReadonlyMap<string, string> {
-    const taken = new Set([...this.#addresses.values(), ...this.#othersAddresses]);
-    const assigned = new Map<string, string>();
-    for (const [role, address] of roles) {
-      assigned.set(role, this.#addresses.get(role) ?? this.#drawFree(address, taken));
-    }
-    this.#addresses = assigned;
-    return assigned;
+  /** Returns the address of a listener: the one that it has, or a new one. */
+  assign(role: string, frontendAddress: string): string {
+    const present = this.#addresses.get(role);
+    if (present !== undefined) return present;
+    const address = this.#drawFree(frontendAddress);
+    this.#addresses.set(role, address);
+    return address;
   }
 
-  #drawFree(frontendAddress: string, taken: Set<string>): string {
+  /** Forgets the address of a listener that goes. */
+  release(role: string): void {
+    const address = this.#addresses.get(role);
+    if (address === undefined) return;
+    this.#addresses.delete(role);
+    this.#taken.delete(address);
+  }
+
+  #drawFree(frontendAddress: string): string {
     for (;;) {
       const address = addressFrom(frontendAddress, this.#draw(LOT_BYTES));
-      if (taken.has(address)) continue;
-      taken.add(address);
+      if (this.#taken.has(address)) continue;
+      this.#taken.add(address);
       return address;
     }
   }
@@ -85,7 +94,7 @@ function addressFrom(frontendAddress: string, lot: Uint8Array): string {
   return `${firstByte}.${second}.${third}.${fourth}`;
 }
 
-/** Of the 16-bit words in it. */
+/** Returns the sum of its 16-bit words. */
 function sumOf(bytes: ArrayLike<number>): number {
   let sum = 0;
   for (let index = 0; index < bytes.length; index += 2) {

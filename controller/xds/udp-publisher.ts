@@ -1,9 +1,10 @@
-// The listeners and clusters that Envoy is to have for UDP → what it is told, in two steps, so that
-// the kernel can be told between them: first what is new or changed beside what is there, then
-// without what is to go. Knows neither the kernel nor the table.
+// The listeners and clusters that Envoy should have for UDP → what it gets, in two steps, so that
+// the kernel can be updated in between: first what is new or changed, next to what is there, then
+// without what must go. Knows neither the kernel nor the table. A step costs what changed, except
+// the first, and while Envoy refuses a listener: then it looks at all.
 //
-// A listener that Envoy refuses does not keep the others from it: Envoy takes those of the same
-// answer that are good (lds_api.cc), and is sent an answer without the bad ones.
+// A listener that Envoy refuses does not block the others: Envoy accepts the good ones of the same
+// answer (lds_api.cc), and then gets an answer without the bad ones.
 
 import { sameData } from "../model/same-data.ts";
 import type { Problem } from "../model/types.ts";
@@ -15,39 +16,96 @@ import { CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 import { udpAssignment, udpCluster, udpListener } from "./udp-resources.ts";
 import type { UdpCluster, UdpListener, UdpTarget } from "./udp-target.ts";
 
-export interface UdpPublisherOptions {
-  xds: Pick<XdsServer, "set" | "admitListeners">;
-  /** What Envoy is to have beside them, always. */
+interface UdpPublisherOptions {
+  xds: Pick<XdsServer, "set" | "change" | "admitListeners">;
+  /** Other clusters, which Envoy always has. */
   clusters: readonly Resource[];
   /** Where all UDP listeners are bound. */
   port: number;
-  /** Most flows of one cluster. */
-  flowLimit: number;
+  /** The most flows of one of so many clusters. */
+  flowLimit: (clusters: number) => number;
   flowLog?: FlowLogOptions | undefined;
 }
 
 /**
- * Listeners or clusters that are added in one answer. Envoy's main thread takes about a second for
- * as many, and answers nobody meanwhile: thousands at once, and it would be taken for one that
- * hangs.
+ * The most listeners or clusters that one answer adds. Envoy's main thread takes about a second for
+ * this many, and answers nothing meanwhile: with thousands at once it would count as hung.
  */
 const MOST_AT_ONCE = 500;
 
-type Listeners = UdpTarget["listeners"];
-type Clusters = UdpTarget["clusters"];
+/** What differs in one step; upserts sorted by name. */
+interface Change<T> {
+  upserts: readonly T[];
+  removals: readonly string[];
+}
+
+/** What the server was last set to, of one type. */
+class Published<T extends { name: string }> {
+  readonly set = new Map<string, T>();
+  /** Names that may differ from the target. */
+  readonly open = new Set<string>();
+  /** Whether Envoy has acknowledged it. */
+  settled = false;
+  /** Whether the next step gives everything: the server or an Envoy may have anything. */
+  isUnknown = true;
+
+  /** `keeps`: reports whether what is there stays, which the target has differently or lacks. */
+  changeTo(
+    wanted: (name: string) => T | undefined,
+    keeps: (present: T, next: T | undefined) => boolean,
+  ): Change<T> {
+    const upserts: T[] = [];
+    const removals: string[] = [];
+    for (const name of [...this.open].sort()) {
+      const present = this.set.get(name);
+      const next = wanted(name);
+      if (next === present) this.open.delete(name);
+      else if (present && keeps(present, next)) continue;
+      else if (next) upserts.push(next);
+      else removals.push(name);
+    }
+    return { upserts, removals };
+  }
+
+  sizeAfter({ upserts, removals }: Change<T>): number {
+    const added = upserts.filter(({ name }) => !this.set.has(name));
+    return this.set.size + added.length - removals.filter((name) => this.set.has(name)).length;
+  }
+
+  /** Gives Envoy a change; everything where that is in doubt, such as after a failure. */
+  async give(
+    change: Change<T>,
+    giveAll: (all: readonly T[]) => Promise<unknown>,
+    giveChange: (change: Change<T>) => Promise<unknown>,
+  ): Promise<void> {
+    for (const each of change.upserts) this.set.set(each.name, each);
+    for (const name of change.removals) this.set.delete(name);
+    const isDoubtful = this.isUnknown;
+    this.settled = false;
+    this.isUnknown = true;
+    await (isDoubtful ? giveAll(this.#all()) : giveChange(change));
+    this.isUnknown = false;
+    this.settled = true;
+  }
+
+  /** Returns everything, sorted by name. */
+  #all(): T[] {
+    return [...this.set.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+}
 
 export class UdpPublisher {
   readonly #options: UdpPublisherOptions;
-  /** What the server was last set to, and whether Envoy was seen to have that. */
-  #listeners: { set: Listeners; settled: boolean } = { set: new Map(), settled: false };
-  #clusters: { set: Clusters; settled: boolean } = { set: new Map(), settled: false };
-  /** Listeners that Envoy refused, by name, and its words. */
+  readonly #listeners = new Published<UdpListener>();
+  readonly #clusters = new Published<UdpCluster>();
+  /** Listeners that Envoy refused, by name, and its error message. */
   readonly #refused = new Map<string, { listener: UdpListener; detail: string }>();
   #hasSetListeners = false;
-  /** What Envoy is to have beside those for UDP. */
+  /** Listeners that Envoy should have in addition to those for UDP. */
   #others: readonly Resource[] = [];
   readonly #listenerOf: (listener: UdpListener) => Resource;
-  readonly #clusterOf: (cluster: UdpCluster) => Resource;
+  #clusterOf: (cluster: UdpCluster) => Resource;
+  #flowLimit: number;
   readonly #assignmentOf: (cluster: UdpCluster) => Resource;
 
   constructor(options: UdpPublisherOptions) {
@@ -55,16 +113,17 @@ export class UdpPublisher {
     this.#listenerOf = remembering((listener) =>
       udpListener(listener, options.port, options.flowLog),
     );
-    this.#clusterOf = remembering((cluster) => udpCluster(cluster, options.flowLimit));
+    this.#flowLimit = options.flowLimit(0);
+    this.#clusterOf = clusterMaker(this.#flowLimit);
     this.#assignmentOf = remembering(udpAssignment);
   }
 
-  /** Whether Envoy was told which listeners to have. */
+  /** Whether the listeners were set at least once. */
   get hasSetListeners(): boolean {
     return this.#hasSetListeners;
   }
 
-  /** Listeners of the last target that Envoy has not, because it refused them. */
+  /** Returns listeners of the last target that Envoy lacks, because it refused them. */
   refused(): UdpListener[] {
     return [...this.#refused.values()].map(({ listener }) => listener);
   }
@@ -73,52 +132,69 @@ export class UdpPublisher {
     return [...this.#refused.values()].map(({ listener, detail }) => ({
       object: `Service ${listener.service}`,
       message:
-        `${listener.frontend} is refused, since Envoy does not take its listener ` +
-        `${listener.name}: ${detail}; it is tried again with every full sync`,
+        `${listener.frontend} is refused, because Envoy does not accept its listener ` +
+        `${listener.name}: ${detail}; Portico retries with every full sync`,
     }));
   }
 
-  /** Listeners that Envoy is to have beside those for UDP, from the next step on. */
+  /** Sets the listeners that Envoy should have in addition to those for UDP, from the next step. */
   keepListeners(others: readonly Resource[]): void {
     if (others === this.#others) return;
     this.#others = others;
     this.#listeners.settled = false;
+    this.#listeners.isUnknown = true;
   }
 
-  /** Lets Envoy have another try at what it refused. */
+  /** Lets Envoy try again what it refused. */
   forgetRefusals(): void {
-    this.#refused.clear();
+    for (const name of this.#refused.keys()) this.#forgetRefusal(name);
   }
 
   /**
    * Step one, for all Envoys and for those that wait for admission (their ids). Resolves once all
-   * have acknowledged what is new and changed. What the target does not have stays, the last
-   * backend of a cluster too. `areEmpty`: they have no listeners at all, of this or an earlier
+   * have acknowledged what is new and changed. Keeps what the target lacks, including the last
+   * backend of a cluster. `areEmpty`: they have no listeners at all, from this or an earlier
    * controller.
    */
-  add(target: UdpTarget, waiting: readonly number[], areEmpty = false): Promise<void> {
-    const present = { listeners: this.#listeners.set, clusters: this.#clusters.set };
-    return this.#withoutBad(target, async ({ listeners, clusters }) => {
-      const { listeners: good } = this.#allowed(present);
-      if (areEmpty && listeners.size > MOST_AT_ONCE) await this.#beginWithout(waiting);
-      await this.#setClusters(merged(present.clusters, withoutEmpty(clusters, present.clusters)));
-      await this.#setListeners(merged(good, listeners));
+  async add(target: UdpTarget, waiting: readonly number[], areEmpty = false): Promise<void> {
+    this.#follow(target);
+    if (areEmpty && target.listeners.size > MOST_AT_ONCE) await this.#beginWithout(waiting);
+    await this.#withoutBad(target, async ({ listener, cluster }) => {
+      await this.#setClusters(this.#clusters.changeTo(cluster, keepsHosts));
+      const keeps = (present: UdpListener, next: UdpListener | undefined) =>
+        next === undefined && !this.#refused.has(present.name);
+      await this.#setListeners(this.#listeners.changeTo(listener, keeps));
       for (const id of waiting) await this.#options.xds.admitListeners(id);
     });
   }
 
-  /** Step two: what the target does not have goes. Resolves once that is acknowledged. */
-  removeOthers(target: UdpTarget): Promise<void> {
-    return this.#withoutBad(target, async ({ listeners, clusters }) => {
-      await this.#setListeners(listeners);
-      await this.#setClusters(clusters);
+  /** Step two: removes what the target lacks. Resolves once that is acknowledged. */
+  async removeOthers(target: UdpTarget): Promise<void> {
+    this.#follow(target);
+    await this.#withoutBad(target, async ({ listener, cluster }) => {
+      await this.#setListeners(this.#listeners.changeTo(listener, keepsNothing));
+      await this.#setClusters(this.#clusters.changeTo(cluster, keepsNothing));
     });
   }
 
-  /** Repeats a step until Envoy takes it, with less each time; throws what is not its refusal. */
-  async #withoutBad(target: UdpTarget, step: (allowed: UdpTarget) => Promise<void>): Promise<void> {
+  #follow(target: UdpTarget): void {
+    const { listeners, clusters } = target.takeChanges() ?? {
+      listeners: [...this.#listeners.set.keys(), ...target.listeners.keys()],
+      clusters: [...this.#clusters.set.keys(), ...target.clusters.keys()],
+    };
+    for (const name of listeners) {
+      this.#listeners.open.add(name);
+      // Where only refused listeners lead to a cluster too, that comes and goes with this one.
+      const forms = [this.#listeners.set.get(name), target.listeners.get(name)];
+      for (const each of forms) if (each) this.#clusters.open.add(each.cluster);
+    }
+    for (const name of clusters) this.#clusters.open.add(name);
+  }
+
+  /** Repeats a step, with less each time, until Envoy accepts it; throws any other error. */
+  async #withoutBad(target: UdpTarget, step: (allowed: Allowed) => Promise<void>): Promise<void> {
     for (const [name, { listener }] of this.#refused) {
-      if (!sameData(target.listeners.get(name), listener)) this.#refused.delete(name);
+      if (!sameData(target.listeners.get(name), listener)) this.#forgetRefusal(name);
     }
     for (;;) {
       try {
@@ -130,103 +206,140 @@ export class UdpPublisher {
     }
   }
 
-  #allowed({ listeners, clusters }: UdpTarget): UdpTarget {
-    if (this.#refused.size === 0) return { listeners, clusters };
-    const good = [...listeners].filter(([name]) => !this.#refused.has(name));
-    const used = new Set(good.map(([, { cluster }]) => cluster));
-    const needed = [...clusters].filter(([name]) => used.has(name));
-    return { listeners: new Map(good), clusters: new Map(needed) };
+  /** Leaves out listeners that Envoy refused, and clusters that only those need. */
+  #allowed({ listeners, clusters }: UdpTarget): Allowed {
+    const allowed = {
+      listener: (name: string) => (this.#refused.has(name) ? undefined : listeners.get(name)),
+      cluster: (name: string) => clusters.get(name),
+    };
+    if (this.#refused.size === 0) return allowed;
+    const good = [...listeners.values()].filter(({ name }) => !this.#refused.has(name));
+    const used = new Set(good.map(({ cluster }) => cluster));
+    const cluster = (name: string) => (used.has(name) ? clusters.get(name) : undefined);
+    return { ...allowed, cluster };
   }
 
-  /** Notes whom Envoy's words are about; false when that is nobody who is not noted already. */
+  /** Notes the listeners that Envoy's message names; returns false when it names no new one. */
   #refuse(detail: string, { listeners }: UdpTarget): boolean {
     const before = this.#refused.size;
     this.#listeners.settled = false;
     this.#clusters.settled = false;
     for (const [name, listener] of listeners) {
       const isMeant = [name, listener.cluster].some((each) => detail.includes(`${each}: `));
-      if (isMeant && !this.#refused.has(name)) this.#refused.set(name, { listener, detail });
+      if (!isMeant || this.#refused.has(name)) continue;
+      this.#refused.set(name, { listener, detail });
+      this.#reopen(listener);
     }
     return this.#refused.size > before;
   }
 
-  /** Lets empty Envoys in with no UDP listener, so that these can come part by part. */
+  #forgetRefusal(name: string): void {
+    const refused = this.#refused.get(name);
+    if (this.#refused.delete(name) && refused) this.#reopen(refused.listener);
+  }
+
+  #reopen({ name, cluster }: UdpListener): void {
+    this.#listeners.open.add(name);
+    this.#clusters.open.add(cluster);
+  }
+
+  /** Admits empty Envoys without UDP listeners, so that these can come in parts. */
   async #beginWithout(waiting: readonly number[]): Promise<void> {
-    await this.#setListenersAtOnce(new Map());
+    for (const name of this.#listeners.set.keys()) this.#listeners.open.add(name);
+    this.#listeners.set.clear();
+    this.#listeners.isUnknown = true;
+    await this.#setListenersAtOnce({ upserts: [], removals: [] });
     for (const id of waiting) await this.#options.xds.admitListeners(id);
   }
 
-  async #setListeners(set: Listeners): Promise<void> {
-    if (this.#listeners.settled && hasSame(this.#listeners.set, set)) return;
-    // Before the first time an Envoy may have any of them, and what is not set would go.
-    const present = this.#hasSetListeners ? this.#listeners.set : set;
-    for (const part of growing(present, set)) await this.#setListenersAtOnce(part);
+  async #setListeners(change: Change<UdpListener>): Promise<void> {
+    if (this.#listeners.settled && isEmpty(change)) return;
+    for (const part of this.#parts(this.#listeners, change)) await this.#setListenersAtOnce(part);
   }
 
-  async #setListenersAtOnce(set: Listeners): Promise<void> {
-    this.#listeners = { set, settled: false };
+  async #setListenersAtOnce(change: Change<UdpListener>): Promise<void> {
+    const { xds } = this.#options;
     this.#hasSetListeners = true;
-    const own = [...set.values()].map(this.#listenerOf);
-    await this.#options.xds.set(LISTENER_TYPE, [...this.#others, ...own]);
-    this.#listeners.settled = true;
+    await this.#listeners.give(
+      change,
+      (all) => xds.set(LISTENER_TYPE, [...this.#others, ...all.map(this.#listenerOf)]),
+      ({ upserts, removals }) => {
+        return xds.change(LISTENER_TYPE, upserts.map(this.#listenerOf), removals);
+      },
+    );
   }
 
-  async #setClusters(set: Clusters): Promise<void> {
-    if (this.#clusters.settled && hasSame(this.#clusters.set, set)) return;
-    const present = this.#hasSetListeners ? this.#clusters.set : set;
-    for (const part of growing(present, set)) await this.#setClustersAtOnce(part);
+  async #setClusters(change: Change<UdpCluster>): Promise<void> {
+    if (this.#clusters.settled && isEmpty(change)) return;
+    for (const part of this.#parts(this.#clusters, change)) await this.#setClustersAtOnce(part);
   }
 
-  async #setClustersAtOnce(set: Clusters): Promise<void> {
-    this.#clusters = { set, settled: false };
+  async #setClustersAtOnce(change: Change<UdpCluster>): Promise<void> {
     const { xds, clusters: always } = this.#options;
-    const own = [...set.values()];
-    await xds.set(ENDPOINTS_TYPE, own.map(this.#assignmentOf));
-    await xds.set(CLUSTER_TYPE, [...always, ...own.map(this.#clusterOf)]);
-    this.#clusters.settled = true;
+    this.#limitFlows(this.#clusters.sizeAfter(change));
+    await this.#clusters.give(
+      change,
+      async (all) => {
+        await xds.set(ENDPOINTS_TYPE, all.map(this.#assignmentOf));
+        await xds.set(CLUSTER_TYPE, [...always, ...all.map(this.#clusterOf)]);
+      },
+      async ({ upserts, removals }) => {
+        await xds.change(ENDPOINTS_TYPE, upserts.map(this.#assignmentOf), removals);
+        await xds.change(CLUSTER_TYPE, upserts.map(this.#clusterOf), removals);
+      },
+    );
+  }
+
+  #limitFlows(clusters: number): void {
+    const flowLimit = this.#options.flowLimit(clusters);
+    if (flowLimit === this.#flowLimit) return;
+    this.#flowLimit = flowLimit;
+    this.#clusterOf = clusterMaker(this.#flowLimit);
+    this.#clusters.isUnknown = true;
+  }
+
+  /**
+   * Returns a change in parts, each of which adds at most MOST_AT_ONCE; at least one, which may be
+   * empty. Before the first time an Envoy may have any of them, and what is not set would be
+   * removed: then all come at once.
+   */
+  #parts<T extends { name: string }>({ set }: Published<T>, change: Change<T>): Change<T>[] {
+    const added = change.upserts.filter(({ name }) => !set.has(name));
+    if (!this.#hasSetListeners || added.length <= MOST_AT_ONCE) return [change];
+    const changed = change.upserts.filter(({ name }) => set.has(name));
+    const upserts = [...changed, ...added.slice(0, MOST_AT_ONCE)];
+    const parts: Change<T>[] = [{ upserts, removals: change.removals }];
+    for (let first = MOST_AT_ONCE; first < added.length; first += MOST_AT_ONCE) {
+      parts.push({ upserts: added.slice(first, first + MOST_AT_ONCE), removals: [] });
+    }
+    return parts;
   }
 }
 
-/**
- * `set` in steps, each with all that `present` has of it and so many more than the last; at least
- * one, which is `set` itself.
- */
-function growing<T>(
-  present: ReadonlyMap<string, T>,
-  set: ReadonlyMap<string, T>,
-): ReadonlyMap<string, T>[] {
-  const added = [...set.keys()].filter((name) => !present.has(name));
-  const steps: ReadonlyMap<string, T>[] = [];
-  for (let count = MOST_AT_ONCE; count < added.length; count += MOST_AT_ONCE) {
-    const later = new Set(added.slice(count));
-    steps.push(new Map([...set].filter(([name]) => !later.has(name))));
-  }
-  return [...steps, set];
+/** What of a target Envoy may get, by name. */
+interface Allowed {
+  listener: (name: string) => UdpListener | undefined;
+  cluster: (name: string) => UdpCluster | undefined;
 }
 
-/** Everything of both; what both have, as in `next`. Sorted by name. */
-function merged<T>(
-  present: ReadonlyMap<string, T>,
-  next: ReadonlyMap<string, T>,
-): ReadonlyMap<string, T> {
-  if ([...present.keys()].every((name) => next.has(name))) return next;
-  const all = [...new Map([...present, ...next])];
-  return new Map(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+function clusterMaker(flowLimit: number): (cluster: UdpCluster) => Resource {
+  return remembering((cluster) => udpCluster(cluster, flowLimit));
 }
 
-function hasSame<T>(a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>): boolean {
-  return a === b || (a.size === b.size && [...a].every(([name, value]) => b.get(name) === value));
+function isEmpty({ upserts, removals }: Change<unknown>): boolean {
+  return upserts.length + removals.length === 0;
 }
 
-/** Clusters that lose their last backend keep what they have; see removeOthers. */
-function withoutEmpty(next: Clusters, present: Clusters): Clusters {
-  const losesItsLast = ({ name, backends }: UdpCluster) =>
-    backends.length === 0 && (present.get(name)?.backends.length ?? 0) > 0;
-  if (![...next.values()].some(losesItsLast)) return next;
-  return new Map([...next].filter(([, cluster]) => !losesItsLast(cluster)));
+function keepsNothing(): boolean {
+  return false;
 }
 
-/** The same result for the same object, as long as that lives. */
+/** Clusters that go, or that lose their last backend, keep what they have; see removeOthers. */
+function keepsHosts(present: UdpCluster, next: UdpCluster | undefined): boolean {
+  return next === undefined || (next.backends.length === 0 && present.backends.length > 0);
+}
+
+/** Returns the same result for the same object, while that lives. */
 function remembering<From extends object, To>(make: (from: From) => To): (from: From) => To {
   const made = new WeakMap<From, To>();
   return (from) => {

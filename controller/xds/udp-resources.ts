@@ -11,18 +11,18 @@ const UDP_FILTERS = "type.googleapis.com/envoy.extensions.filters.udp.udp_proxy.
 
 /**
  * Envoy's default of 1,500 bytes would cut the datagrams. With GRO one read takes what the kernel
- * has put together, which costs a third less CPU a query than reading sixteen datagrams at once,
- * and keeps the bounds of datagrams that a Pod sent with GSO.
+ * has put together. That costs a third less CPU per query than reading sixteen datagrams at once,
+ * and preserves the boundaries of datagrams that a Pod sent with GSO.
  */
 const ANY_DATAGRAM = { max_rx_datagram_size: { value: 65_535 }, prefer_gro: { value: true } };
 
 /**
- * Envoy forbids fragments for what its UDP listeners send, so that no answer could be longer than a
- * packet. Set once the socket is bound, which is after Envoy's own.
+ * Envoy forbids fragments for what its UDP listeners send, so no answer could be longer than a
+ * packet. This option is set after the socket is bound, and so after Envoy's own.
  *
  * IPv4: IP_PMTUDISC_DONT, so that routers fragment what is too long for the client's path, and even
  * the first long answer arrives. IPv6, where routers cannot: IPV6_PMTUDISC_WANT, the kernel's
- * default, which fragments to the path MTU that is learnt (capture/path-mtu.ts).
+ * default, which fragments to the learnt path MTU (capture/path-mtu.ts).
  */
 const FRAGMENTS_IPV4 = option("IP_MTU_DISCOVER", 0, 10, 0);
 const FRAGMENTS_IPV6 = option("IPV6_MTU_DISCOVER", 41, 23, 1);
@@ -30,19 +30,19 @@ function option(description: string, level: number, name: number, value: number)
   return { description, level, name, int_value: value, state: "STATE_BOUND" };
 }
 
-/** Without flow log options, nothing is logged, and nothing of it costs anything. */
+/** Without flow log options it logs nothing, at no cost. */
 export function udpListener(
   listener: UdpListener,
   port: number,
   flowLog?: FlowLogOptions,
 ): Resource {
-  const { name, kind, address, cluster, idleTimeoutSeconds, hasAffinity } = listener;
+  const { name, keepsSource, address, cluster, idleTimeoutSeconds, hasAffinity } = listener;
   const proxy: Resource = {
     "@type": `${UDP_FILTERS}.UdpProxyConfig`,
     stat_prefix: "portico",
     matcher: { on_no_match: { action: { name: "cluster", typed_config: routeTo(cluster) } } },
     idle_timeout: { seconds: idleTimeoutSeconds },
-    use_original_src_ip: kind !== "masquerade",
+    use_original_src_ip: keepsSource,
     upstream_socket_config: ANY_DATAGRAM,
     hash_policies: hasAffinity ? [{ source_ip: true }] : [],
     ...(flowLog && { access_log: udpFlowLog(flowLog, listener) }),
@@ -65,11 +65,11 @@ function routeTo(cluster: string): Resource {
 }
 
 /**
- * `flowLimit`: most flows of the cluster at once, for when they run out of local ports or of
- * descriptors, others suffer: the host's own processes, and Envoy, which does not survive it.
+ * `flowLimit`: the most flows of the cluster at once. When local ports or descriptors run out,
+ * others suffer: the host's own processes, and Envoy, which does not survive it.
  *
  * Session affinity: the nearest that Envoy has for UDP is a hash of the client's address. So a
- * client stays with its endpoint for as long as that is one, without a timeout, and most stay when
+ * client keeps its endpoint while that exists, without a timeout, and most clients keep theirs when
  * others come or go.
  */
 export function udpCluster({ name, hasAffinity }: UdpCluster, flowLimit: number): Resource {
@@ -84,7 +84,7 @@ export function udpCluster({ name, hasAffinity }: UdpCluster, flowLimit: number)
     eds_cluster_config: { eds_config: { ads: {}, resource_api_version: "V3" } },
     common_lb_config: {
       healthy_panic_threshold: { value: 0 },
-      // At once: for a second, by default, leaving endpoints would still get new flows.
+      // At once: by default, leaving endpoints would still get new flows for a second.
       update_merge_window: { seconds: 0 },
     },
     circuit_breakers: { thresholds: [{ max_connections: { value: flowLimit } }] },
@@ -92,9 +92,9 @@ export function udpCluster({ name, hasAffinity }: UdpCluster, flowLimit: number)
 }
 
 /**
- * Endpoints that leave are "degraded": their flows go on, and nobody else is sent there as long as
- * the others take everything, which they do when each counts for `OVERPROVISIONING` percent.
- * (Flows to hosts that are draining or unhealthy move at once.)
+ * Endpoints that leave are "degraded": they keep their flows, and get no new ones while the others
+ * can take everything, which they can when each counts for `OVERPROVISIONING` percent. (Flows to
+ * hosts that are draining or unhealthy move at once.)
  */
 export function udpAssignment({ name, backends, leaving }: UdpCluster): Resource {
   const hosts = [
@@ -109,7 +109,7 @@ export function udpAssignment({ name, backends, leaving }: UdpCluster): Resource
   };
 }
 
-/** One of 65,535 still counts for all. */
+/** Even one of 65,535 can take everything. */
 const OVERPROVISIONING = 100 * 65_536;
 
 function host({ address, port }: Backend, health: "HEALTHY" | "DEGRADED"): object {

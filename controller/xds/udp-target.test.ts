@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
-import type { Backend, Frontend, Verdict } from "../node/types.ts";
+import { countingBytes, targetUdpOf } from "../../test/stand-ins/udp-targets.ts";
+import type { Backend, Frontend } from "../node/types.ts";
 import { loadProtos } from "./protos.ts";
-import { UdpAddressBook } from "./udp-address-book.ts";
 import { udpAssignment, udpCluster, udpListener } from "./udp-resources.ts";
-import { roleOfListener, type UdpOptions, udpAddressesOf, udpTargetFrom } from "./udp-target.ts";
+import { roleOfListener, type UdpOptions } from "./udp-target.ts";
 
 const [A, B, C]: [Backend, Backend, Backend] = [
   { address: "10.1.1.11", port: 5353, local: true },
@@ -53,22 +53,23 @@ const LOG: Frontend = {
 
 const OPTIONS: UdpOptions = { masqueradeAll: false, podFamilies: ["IPv4", "IPv6"] };
 
-/** Lots that count up. */
-function book(): UdpAddressBook {
-  let count = 0;
-  return new UdpAddressBook([], [], (bytes) => {
-    count++;
-    return new Uint8Array(bytes).map((_, index) => (index === 3 ? count : 0));
-  });
+/** Returns both sorted by name. */
+function targetFrom(frontends: readonly Frontend[], options = OPTIONS) {
+  const { target } = targetUdpOf(frontends, options, { draw: countingBytes() });
+  return { listeners: sorted(target.listeners), clusters: sorted(target.clusters) };
+}
+
+function sorted<T>(all: ReadonlyMap<string, T>): Map<string, T> {
+  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function kinds(frontend: Partial<Frontend>, options: Partial<UdpOptions> = {}): string[] {
-  const target = udpTargetFrom([{ ...DNS, ...frontend }], book(), { ...OPTIONS, ...options });
+  const target = targetFrom([{ ...DNS, ...frontend }], { ...OPTIONS, ...options });
   return [...target.listeners.values()].map(({ kind }) => kind);
 }
 
 describe("the resources of UDP frontends", () => {
-  const { listeners, clusters } = udpTargetFrom([LOG, DNS], book(), OPTIONS);
+  const { listeners, clusters } = targetFrom([LOG, DNS]);
   const resources = [
     ...[...listeners.values()].map((listener) => udpListener(listener, 15404)),
     ...[...clusters.values()].flatMap((each) => [udpCluster(each, 24_000), udpAssignment(each)]),
@@ -88,7 +89,7 @@ describe("the resources of UDP frontends", () => {
   });
 
   it("come in the same order and bytes whatever order the frontends come in", () => {
-    const other = udpTargetFrom([DNS, LOG], book(), OPTIONS);
+    const other = targetFrom([DNS, LOG]);
     expect([...other.listeners]).toEqual([...listeners]);
     expect([...other.clusters]).toEqual([...clusters]);
   });
@@ -112,13 +113,16 @@ describe("listeners", () => {
   });
 
   it("stay as long as their frontend", () => {
-    const addresses = book();
-    const ofVerdict = (verdict: Verdict, backends = DNS.backends) =>
-      udpTargetFrom([{ ...DNS, verdict, backends }], addresses, OPTIONS).listeners;
-    const before = ofVerdict("keep");
-    expect([...ofVerdict("refuse", [])]).toEqual([...before]);
-    expect(udpTargetFrom([], addresses, OPTIONS).listeners.size).toBe(0);
-    expect([...ofVerdict("keep").keys()]).not.toEqual([...before.keys()]);
+    const udp = targetUdpOf([DNS], OPTIONS);
+    const { listeners } = udp.target;
+    const before = new Map(listeners);
+    udp.apply([{ ...DNS, verdict: "refuse", backends: [] }], [], OPTIONS);
+    expect(listeners).toEqual(before);
+    expect(udp.apply([], [DNS.key], OPTIONS)).toEqual([DNS.key]);
+    expect([listeners.size, udp.bindings.size]).toEqual([0, 0]);
+    udp.apply([DNS], [], OPTIONS);
+    expect(listeners.size).toBe(before.size);
+    for (const name of before.keys()) expect(listeners.has(name)).toBe(false);
   });
 
   it("masquerade everybody where that is wanted", () => {
@@ -127,7 +131,7 @@ describe("listeners", () => {
 
   it("let flows of a DNS port end sooner", () => {
     const idle = (frontend: Partial<Frontend>) => {
-      const { listeners } = udpTargetFrom([{ ...DNS, ...frontend }], book(), OPTIONS);
+      const { listeners } = targetFrom([{ ...DNS, ...frontend }]);
       return [...listeners.values()].map(({ idleTimeoutSeconds }) => idleTimeoutSeconds);
     };
     expect(idle({ portName: "" })).toEqual([5, 5]);
@@ -136,7 +140,7 @@ describe("listeners", () => {
   });
 
   it("say in their names which role they have", () => {
-    const { listeners } = udpTargetFrom([LOG, DNS], book(), OPTIONS);
+    const { listeners } = targetFrom([LOG, DNS]);
     const roles = [...listeners.values()].map(({ name, address }) => roleOfListener(name, address));
     expect(roles).toEqual([
       "udp-keep/10.96.0.10:53/UDP",
@@ -146,23 +150,6 @@ describe("listeners", () => {
       "udp-masquerade/[fd00:e::9]:514/UDP",
     ]);
     expect(roleOfListener("capture-keep", "0.0.0.0")).toBeUndefined();
-  });
-
-  it("are told to the kernel by frontend", () => {
-    const target = udpTargetFrom([LOG, DNS], book(), OPTIONS);
-    expect(udpAddressesOf(target)).toMatchInlineSnapshot(`
-      Map {
-        "10.96.0.10:53/UDP" => {
-          "keep": "240.0.0.1",
-          "masquerade": "240.0.0.4",
-        },
-        "[fd00:e::9]:514/UDP" => {
-          "keep": "fd70:6f72:7469:636f:0:2:0:b859",
-          "local": "fd70:6f72:7469:636f:0:3:0:b858",
-          "masquerade": "fd70:6f72:7469:636f:0:5:0:b856",
-        },
-      }
-    `);
   });
 });
 
@@ -175,7 +162,7 @@ describe("clusters", () => {
       { ...external, key: "203.0.113.9:53/UDP", kind: "ExternalIP", address: "203.0.113.9" },
       { ...external, key: "127.0.0.1:30053/UDP", kind: "NodePort", address: "127.0.0.1" },
     ];
-    const { clusters, listeners } = udpTargetFrom(doors, book(), OPTIONS);
+    const { clusters, listeners } = targetFrom(doors);
     expect(listeners.size).toBe(5);
     expect([...clusters.values()].map(({ name, leaving }) => [name, leaving])).toEqual([
       ["udp/kube-system/kube-dns/dns/IPv4/external", []],
@@ -191,13 +178,13 @@ describe("clusters", () => {
     ];
     const other = { ...DNS, key: "10.96.0.11:53/UDP", address: "10.96.0.11", service: "other" };
     const looping = { ...DNS, backends: [...ring, A], servingBackends: [...ring, A] };
-    const { clusters } = udpTargetFrom([looping, other], book(), OPTIONS);
+    const { clusters } = targetFrom([looping, other]);
     const cluster = clusters.get("udp/kube-system/kube-dns/dns/IPv4/internal");
     expect(cluster).toMatchObject({ backends: [A], leaving: [] });
   });
 
   it("of a local list keep no flows elsewhere", () => {
-    const { clusters } = udpTargetFrom([LOG], book(), OPTIONS);
+    const { clusters } = targetFrom([LOG]);
     const local = clusters.get("udp/default/log//IPv6/local/affinity");
     expect(local?.backends).toEqual(LOG.localBackends);
     expect(local?.leaving).toEqual([{ address: "fd00:1:1::c", port: 5514, local: true }]);

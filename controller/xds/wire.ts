@@ -25,7 +25,7 @@ interface DeltaWireRequest extends AnyWireRequest {
   initial_resource_versions: Record<string, string>;
 }
 
-/** What a request has in either protocol. */
+/** The fields of a request in either protocol. */
 export interface AnyRequest {
   typeUrl: string;
   nonce: string;

@@ -1,6 +1,6 @@
-// One resource type of a stream in the state-of-the-world protocol: an answer holds all that Envoy
-// is to have of the type (endpoints aside), and costs Envoy that each time. For Envoys that an
-// earlier version of Portico started; the rules are subscription.ts's.
+// One resource type of a stream in the state-of-the-world protocol: an answer holds everything that
+// Envoy should have of the type (except endpoints), which Envoy processes each time. For Envoys
+// that an earlier version of Portico started; subscription.ts has the rules.
 
 import { EMPTY_SELECTION, type Selection, selectResources } from "./snapshot.ts";
 import {
@@ -20,10 +20,10 @@ export class WorldSubscription implements TypeSubscription<DiscoveryRequest> {
   readonly typeUrl: string;
   readonly wasEmpty: boolean;
   #state: Subscription;
-  /** What was last selected, and from what: it is asked for with every request. */
+  /** The last selection, and what it was made from, until that changes: every request needs it. */
   #last: { wanted: Resources; names: readonly string[]; selection: Selection } | undefined;
 
-  /** The first request of the type on the stream. */
+  /** Takes the first request of the type on the stream. */
   constructor(request: DiscoveryRequest) {
     this.typeUrl = request.typeUrl;
     this.wasEmpty = request.version === "" || request.version === EMPTY_SELECTION.version;
@@ -61,15 +61,20 @@ export class WorldSubscription implements TypeSubscription<DiscoveryRequest> {
     this.#state = retried(this.#state);
   }
 
-  asksFor(names: Iterable<string>): boolean {
+  asksForAll(wanted: Resources): boolean {
     const asked = new Set(this.#state.names);
-    return [...names].every((name) => asked.has(name));
+    return [...wanted.keys()].every((name) => asked.has(name));
   }
 
-  /** Nothing: an Envoy that lost something asks for it again. */
+  /** An answer holds everything, whatever changed. */
+  changed(): void {
+    this.#last = undefined;
+  }
+
+  /** Does nothing: an Envoy that lost something asks for it again. */
   forget(): void {}
 
-  /** Nothing: what is not in an answer goes. */
+  /** Does nothing: Envoy removes what is not in an answer. */
   suspect(): void {}
 
   #select(wanted: Resources): Selection {

@@ -37,11 +37,8 @@ fi
 "$docker" import - portico-base/debian <"$base" >/dev/null
 install -D "$node" "$here/node/usr/local/bin/node"
 install -D "$envoy" "$here/envoy/usr/local/bin/envoy"
-protos=node_modules/@grpc/grpc-js-xds
 install -D -t "$here/bundle/src/build" build/portico build/portico.wasm
 install -D -m 644 -t "$here/bundle/src/build/page" build/page/*
-install -D -t "$here/bundle/src/$protos" "$protos/package.json"
-cp -R "$protos/deps" "$here/bundle/src/$protos/deps"
 for name in node envoy bundle; do
   import "$name" "$here/$name"
 done

@@ -4,7 +4,7 @@
 export const STATUS_OK: u32 = 0;
 export const STATUS_NOT_FOUND: u32 = 1;
 export const STATUS_CAS_MISMATCH: u32 = 8;
-/** No status of the host: it said STATUS_OK, and what it gave back cannot be. */
+/** Not a status of the host: it returned STATUS_OK with an impossible result. */
 export const STATUS_BROKEN: u32 = 0xff;
 
 export const LOG_WARN: u32 = 3;
@@ -22,7 +22,7 @@ export const STREAM_DOWNSTREAM: u32 = 2;
 
 export const NO_GRPC_STATUS: i32 = -1;
 
-/** What a callback of a stream answers: go on to the next filter … */
+/** What a stream's callback returns: continue with the next filter … */
 export const ACTION_CONTINUE: u32 = 0;
-/** … or not. For a request's body it means: call again with more, keeping what there is. */
+/** … or stop. For a request's body it means: call again with more, and keep what there is. */
 export const ACTION_STOP: u32 = 1;

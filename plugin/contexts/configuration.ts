@@ -1,29 +1,37 @@
-// The plugin's configuration, a text of the controller's: "BUILD" or "BUILD,OPTION,…" → what this
-// code was built as, what it is to count, and whether it names connections for the flow log.
+// The plugin's configuration, a text from the controller: "BUILD" or "BUILD,OPTION,…" → the build
+// id of this code, what it counts, whether it names connections for the flow log, and how long
+// Envoy's attempts to connect last.
 //
-// To add an option: a line in takeOption. A plugin that does not know one refuses it, and Envoy
-// goes on with the code it has.
+// To add an option: a line in takeOption. A plugin that does not know an option refuses it, and
+// Envoy keeps the code that it has.
 
 import { BUFFER_PLUGIN_CONFIGURATION } from "../abi/codes";
 import { release } from "../abi/memory";
 import { readBuffer } from "../host/buffer";
 import { isText } from "../host/text";
 import { setNaming } from "../pick/lookup";
+import { setWatching } from "../repick/watch";
 import { COUNT_BACKENDS, COUNT_NOTHING, COUNT_SERVICES, setCounting } from "../stats/connections";
 
-/** Longest build id. */
-const MAX_BUILD_BYTES: u32 = 64;
+/** The longest build id. */
+export const MAX_BUILD_BYTES: u32 = 64;
 const MAX_CONFIGURATION_BYTES: u32 = 256;
 const COMMA: u8 = 0x2c;
 
-const build: usize = memory.data(64);
+const ATTEMPT = "attempt=";
+/** As the controller has Envoy connect, unless an option says otherwise (xds/tcp-options.ts). */
+const DEFAULT_ATTEMPT_MILLISECONDS: u32 = 1000;
+const MOST_DIGITS: u32 = 9;
+
+const build: usize = memory.data(MAX_BUILD_BYTES);
 let buildSize: u32 = 0;
 
-/** What this code was built as; it comes with the configuration. */
+/** Returns the build id of this code, which comes with the configuration. */
 export function buildId(): usize {
   return build;
 }
 
+/** Returns the size of the build id, at most MAX_BUILD_BYTES; 0 when there is none. */
 export function buildIdSize(): u32 {
   return buildSize;
 }
@@ -36,7 +44,7 @@ function isPlain(character: u8): bool {
   );
 }
 
-/** Where the part that begins at `at` has its end. */
+/** Returns the end of the part that starts at `at`. */
 function endOfPart(at: usize, end: usize): usize {
   while (at < end && load<u8>(at) !== COMMA) at++;
   return at;
@@ -50,12 +58,27 @@ function takeBuild(bytes: usize, size: u32): bool {
   return true;
 }
 
+/** Takes "attempt=1000": ms of one attempt; 0 where Envoy makes only one. */
+function takeAttempt(bytes: usize, size: u32): bool {
+  const digits = size - ATTEMPT.length;
+  if (size <= <u32>ATTEMPT.length || digits > MOST_DIGITS) return false;
+  if (!isText(bytes, ATTEMPT.length, ATTEMPT)) return false;
+  let milliseconds: u32 = 0;
+  for (let at = bytes + ATTEMPT.length; at < bytes + size; at++) {
+    const digit = <u32>load<u8>(at) - 0x30;
+    if (digit > 9) return false;
+    milliseconds = milliseconds * 10 + digit;
+  }
+  setWatching(milliseconds);
+  return true;
+}
+
 function takeOption(bytes: usize, size: u32): bool {
   if (isText(bytes, size, "stats=off")) setCounting(COUNT_NOTHING);
   else if (isText(bytes, size, "stats=service")) setCounting(COUNT_SERVICES);
   else if (isText(bytes, size, "stats=backend")) setCounting(COUNT_BACKENDS);
   else if (isText(bytes, size, "names")) setNaming(true);
-  else return false;
+  else return takeAttempt(bytes, size);
   return true;
 }
 
@@ -70,11 +93,12 @@ function takeParts(bytes: usize, end: usize): bool {
   return true;
 }
 
-/** Takes what the configuration of this size says; it may be empty. False when it is wrong. */
+/** Reads the configuration of this size, which may be empty. False when it is invalid. */
 export function readConfiguration(size: u32): bool {
   buildSize = 0;
   setCounting(COUNT_SERVICES);
   setNaming(false);
+  setWatching(DEFAULT_ATTEMPT_MILLISECONDS);
   if (size === 0) return true;
   if (size > MAX_CONFIGURATION_BYTES) return false;
   const bytes = readBuffer(BUFFER_PLUGIN_CONFIGURATION, size);

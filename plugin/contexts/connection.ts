@@ -1,36 +1,34 @@
 // One TCP connection that the kernel handed to Envoy: its destination → a backend of that frontend,
-// from the list that is this VM's → filter state, from which the ORIGINAL_DST cluster takes the
-// upstream. A connection that gets no filter state is closed here and never goes on to the cluster.
+// from this VM's list → filter state, from which the ORIGINAL_DST cluster takes the upstream. A
+// connection without filter state is closed here and never reaches the cluster.
 
 import { ACTION_CONTINUE, ACTION_STOP, LOG_ERROR, LOG_WARN } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
 import { noBackendTotal, picksTotal, unknownFrontendTotal } from "../counters";
 import { keyFromText } from "../host/address";
 import { count } from "../host/counter";
-import { setOriginalDestination } from "../host/filter-state";
 import { logRarely } from "../host/log";
 import { readProperty } from "../host/property";
 import { closeDownstream } from "../host/stream";
 import { addBytes, addText, beginText, lastingAscii } from "../host/text";
-import { pickedBackend } from "../pick/backend";
+import { setPickedDestination } from "../pick/destination";
 import { NO_BACKEND, PICKED, pickBackend, UNKNOWN_FRONTEND } from "../pick/lookup";
+import { watchPicked } from "../repick/watch";
 import { countNoBackend, countOpened } from "../stats/connections";
-import { backendBytes, keyFamily } from "../table/record";
-import { KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
+import { keyFamily } from "../table/record";
+import { KEY_BYTES, KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
 import { keyList } from "./root";
 
 const DESTINATION = "destination\0address";
 const destinationPath: usize = lastingAscii(DESTINATION);
-const key: usize = memory.data(20);
+const key: usize = memory.data(KEY_BYTES);
 
-/** Whether the picked backend became the connection's destination. */
+/** Makes the picked backend the connection's destination; false when that fails. */
 function connectToPicked(contextId: u32): bool {
-  const backend = pickedBackend();
-  const portAt = backend + backendBytes(key) - 4;
-  const family = keyFamily(key);
-  if (!setOriginalDestination(family, backend, bswap<u16>(load<u16>(portAt)))) return false;
+  if (!setPickedDestination(key)) return false;
   count(picksTotal);
-  countOpened(contextId, family);
+  countOpened(contextId, keyFamily(key));
+  watchPicked(contextId, key);
   return true;
 }
 
@@ -70,6 +68,7 @@ function serve(contextId: u32, destination: usize, size: u32): u32 {
   return reject(LOG_ERROR, "Envoy refused the filter state", destination, size);
 }
 
+/** Gives a new connection its backend and lets it continue, or closes it (ACTION_STOP). */
 export function proxy_on_new_connection(contextId: u32): u32 {
   const destination = readProperty(destinationPath, DESTINATION.length);
   const size = destination === 0 ? 0 : returnedSize();

@@ -1,13 +1,25 @@
-// The end of a context. Which kind it was, the host does not say: a connection is known by its
-// number (stats/open-connections.ts), a root by that it was configured; a request leaves nothing.
+// The end of a context. The host does not say which kind it was: connections are known by number
+// (stats/open-connections.ts), roots by their configuration; a request leaves nothing.
 
+import { forgetTicks } from "../host/ticks";
+import { settleEnding, watchAgain } from "../repick/watch";
 import { countEnd } from "../stats/connections";
-import { flushForGood } from "../stats/counted";
+import { flush } from "../stats/counted";
 import { isRoot } from "./root";
+
+function endRoot(): void {
+  flush();
+  forgetTicks();
+  watchAgain();
+}
 
 /** 1: nothing keeps the context. */
 export function proxy_on_done(contextId: u32): u32 {
-  if (isRoot(contextId)) flushForGood();
-  else countEnd(contextId);
+  if (isRoot(contextId)) {
+    endRoot();
+    return 1;
+  }
+  settleEnding(contextId);
+  countEnd(contextId);
   return 1;
 }

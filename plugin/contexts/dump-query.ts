@@ -1,4 +1,4 @@
-// "?first=0&count=512" → which buckets of the table, or pages of what was counted, to answer.
+// "?first=0&count=512" → which buckets of the table, or pages of counts, to answer with.
 
 import { isText } from "../host/text";
 
@@ -8,20 +8,20 @@ const EQUALS: u8 = 0x3d;
 
 let first: u32 = 0;
 let count: u32 = 0;
-/** How many there are. */
+/** How many exist. */
 let total: u32 = 0;
 
-/** The first, below the total. */
+/** Returns the first, below the total. */
 export function queryFirst(): u32 {
   return first;
 }
 
-/** How many, from 1 to what there is after the first. */
+/** Returns how many, from 1 to the rest after the first. */
 export function queryCount(): u32 {
   return min(count, total - first);
 }
 
-/** The digits from `at` to `end`; total + 1 when they are no number or a larger one. */
+/** Returns the number from `at` to `end`; total + 1 when it is larger or not a number. */
 function number(at: usize, end: usize): u32 {
   if (at === end) return total + 1;
   let value: u32 = 0;
@@ -38,7 +38,7 @@ function find(at: usize, end: usize, byte: u8): usize {
   return at;
 }
 
-/** Reads the query; what is not in it means all of `available`. False when it is wrong. */
+/** Reads the query; missing parts mean all of `available`. False when it is invalid. */
 export function parseQuery(query: usize, end: usize, available: u32): bool {
   total = available;
   first = 0;

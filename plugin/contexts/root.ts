@@ -1,34 +1,34 @@
 // A root context: one role of the plugin in one worker's VM, named by its root_id. The role itself
 // needs no memory of contexts: the host calls proxy_on_new_connection only for a network filter,
-// proxy_on_request_headers only for an HTTP filter. Which of its lists a frontend is looked up in
-// is the whole VM's: "connection-local" has a VM of its own (another vm_config.configuration, the
-// same vm_id and so the same table), and no connection has to ask which context it belongs to.
+// proxy_on_request_headers only for an HTTP filter. The whole VM uses one of a frontend's lists:
+// "connection-local" has a VM of its own (another vm_config.configuration, the same vm_id and so
+// the same table), and no connection needs to find out which context it belongs to.
 
 import { LOG_ERROR } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
 import { defineCounters } from "../counters";
 import { log } from "../host/log";
 import { readProperty } from "../host/property";
-import { addText, beginText, isText, lastingAscii } from "../host/text";
+import { addNumber, addText, beginText, isText, lastingAscii } from "../host/text";
 import { seed } from "../pick/chance";
-import { flushByTick } from "../stats/counted";
 import { KEY_LIST_LOCAL } from "../wire/layout";
-import { readConfiguration } from "./configuration";
+import { MAX_BUILD_BYTES, readConfiguration } from "./configuration";
 
 const ROOT_ID = "plugin_root_id";
 const rootIdPath: usize = lastingAscii(ROOT_ID);
 
 let started: bool = false;
-/** Whether a role was configured here that reads the cluster list, or the table as a whole. */
+/** Whether a configured role here reads the cluster list, or the whole table. */
 let hasOtherRole: bool = false;
 /** What this VM adds to the family of a connection's key: KEY_LIST_LOCAL, or 0. */
 export let keyList: u32 = 0;
 
-/** Root contexts that were configured last; a VM gets new ones when its configuration changes. */
+/** How many configured root contexts are kept; a changed configuration brings new ones. */
 const MOST_ROOTS: u32 = 8;
-const roots: usize = memory.data(32); // MOST_ROOTS * 4
+const roots: usize = memory.data(MOST_ROOTS * 4);
 let rootsSeen: u32 = 0;
 
+/** Returns whether a context is one of the last MOST_ROOTS that were configured. */
 export function isRoot(contextId: u32): bool {
   for (let i: u32 = 0; i < MOST_ROOTS; i++) {
     if (load<u32>(roots + i * 4) === contextId) return true;
@@ -42,7 +42,7 @@ function addRoot(contextId: u32): void {
   rootsSeen++;
 }
 
-/** Once for each VM, whichever role comes first. */
+/** Runs once per VM, for whichever role comes first. */
 function start(): void {
   if (started) return;
   started = true;
@@ -57,7 +57,7 @@ function fail(reason: string): bool {
   return false;
 }
 
-/** Whether the root_id names a role, and one that this VM can have. */
+/** Reports whether the root_id names a role that this VM can have. */
 function takeRole(): bool {
   const value = readProperty(rootIdPath, ROOT_ID.length);
   const size = value === 0 ? 0 : returnedSize();
@@ -75,19 +75,24 @@ function takeRole(): bool {
   return true;
 }
 
-/** 1 when the configuration can be served, else 0: Envoy then refuses it. */
+function failConfiguration(): void {
+  beginText();
+  addText("the configuration is no build id (at most ");
+  addNumber(MAX_BUILD_BYTES);
+  addText(
+    " of A-Z a-z 0-9 - . _), which " +
+      "stats=off, stats=service, stats=backend, names and attempt=MILLISECONDS may follow, " +
+      "each after a comma",
+  );
+  log(LOG_ERROR);
+}
+
+/** Returns 1 when it can serve the configuration, else 0: Envoy then refuses it. */
 export function proxy_on_configure(contextId: u32, configurationSize: u32): u32 {
   start();
   addRoot(contextId);
   if (!takeRole()) return 0;
   if (readConfiguration(configurationSize)) return 1;
-  fail(
-    "the configuration is no build id (at most 64 of A-Z a-z 0-9 - . _), which " +
-      "stats=off, stats=service, stats=backend and names may follow, each after a comma",
-  );
+  failConfiguration();
   return 0;
-}
-
-export function proxy_on_tick(_contextId: u32): void {
-  flushByTick();
 }

@@ -1,5 +1,5 @@
 // "?frontend=10.96.0.10:80&client=10.1.1.10:0&list=local" → the keys of a list of that frontend and
-// of a client. Without a list it is the cluster list. TCP only, as session affinity here.
+// of a client. Without a list it is the cluster list. TCP only, like session affinity here.
 
 import { keyFromText } from "../host/address";
 import { isText } from "../host/text";
@@ -10,14 +10,15 @@ const QUESTION_MARK: u8 = 0x3f;
 const AMPERSAND: u8 = 0x26;
 const EQUALS: u8 = 0x3d;
 
-const frontend: usize = memory.data(20);
-const client: usize = memory.data(20);
+const frontend: usize = memory.data(KEY_BYTES);
+const client: usize = memory.data(KEY_BYTES);
 
-/** Where the query's frontend stands, with its list. */
+/** Returns the address of the query's frontend, with its list. */
 export function queriedFrontend(): usize {
   return frontend;
 }
 
+/** Returns the address of the query's client, as a key with the client's address. */
 export function queriedClient(): usize {
   return client;
 }
@@ -27,7 +28,7 @@ function find(at: usize, end: usize, byte: u8): usize {
   return at;
 }
 
-/** False when it lacks one of the two, they are of two families, or something is wrong. */
+/** Returns false when one of the two is missing, their families differ, or it is invalid. */
 export function parseSessionQuery(query: usize, end: usize): bool {
   memory.fill(frontend, 0, KEY_BYTES);
   memory.fill(client, 0, KEY_BYTES);

@@ -17,13 +17,13 @@ const OPEN: u8 = 0x5b;
 const CLOSE: u8 = 0x5d;
 const ZERO: u8 = 0x30;
 
-/** Longest text of an address with its port: "[", 8 groups of 4 with 7 colons, "]:65535". */
+/** The longest text of an address with its port: "[", 8 groups of 4 with 7 colons, "]:65535". */
 export const ADDRESS_TEXT_BYTES: u32 = 47;
 
-/** Where the number that parseDecimal read has its end. */
+/** The end of the number that parseDecimal read. */
 let decimalEnd: usize = 0;
 
-/** The number at `at`, at most `limit`; 0xffffffff when there is none or it is larger. */
+/** Returns the number at `at`, at most `limit`; 0xffffffff when it is larger or missing. */
 function parseDecimal(at: usize, end: usize, limit: u32): u32 {
   let value: u32 = 0;
   const start = at;
@@ -38,7 +38,7 @@ function parseDecimal(at: usize, end: usize, limit: u32): u32 {
   return at === start ? 0xffffffff : value;
 }
 
-/** Writes 4 bytes; false when the text from `at` to `end` is no IPv4 address. */
+/** Writes 4 bytes; false when the text from `at` to `end` is not an IPv4 address. */
 function parseIPv4(at: usize, end: usize, address: usize): bool {
   for (let i: u32 = 0; i < 4; i++) {
     if (i > 0) {
@@ -60,10 +60,10 @@ function hexDigit(character: u8): u32 {
   return letter <= 5 ? letter + 10 : 16;
 }
 
-/** Writes 16 bytes; false when the text from `at` to `end` is no IPv6 address (RFC 4291, 2.2). */
+/** Writes 16 bytes; false when `at` to `end` is not the text of an IPv6 address (RFC 4291, 2.2). */
 function parseIPv6(at: usize, end: usize, address: usize): bool {
   let filled: u32 = 0;
-  let gap: u32 = 16; // where "::" stood; 16 for nowhere
+  let gap: u32 = 16; // where "::" was; 16 for nowhere
   if (at + 2 <= end && load<u16>(at) === 0x3a3a) {
     gap = 0;
     at += 2;
@@ -147,7 +147,7 @@ function writeHex(value: u32, at: usize): usize {
 
 /**
  * Writes the text of an address (4 or 16 bytes by family) and a port, at most ADDRESS_TEXT_BYTES;
- * answers its size.
+ * returns its size.
  */
 export function writeAddress(family: u32, address: usize, port: u32, text: usize): u32 {
   let at = text;

@@ -1,4 +1,4 @@
-// Buffers that the host holds: a request's body, the plugin's configuration.
+// The host's buffers: a request's body, the plugin's configuration.
 
 import { STATUS_OK } from "../abi/codes";
 import { proxy_get_buffer_bytes } from "../abi/env";
@@ -11,7 +11,7 @@ import {
   returnedSize,
 } from "../abi/memory";
 
-/** The first `size` bytes, to be released; 0 when the host does not give exactly that many. */
+/** Returns the first `size` bytes, for `release`; 0 when the host returns fewer or more. */
 export function readBuffer(buffer: u32, size: u32): usize {
   clearReturned();
   if (proxy_get_buffer_bytes(buffer, 0, size, OUT_BYTES, OUT_SIZE) !== STATUS_OK) return 0;

@@ -1,4 +1,4 @@
-// Tells Envoy about the connection: filter state, set through the foreign function
+// What Envoy should know about the connection: filter state, set through the foreign function
 // set_envoy_filter_state. Its argument is the protobuf message
 // envoy.source.extensions.common.wasm.SetEnvoyFilterStateArguments: 1 path, 2 value, 3 span.
 
@@ -12,7 +12,7 @@ const FUNCTION = "set_envoy_filter_state";
 const functionName: usize = lastingAscii(FUNCTION);
 /** The ORIGINAL_DST cluster takes the upstream address from here. */
 const DESTINATION_PATH = "envoy.network.transport_socket.original_dst_address";
-/** Any text; Envoy's flow log has it as the name of the Service. */
+/** Any text; Envoy's flow log shows it as the name of the Service. */
 const NAME_PATH = "envoy.string";
 const SPAN_CONNECTION: u8 = 2;
 const MAX_NAME_BYTES: u32 = 255;
@@ -26,7 +26,7 @@ const HEADER_BYTES: u32 = 7;
 const destination: usize = prepareArgument(DESTINATION_PATH, ADDRESS_TEXT_BYTES);
 let name: usize = 0;
 
-/** All but the value, which stands last so that a connection writes only that. */
+/** Prepares everything but the value, which comes last so that a connection writes only that. */
 function prepareArgument(path: string, mostBytes: u32): usize {
   const bytes = allocate(HEADER_BYTES + path.length + mostBytes);
   store<u8>(bytes, 0x0a);
@@ -43,26 +43,26 @@ function valueIn(argument: usize, path: string): usize {
   return argument + HEADER_BYTES + path.length;
 }
 
-/** With the value of this size, which stands in the argument; a varint may have needless bytes. */
+/** Sets it to the value of this size in the argument; a varint may have needless bytes. */
 function setFilterState(argument: usize, path: string, size: u32): bool {
   const value = valueIn(argument, path);
   store<u8>(value - 2, <u8>(size | 0x80));
   store<u8>(value - 1, <u8>(size >> 7));
   const argumentSize = <u32>(value - argument) + size;
   const nameSize = FUNCTION.length;
-  // Result addresses of 0: the function answers nothing, and the host writes nothing.
+  // Result addresses of 0: the function has no result, and the host writes nothing.
   return (
     proxy_call_foreign_function(functionName, nameSize, argument, argumentSize, 0, 0) === STATUS_OK
   );
 }
 
-/** False when the host refuses; then the connection must not go on to the cluster. */
+/** Returns false when the host refuses; then the connection must not reach the cluster. */
 export function setOriginalDestination(family: u32, address: usize, port: u32): bool {
   const size = writeAddress(family, address, port, valueIn(destination, DESTINATION_PATH));
   return setFilterState(destination, DESTINATION_PATH, size);
 }
 
-/** For the flow log; a longer text is cut. */
+/** Sets the name for the flow log; a longer text is cut. */
 export function setConnectionName(text: usize, size: u32): void {
   if (name === 0) name = prepareArgument(NAME_PATH, MAX_NAME_BYTES);
   const length = min(size, MAX_NAME_BYTES);

@@ -1,4 +1,4 @@
-// The HTTP request under way, and its answer.
+// The present HTTP request, and its answer.
 
 import {
   BUFFER_HTTP_REQUEST_BODY,
@@ -16,7 +16,7 @@ const BYTES_TYPE = "application/octet-stream";
 const jsonHeaders: usize = contentTypeHeaders(JSON_TYPE);
 const bytesHeaders: usize = contentTypeHeaders(BYTES_TYPE);
 
-/** The host's form of a header map with one header: count, sizes, then NUL-ended texts. */
+/** Returns a header map with one header in the host's form: count, sizes, then NUL-ended texts. */
 function contentTypeHeaders(type: string): usize {
   const bytes = heap.alloc(headersSize(type));
   store<u32>(bytes, 1);
@@ -34,7 +34,7 @@ function headersSize(type: string): u32 {
   return 12 + CONTENT_TYPE.length + 1 + type.length + 1;
 }
 
-/** Address of the value (size: returnedSize), to be released; 0 when absent or empty. */
+/** Returns the address of the value (size: returnedSize), for `release`; 0 when absent or empty. */
 export function readRequestHeader(name: usize, nameSize: u32): usize {
   clearReturned();
   const status = proxy_get_header_map_value(
@@ -47,11 +47,12 @@ export function readRequestHeader(name: usize, nameSize: u32): usize {
   return status === STATUS_OK ? returnedBytes() : 0;
 }
 
-/** The first `size` bytes of the body, to be released; 0 when the host has not that many. */
+/** Returns the first `size` bytes of the body, for `release`; 0 when the host has fewer. */
 export function readRequestBody(size: u32): usize {
   return readBuffer(BUFFER_HTTP_REQUEST_BODY, size);
 }
 
+/** Answers the present request with a JSON body, which stays the caller's. */
 export function answerJson(statusCode: u32, body: usize, size: u32): void {
   const headersBytes = headersSize(JSON_TYPE);
   proxy_send_local_response(
@@ -66,6 +67,7 @@ export function answerJson(statusCode: u32, body: usize, size: u32): void {
   );
 }
 
+/** Answers the present request with status 200 and bytes, which stay the caller's. */
 export function answerBytes(body: usize, size: u32): void {
   const headersBytes = headersSize(BYTES_TYPE);
   proxy_send_local_response(200, 0, 0, body, size, bytesHeaders, headersBytes, NO_GRPC_STATUS);

@@ -4,7 +4,7 @@ import { STATUS_OK } from "../abi/codes";
 import { proxy_get_property } from "../abi/env";
 import { clearReturned, OUT_BYTES, OUT_SIZE, returnedBytes } from "../abi/memory";
 
-/** Address of the value (size: returnedSize), to be released; 0 when absent, empty or refused. */
+/** Returns the value (size: returnedSize), for `release`; 0 when absent, empty or refused. */
 export function readProperty(path: usize, pathSize: u32): usize {
   clearReturned();
   const status = proxy_get_property(path, pathSize, OUT_BYTES, OUT_SIZE);

@@ -1,5 +1,5 @@
-// What one Envoy remembers for session affinity → another one, which takes its place: buckets as
-// they stand in shared data, in a row, and such a row → buckets where there is nothing yet.
+// What one Envoy remembers for session affinity → another one, which replaces it: buckets as they
+// are in shared data, in a row, and such a row → buckets where there is nothing yet.
 //
 //    0          4          8          12
 //   +----------+----------+----------+---------+----------+ …
@@ -7,15 +7,15 @@
 //   | version  | u32      | u32      |         | u32      |
 //   +----------+----------+----------+---------+----------+ …
 //
-// What stands in the bytes is not looked at: whoever reads a bucket takes nothing of it on trust
-// (affinity-bucket.ts), and goes only to a backend that the table lists.
+// The content of the bytes is not checked here: the reader of a bucket trusts nothing in it
+// (affinity-bucket.ts), and uses only a backend that the table lists.
 
 import { STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
 import { ABSENT_CAS, readShared, writeShared } from "../host/shared-data";
 import { AFFINITY_KEY_BYTES, AFFINITY_VERSION, affinityKey } from "../table/keys";
 import { AFFINITY_BUCKET_COUNT } from "../wire/layout";
-import { MAX_BUCKET_BYTES } from "./affinity-bucket";
+import { MAX_AFFINITY_BUCKET_BYTES } from "./affinity-bucket";
 
 const VERSION_BYTES: u32 = 4;
 const BUCKET_HEADER_BYTES: u32 = 8;
@@ -26,15 +26,17 @@ let row: usize = 0;
 let rowBytes: u32 = 0;
 let capacity: u32 = 0;
 
-/** The row that copyBuckets made; to be given back with releaseRow. */
+/** Returns the row that copyBuckets made; free it with releaseRow. */
 export function copiedRow(): usize {
   return row;
 }
 
+/** Returns the size of copiedRow in bytes. */
 export function copiedBytes(): u32 {
   return rowBytes;
 }
 
+/** Frees the row; also after copyBuckets has failed. */
 export function releaseRow(): void {
   release(row);
   row = 0;
@@ -77,14 +79,14 @@ export function copyBuckets(first: u32, count: u32): bool {
   return true;
 }
 
-/** Whether it is a whole row of this version. */
+/** Reports whether it is a complete row of this version. */
 export function isWholeRow(bytes: usize, size: u32): bool {
   if (size < VERSION_BYTES || load<u32>(bytes) !== AFFINITY_VERSION) return false;
   let at = VERSION_BYTES;
   while (at < size) {
     if (size - at < BUCKET_HEADER_BYTES) return false;
     const bucketSize = load<u32>(bytes + at + SIZE_OFFSET);
-    if (load<u32>(bytes + at) >= AFFINITY_BUCKET_COUNT || bucketSize > MAX_BUCKET_BYTES) {
+    if (load<u32>(bytes + at) >= AFFINITY_BUCKET_COUNT || bucketSize > MAX_AFFINITY_BUCKET_BYTES) {
       return false;
     }
     at += BUCKET_HEADER_BYTES;
@@ -94,7 +96,7 @@ export function isWholeRow(bytes: usize, size: u32): bool {
   return true;
 }
 
-/** Takes a whole row in. A bucket that has something already keeps it: that is younger. */
+/** Takes over a complete row. A non-empty bucket keeps its content, which is newer. */
 export function takeRow(bytes: usize, size: u32): void {
   let at = VERSION_BYTES;
   while (at < size) {

@@ -1,14 +1,17 @@
-// Session affinity by client address, as kube-proxy has it for "ClientIP": a client goes on with
-// the backend of its last connection to the same ServicePort, whichever of its frontends it dials,
-// until that lies longer back than the timeout. Each connection begins the time anew. A backend
-// that is not in the list any more is forgotten, and another is picked.
+// Session affinity by client address, as in kube-proxy for "ClientIP": a client keeps the backend
+// of its last connection to the same ServicePort, whichever of its frontends it dials, until that
+// connection is older than the timeout. Each connection restarts the time. A backend that is no
+// longer in the list is forgotten, and another is picked.
 //
-// One truth for all workers: an entry is read and written by compare-and-set in shared data, which
-// also outlives the code. What the host fails to remember is picked by chance, never refused.
+// All workers agree: an entry is read and written by compare-and-set in shared data, which also
+// outlives the code. What the host fails to remember is picked at random, never refused.
 //
 // A client may have an entry for each list of the ServicePort: where its backend of the cluster
 // list is not in the local one, it keeps both. An entry of the other list counts if its backend is
 // in this one, so that all frontends agree where they can.
+//
+// An entry whose backend does not accept moves to the backend that the connection gets instead, and
+// back if that one was not needed (rememberListed).
 
 import { STATUS_CAS_MISMATCH, STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { release, returnedBytes, returnedSize } from "../abi/memory";
@@ -22,16 +25,18 @@ import { lastingAscii } from "../host/text";
 import { AFFINITY_KEY_BYTES, affinityKey } from "../table/keys";
 import {
   affinityTimeout,
+  backendBytes,
   hashBytes,
   keyFamily,
   keyList,
   recordKey,
-  servicePort,
+  serviceId,
 } from "../table/record";
 import {
   AFFINITY_BUCKET_COUNT,
   HASH_OFFSET_BASIS,
   KEY_ADDRESS_OFFSET,
+  KEY_BYTES,
   KEY_LIST_LOCAL,
   PROTOCOL_TCP,
 } from "../wire/layout";
@@ -47,24 +52,25 @@ import {
   writeBucket,
 } from "./affinity-bucket";
 import { pickAny, pickedBackend, pickListed } from "./backend";
+import { isAvoided } from "./tried";
 
 const SOURCE = "source\0address";
 const sourcePath: usize = lastingAscii(SOURCE);
 
-/** So often may other workers write a bucket between our reading and writing it. */
+/** How often other workers may write a bucket between reading and writing it here. */
 const ATTEMPTS: u32 = 8;
 
-/** The client as the key of a frontend: its address stands where a frontend's does. */
-const client: usize = memory.data(20);
+/** The client as the key of a frontend: its address takes the place of a frontend's. */
+const client: usize = memory.data(KEY_BYTES);
 const session = changetype<Session>(memory.data(offsetof<Session>(), 8));
 
-/** Takes the session of the connection that is being made; false when its client is unknown. */
+/** Starts the session of the new connection; false when its client is unknown. */
 function beginSession(record: usize): bool {
   const source = readProperty(sourcePath, SOURCE.length);
   const known = source !== 0 && keyFromText(source, returnedSize(), PROTOCOL_TCP, client);
   release(source);
   const family = keyFamily(recordKey(record));
-  session.servicePort = servicePort(record);
+  session.serviceId = serviceId(record);
   session.client = client + KEY_ADDRESS_OFFSET;
   session.family = family;
   return known && keyFamily(client) === family;
@@ -75,17 +81,20 @@ function sessionBucket(): u32 {
   return hashBytes(session.client, 16, hash) & (AFFINITY_BUCKET_COUNT - 1);
 }
 
-/** Picks the backend of the session's entry for a list. STATUS_NOT_FOUND when there is none. */
+/** Picks the backend of the session's entry for a list. STATUS_NOT_FOUND when none may be used. */
 function pickRemembered(record: usize, bytes: usize, end: usize, list: u32, now: u64): u32 {
   const entry = findEntry(bytes, end, session, list, affinityTimeout(record), now);
   if (entry === 0) return STATUS_NOT_FOUND;
   const status = pickListed(record, entryBackend(entry));
-  // It is this entry that is used again, and not one more that is made.
+  const isTried =
+    status === STATUS_OK && isAvoided(pickedBackend(), backendBytes(recordKey(record)));
+  if (isTried) return STATUS_NOT_FOUND;
+  // Reuse this entry, and do not make another one.
   if (status === STATUS_OK) session.list = entryList(entry);
   return status;
 }
 
-/** From the bucket's bytes: the own list's entry, or the other's; STATUS_NOT_FOUND for neither. */
+/** Picks by the own list's entry, or the other's, in the bucket; STATUS_NOT_FOUND for neither. */
 function pickEither(record: usize, bytes: usize, end: usize, now: u64): u32 {
   const own = keyList(recordKey(record));
   session.list = own;
@@ -94,19 +103,25 @@ function pickEither(record: usize, bytes: usize, end: usize, now: u64): u32 {
   return pickRemembered(record, bytes, end, own ^ KEY_LIST_LOCAL, now);
 }
 
-/** The same, or anyone. */
-function pickFrom(record: usize, bytes: usize, end: usize, now: u64): u32 {
+/** Does the same, or picks any backend; only `wanted`, if it is not 0. */
+function pickForSession(record: usize, wanted: usize, bytes: usize, end: usize, now: u64): u32 {
+  if (wanted !== 0) {
+    session.list = keyList(recordKey(record));
+    return pickListed(record, wanted);
+  }
   const status = pickEither(record, bytes, end, now);
   return status === STATUS_NOT_FOUND ? pickAny(record) : status;
 }
 
-/** STATUS_CAS_MISMATCH: picked, but another worker wrote the bucket meanwhile. */
-function pickOnce(record: usize, bucket: u32, now: u64): u32 {
-  if (readShared(affinityKey(bucket), AFFINITY_KEY_BYTES) !== STATUS_OK) return pickAny(record);
+/** Returns STATUS_CAS_MISMATCH when another worker wrote the bucket meanwhile. */
+function pickAndRemember(record: usize, wanted: usize, bucket: u32, now: u64): u32 {
+  if (readShared(affinityKey(bucket), AFFINITY_KEY_BYTES) !== STATUS_OK) {
+    return wanted === 0 ? pickAny(record) : STATUS_NOT_FOUND;
+  }
   const bytes = returnedBytes();
   const end = bytes + returnedSize();
   const cas = returnedCas();
-  let status = pickFrom(record, bytes, end, now);
+  let status = pickForSession(record, wanted, bytes, end, now);
   if (status === STATUS_OK) {
     writeBucket(bytes, end, session, pickedBackend(), affinityTimeout(record), now);
     const key = affinityKey(bucket);
@@ -118,25 +133,33 @@ function pickOnce(record: usize, bucket: u32, now: u64): u32 {
   return status;
 }
 
-/** Picks into pickedBackend for a record with an affinity timeout; answers a status. */
-export function pickWithAffinity(record: usize): u32 {
-  if (!beginSession(record)) return pickAny(record);
+function pickForClient(record: usize, wanted: usize): u32 {
   const bucket = sessionBucket();
   const now = steadyNow();
   let status = STATUS_CAS_MISMATCH;
   for (let i: u32 = 0; i < ATTEMPTS && status === STATUS_CAS_MISMATCH; i++) {
-    status = pickOnce(record, bucket, now);
+    status = pickAndRemember(record, wanted, bucket, now);
   }
   return status === STATUS_CAS_MISMATCH ? STATUS_OK : status;
 }
 
+/** Picks into pickedBackend for a record with an affinity timeout; returns a status. */
+export function pickWithAffinity(record: usize): u32 {
+  return beginSession(record) ? pickForClient(record, 0) : pickAny(record);
+}
+
+/** Has the present connection's client keep this backend, if the record lists it. */
+export function rememberListed(record: usize, backend: usize): void {
+  if (beginSession(record)) pickForClient(record, backend);
+}
+
 /**
- * For whoever asks, and changing nothing: the seconds within which the client has to come back to
- * go on with its backend, which is pickedBackend then; 0 when it has none. `from` is the client as
- * a key, as a frontend's.
+ * Returns the seconds within which the client must come back to keep its backend, which is then in
+ * pickedBackend; 0 when it has none. Changes nothing. `from` is the client in the form of a
+ * frontend's key.
  */
 export function peekAffinity(record: usize, from: usize): u32 {
-  session.servicePort = servicePort(record);
+  session.serviceId = serviceId(record);
   session.client = from + KEY_ADDRESS_OFFSET;
   session.family = keyFamily(recordKey(record));
   if (keyFamily(from) !== session.family) return 0;

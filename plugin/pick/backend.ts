@@ -1,26 +1,52 @@
-// A record of the table → one of its backends: any, or a certain one if it is listed.
+// A record of the table → one of its backends: any, or a given one if it is listed. For a
+// connection that gets another backend, "any" means one that it has not tried (tried.ts).
 
 import { STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { findBackend } from "../table/backends";
 import { findChunkedBackend, readChunkedBackend } from "../table/chunks";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
-import { RECORD_HEADER_BYTES } from "../wire/layout";
+import { BACKEND_IPV6_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
 import { below } from "./chance";
+import { avoidedCount, avoidFewer, isAvoided } from "./tried";
 
-const picked: usize = memory.data(20);
+/** Draws for a backend that was not tried, before the list is searched for one from some place. */
+const DRAWS: u32 = 8;
 
-/** The backend that was picked: address (4 or 16 bytes) and port, in network order, and flags. */
+const picked: usize = memory.data(BACKEND_IPV6_BYTES);
+
+/** Returns the picked backend: address (4 or 16 bytes) and port, in network order, and flags. */
 export function pickedBackend(): usize {
   return picked;
 }
 
-/** Picks uniformly among the record's backends, which must be some; answers a status. */
-export function pickAny(record: usize): u32 {
-  const index = below(backendCount(record));
+function pickAt(record: usize, index: u32): u32 {
   if (isChunked(record)) return readChunkedBackend(record, index, picked);
   const bytes = backendBytes(recordKey(record));
   memory.copy(picked, record + RECORD_HEADER_BYTES + index * bytes, bytes);
   return STATUS_OK;
+}
+
+/** Picks an untried one: by chance, else the next from `start`. STATUS_NOT_FOUND: there is none. */
+function pickUntried(record: usize, start: u32): u32 {
+  const count = backendCount(record);
+  const bytes = backendBytes(recordKey(record));
+  // Among one more than were tried, one is untried.
+  const steps = DRAWS + min(count, avoidedCount() + 1);
+  for (let i: u32 = 0; i < steps; i++) {
+    const index = i < DRAWS ? below(count) : (start + i) % count;
+    const status = pickAt(record, index);
+    if (status !== STATUS_OK || !isAvoided(picked, bytes)) return status;
+  }
+  return STATUS_NOT_FOUND;
+}
+
+/** Picks uniformly among the record's backends, at least one; returns a status. */
+export function pickAny(record: usize): u32 {
+  if (avoidedCount() === 0) return pickAt(record, below(backendCount(record)));
+  const status = pickUntried(record, below(backendCount(record)));
+  if (status !== STATUS_NOT_FOUND) return status;
+  avoidFewer();
+  return pickAny(record);
 }
 
 /** Picks the backend with this address and port; STATUS_NOT_FOUND when it is not listed. */

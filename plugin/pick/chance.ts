@@ -1,4 +1,4 @@
-// The only source of chance: PCG32 (pcg-random.org, XSH RR 64/32), seeded by the host.
+// The only source of randomness: PCG32 (pcg-random.org, XSH RR 64/32), seeded by the host.
 
 import { OUT_NUMBER } from "../abi/memory";
 import { random_get } from "../abi/wasi_snapshot_preview1";
@@ -8,7 +8,7 @@ const MULTIPLIER: u64 = ((<u64>0x5851f42d) << 32) | 0x4c957f2d;
 const INCREMENT: u64 = ((<u64>0x14057b7e) << 32) | 0xf767814f;
 let state: u64 = 0;
 
-/** Once for each VM; by the host's random bytes, or by its clock when it has none. */
+/** Seeds once per VM, from the host's random bytes, or from its clock when it has none. */
 export function seed(): void {
   store<u64>(OUT_NUMBER, 0);
   if (random_get(OUT_NUMBER, 8) !== 0) store<u64>(OUT_NUMBER, now());
@@ -22,7 +22,7 @@ function next(): u32 {
   return rotr<u32>(mixed, <u32>(before >> 59));
 }
 
-/** A number from 0 to limit - 1 (limit > 0), each exactly as likely (Lemire 2019, rejection). */
+/** Returns 0 to limit - 1 (limit > 0), each exactly as likely (Lemire 2019, rejection). */
 export function below(limit: u32): u32 {
   let product = <u64>next() * limit;
   if (<u32>product < limit) {

@@ -1,12 +1,13 @@
-// What is counted of a connection, when it begins and when it ends. Whether anything is, the
-// configuration says (contexts/root.ts): nothing, each ServicePort, or each of its backends too.
+// What is counted of a connection, at its start and at its end. The configuration
+// (contexts/root.ts) decides what to count: nothing, each ServicePort, or each of its backends too.
 
 import { release, returnedSize } from "../abi/memory";
 import { steadyNow } from "../host/clock";
 import { readProperty } from "../host/property";
 import { lastingAscii } from "../host/text";
+import { isConnected } from "../host/upstream";
 import { pickedBackend } from "../pick/backend";
-import { pickedServicePort } from "../pick/lookup";
+import { pickedServiceId } from "../pick/lookup";
 import { FAMILY_IPV4 } from "../wire/layout";
 import {
   STATS_ADDRESS_OFFSET,
@@ -29,11 +30,13 @@ import {
   STATS_ENTRY_BYTES,
   STATS_FAILED_OTHERWISE,
   STATS_FAMILY_OFFSET,
+  STATS_KEY_BYTES,
   STATS_NO_BACKEND,
   STATS_OPENED,
   STATS_PORT_OFFSET,
   STATS_RECEIVED_BYTES,
   STATS_REFUSED,
+  STATS_RETRIED,
   STATS_SENT_BYTES,
   STATS_TIMED_OUT,
 } from "../wire/stats-layout";
@@ -47,6 +50,7 @@ export const COUNT_BACKENDS: u32 = 2;
 
 let mode: u32 = COUNT_SERVICES;
 
+/** Sets what to count from now on: COUNT_NOTHING, COUNT_SERVICES or COUNT_BACKENDS. */
 export function setCounting(wanted: u32): void {
   mode = wanted;
 }
@@ -62,36 +66,37 @@ const flagsPath: usize = lastingAscii(FLAGS);
 const FAILURE = "upstream\0transport_failure_reason";
 const failurePath: usize = lastingAscii(FAILURE);
 
-/** UpstreamConnectionFailure of Envoy's response flags (stream_info.h). */
+/** Of Envoy's response flags (stream_info.h), UpstreamConnectionFailure: an attempt has failed … */
 const FLAG_CONNECTION_FAILURE: u64 = 0x20;
+/** … and UpstreamRetryLimitExceeded: no further one was made. */
+const FLAG_RETRY_LIMIT: u64 = 0x8000;
 
 /** What one connection adds: an entry, with its backend in the key where backends are counted. */
-const event: usize = memory.data(204); // STATS_ENTRY_BYTES
+const event: usize = memory.data(STATS_ENTRY_BYTES);
 /** The key of its whole ServicePort. */
-const wholeKey: usize = memory.data(28); // STATS_KEY_BYTES
+const wholeKey: usize = memory.data(STATS_KEY_BYTES);
 
 function beginEvent(): void {
   memory.fill(event, 0, STATS_ENTRY_BYTES);
 }
 
-/** Adds the event to the ServicePort, and to the backend that is in its key. */
+/** Adds the event to the ServicePort, and to the backend in its key. */
 function endEvent(): void {
   store<u64>(wholeKey, load<u64>(event));
   addNumbers(countedEntry(wholeKey), event);
   if (load<u8>(event + STATS_FAMILY_OFFSET) !== 0) addNumbers(countedEntry(event), event);
 }
 
-/** Begins with the Service that was just looked up. False when nothing is to be counted. */
+/** Starts an event of the Service that was just looked up. False when nothing is counted. */
 function beginWithPicked(): bool {
-  const port = pickedServicePort();
-  if (mode === COUNT_NOTHING || port === 0) return false;
+  const id = pickedServiceId();
+  if (mode === COUNT_NOTHING || id === 0) return false;
   beginEvent();
-  store<u64>(event, port);
+  store<u64>(event, id);
   return true;
 }
 
-function addBackendToKey(family: u32): void {
-  const backend = pickedBackend();
+function addBackendToKey(family: u32, backend: usize): void {
   const addressBytes: u32 = family === FAMILY_IPV4 ? 4 : 16;
   store<u8>(event + STATS_FAMILY_OFFSET, <u8>family);
   store<u16>(event + STATS_PORT_OFFSET, load<u16>(backend + addressBytes));
@@ -101,8 +106,8 @@ function addBackendToKey(family: u32): void {
 /** The picked backend became the destination of the connection with this context. */
 export function countOpened(context: u32, family: u32): void {
   if (!beginWithPicked()) return;
-  if (mode === COUNT_BACKENDS) addBackendToKey(family);
-  // A host without such a clock says 0, which would stand for no connection.
+  if (mode === COUNT_BACKENDS) addBackendToKey(family, pickedBackend());
+  // A host without such a clock returns 0, which would mean no connection.
   addOpen(context, max<u64>(steadyNow(), 1), event);
   addNumber(event, STATS_OPENED, 1);
   endEvent();
@@ -115,7 +120,7 @@ export function countNoBackend(): void {
   endEvent();
 }
 
-/** A property of 8 bytes; 0 when absent. */
+/** Returns a property of 8 bytes; 0 when absent. */
 function readNumber(path: usize, size: u32): u64 {
   const value = readProperty(path, size);
   const number = value !== 0 && returnedSize() === 8 ? load<u64>(value) : 0;
@@ -134,8 +139,8 @@ function hasWord(text: usize, size: u32, word: string): bool {
 }
 
 /**
- * Why the backend could not be reached, by Envoy's words ("delayed connect error: Connection
- * refused"). It has none for a connect_timeout of its own.
+ * Returns why the backend was unreachable, by Envoy's text ("delayed connect error: Connection
+ * refused"). Envoy has no text for its own connect_timeout.
  */
 function failureReason(): u32 {
   const text = readProperty(failurePath, FAILURE.length);
@@ -165,25 +170,27 @@ function durationBucket(nanoseconds: u64): u32 {
   return milliseconds <= STATS_DURATION_BOUND_4 ? 4 : STATS_BUCKET_COUNT - 1;
 }
 
-/** Only worth asking where the backend sent nothing. */
+/** Worth calling only where the backend sent nothing. Flags of failed attempts stay. */
 function hasFailedToConnect(): bool {
-  return (readNumber(flagsPath, FLAGS.length) & FLAG_CONNECTION_FAILURE) !== 0;
+  const flags = readNumber(flagsPath, FLAGS.length);
+  if ((flags & FLAG_RETRY_LIMIT) !== 0) return true;
+  return (flags & FLAG_CONNECTION_FAILURE) !== 0 && !isConnected();
 }
 
-/** How the connection to the backend went. */
+/** Counts how the connection to the backend went. */
 function countConnect(sentBytes: u64): void {
   if (sentBytes === 0 && hasFailedToConnect()) {
     addNumber(event, failureReason(), 1);
     return;
   }
-  // Envoy has a time for one that failed, too; none for one whose client went away meanwhile.
+  // Envoy has a time for a failed one too; none for one whose client left meanwhile.
   const nanoseconds = readNumber(connectTimePath, CONNECT_TIME.length);
   if (nanoseconds === 0) return;
   addNumber(event, STATS_CONNECT_NANOSECONDS, nanoseconds);
   addNumber(event, STATS_CONNECT_BUCKETS + connectBucket(nanoseconds), 1);
 }
 
-/** The context has ended; it may be none of a connection that was counted. */
+/** The context has ended; it need not be that of a counted connection. */
 export function countEnd(context: u32): void {
   beginEvent();
   const openedAt = takeOpen(context, event);
@@ -197,5 +204,45 @@ export function countEnd(context: u32): void {
   countConnect(sentBytes);
   addNumber(event, STATS_DURATION_NANOSECONDS, duration);
   addNumber(event, STATS_DURATION_BUCKETS + durationBucket(duration), 1);
+  endEvent();
+}
+
+/** Whether the event's key is that of this backend. */
+function isCountedFor(family: u32, backend: usize): bool {
+  const addressBytes: u32 = family === FAMILY_IPV4 ? 4 : 16;
+  return (
+    load<u16>(event + STATS_PORT_OFFSET) === load<u16>(backend + addressBytes) &&
+    memory.compare(event + STATS_ADDRESS_OFFSET, backend, addressBytes) === 0
+  );
+}
+
+/**
+ * The connection is now that of another backend than was counted, which has failed; does nothing
+ * for the same one, and where backends are not counted. The ServicePort still has one connection.
+ */
+export function countMoved(context: u32, family: u32, backend: usize): void {
+  if (mode !== COUNT_BACKENDS) return;
+  beginEvent();
+  const openedAt = takeOpen(context, event);
+  if (openedAt === 0) return;
+  if (load<u8>(event + STATS_FAMILY_OFFSET) !== 0 && !isCountedFor(family, backend)) {
+    addNumber(event, STATS_CLOSED, 1);
+    addNumber(event, failureReason(), 1);
+    addNumbers(countedEntry(event), event);
+    memory.fill(event + STATS_KEY_BYTES, 0, STATS_ENTRY_BYTES - STATS_KEY_BYTES);
+    addBackendToKey(family, backend);
+    addNumber(event, STATS_OPENED, 1);
+    addNumbers(countedEntry(event), event);
+  }
+  addOpen(context, openedAt, event);
+}
+
+/** A backend has accepted the connection after an earlier attempt had failed. */
+export function countRetried(context: u32): void {
+  beginEvent();
+  const openedAt = takeOpen(context, event);
+  if (openedAt === 0) return;
+  addOpen(context, openedAt, event);
+  addNumber(event, STATS_RETRIED, 1);
   endEvent();
 }

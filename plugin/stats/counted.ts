@@ -1,31 +1,27 @@
-// What this VM has counted since its last flush: a small hash table of entries, as they stand in
-// the pages, added to them every second while something happens, and at once when it is full. So
-// a connection pays for no shared data, and a node where nothing happens has no tick.
+// What this VM has counted since its last flush: a small hash table of entries, in the form of the
+// pages, added to them every second while something happens, and immediately when it is full. So a
+// connection costs no access to shared data, and an idle node has no ticks.
 
-import { proxy_set_tick_period_milliseconds } from "../abi/env";
 import { allocate } from "../abi/memory";
 import { statsLostTotal } from "../counters";
 import { count } from "../host/counter";
+import { tickEvery, tickPeriod } from "../host/ticks";
 import { hashBytes } from "../table/record";
 import { HASH_OFFSET_BASIS } from "../wire/layout";
 import { STATS_ENTRY_BYTES, STATS_KEY_BYTES } from "../wire/stats-layout";
 import { mergeEntry } from "./pages";
 
 const FLUSH_MILLISECONDS: u32 = 1000;
+const FLUSH_NANOSECONDS: u64 = 1000000000;
 const SLOTS: u32 = 256; // a power of two
 const MOST_USED: u32 = 192;
 
-/** SLOTS entries; a free one has service port 0. Made with the first thing to count. */
+/** SLOTS entries; a free one has service id 0. Allocated at the first count. */
 let slots: usize = 0;
 let used: u32 = 0;
-let isTicking: bool = false;
+let flushedAt: u64 = 0;
 
-function setTick(milliseconds: u32): void {
-  isTicking = milliseconds !== 0;
-  proxy_set_tick_period_milliseconds(milliseconds);
-}
-
-/** Adds everything to the pages. */
+/** Adds everything to the pages: also when ticks end with their root context. */
 export function flush(): void {
   if (used === 0) return;
   for (let i: u32 = 0; i < SLOTS; i++) {
@@ -36,23 +32,22 @@ export function flush(): void {
   used = 0;
 }
 
-/** A second has passed. */
-export function flushByTick(): void {
-  if (used === 0) setTick(0);
-  else flush();
-}
-
-/** The root context that may have asked for ticks is about to go. */
-export function flushForGood(): void {
+/** Flushes in a tick, once a second. Returns the ticks that it needs, ms; 0 for none. */
+export function flushByTick(now: u64): u32 {
+  if (used === 0) return 0;
+  if (tickPeriod() < FLUSH_MILLISECONDS && now - flushedAt < FLUSH_NANOSECONDS) {
+    return FLUSH_MILLISECONDS;
+  }
+  flushedAt = now;
   flush();
-  isTicking = false;
+  return 0;
 }
 
 function slotAt(index: u32): usize {
   return slots + (index & (SLOTS - 1)) * STATS_ENTRY_BYTES;
 }
 
-/** The slot of this key, or the free one where it would go. */
+/** Returns the slot of this key, or the free one for it. */
 function freeOrOwn(key: usize): usize {
   let index = hashBytes(key, STATS_KEY_BYTES, HASH_OFFSET_BASIS);
   let entry = slotAt(index);
@@ -62,13 +57,13 @@ function freeOrOwn(key: usize): usize {
   return entry;
 }
 
-/** Address of the entry to count in; valid until the next call. The key's service port is not 0. */
+/** Returns the entry to count in; valid until the next call. The key's service id is not 0. */
 export function countedEntry(key: usize): usize {
   if (slots === 0) {
     slots = allocate(SLOTS * STATS_ENTRY_BYTES);
     memory.fill(slots, 0, SLOTS * STATS_ENTRY_BYTES);
   }
-  if (!isTicking) setTick(FLUSH_MILLISECONDS);
+  tickEvery(FLUSH_MILLISECONDS);
   let entry = freeOrOwn(key);
   if (load<u64>(entry) !== 0) return entry;
   if (used === MOST_USED) {

@@ -1,5 +1,5 @@
-// The connections of this VM that are open: what has to be known of each when it ends, by its
-// context. A hash table with linear probing that doubles when it is three quarters full.
+// The open connections of this VM: what must be known of each when it ends, by its context. A hash
+// table with linear probing that doubles when it is three quarters full.
 //
 //    0         4         8           16       44
 //   +---------+---------+-----------+--------+------+
@@ -14,7 +14,7 @@ const SLOT_BYTES: u32 = 48;
 const OPENED_AT_OFFSET: u32 = 8;
 const KEY_OFFSET: u32 = 16;
 const FIRST_SLOTS: u32 = 64;
-/** 2^32 divided by the golden ratio: contexts are numbered one after another. */
+/** 2^32 divided by the golden ratio: contexts have consecutive numbers. */
 const HASH_FACTOR: u32 = 0x9e3779b1;
 
 let slots: usize = 0;
@@ -30,7 +30,7 @@ function slotAt(index: u32): usize {
   return slots + (index & (slotCount - 1)) * SLOT_BYTES;
 }
 
-/** Index of the context's slot, or of the free one where it would go. Contexts are never 0. */
+/** Returns the index of the context's slot, or of the free one for it. Contexts are never 0. */
 function indexOf(context: u32): u32 {
   let index = homeOf(context);
   let found = load<u32>(slotAt(index));
@@ -52,7 +52,7 @@ function grow(): void {
   release(old);
 }
 
-/** Notes an open connection: when it was opened (ns), and the key of what it counts for. */
+/** Notes an open connection: its opening time (ns), and the key under which it counts. */
 export function addOpen(context: u32, openedAt: u64, key: usize): void {
   if (used * 4 >= slotCount * 3) grow();
   const slot = slotAt(indexOf(context));
@@ -62,7 +62,7 @@ export function addOpen(context: u32, openedAt: u64, key: usize): void {
   used++;
 }
 
-/** Copies the key, answers when it was opened, and forgets it; 0 when the context has none. */
+/** Copies the key, returns the opening time, and forgets it; 0 when the context has none. */
 export function takeOpen(context: u32, key: usize): u64 {
   if (used === 0) return 0;
   const index = indexOf(context);
@@ -75,13 +75,13 @@ export function takeOpen(context: u32, key: usize): u64 {
   return openedAt;
 }
 
-/** Frees a slot, and moves those after it that would not be found any more (Knuth 6.4, R). */
+/** Frees a slot, and moves later ones that would not be found any more (Knuth 6.4, R). */
 function closeGap(gap: u32): void {
   const mask = slotCount - 1;
   let index = (gap + 1) & mask;
   let context = load<u32>(slotAt(index));
   while (context !== 0) {
-    // One that stands as far from its home as from the gap, or further, may move there.
+    // One at least as far from its home as from the gap may move there.
     if (((index - homeOf(context)) & mask) >= ((index - gap) & mask)) {
       memory.copy(slotAt(gap), slotAt(index), SLOT_BYTES);
       gap = index;

@@ -1,9 +1,9 @@
-// What was counted per Service, for good: pages of entries (wire/stats-layout.ts) in shared data,
-// which all workers add to by compare-and-set. They outlive the code that counted.
+// The lasting counts per Service: pages of entries (wire/stats-layout.ts) in shared data, to which
+// all workers add by compare-and-set. They outlive the code that counted.
 //
-// An entry is made when there is something to count, and dropped when the controller says that its
-// Service is gone (forgetEntry). It never comes to a removal while a connection is open, so that
-// opened and closed agree whatever comes and goes.
+// An entry is made at the first count, and dropped when the controller reports that its Service is
+// gone (forgetEntry). It is never removed while a connection is open, so opened and closed agree
+// whatever Services come and go.
 
 import { STATUS_CAS_MISMATCH, STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
@@ -27,16 +27,18 @@ import {
   STATS_VERSION_OFFSET,
 } from "../wire/stats-layout";
 
-/** So often may other workers write a page between our reading and writing it. */
+/** How often other workers may write a page between reading and writing it here. */
 const ATTEMPTS: u32 = 64;
 
-/** The key of what found no room. */
-const otherKey: usize = memory.data(28); // STATS_KEY_BYTES
+/** The key of what did not fit. */
+const otherKey: usize = memory.data(STATS_KEY_BYTES);
 
+/** Returns one of an entry's numbers, by its STATS_ index. */
 export function numberOf(entry: usize, index: u32): u64 {
   return load<u64>(entry + STATS_KEY_BYTES + index * 8);
 }
 
+/** Adds to one of an entry's numbers, by its STATS_ index; it wraps at 2^64. */
 export function addNumber(entry: usize, index: u32, by: u64): void {
   store<u64>(entry + STATS_KEY_BYTES + index * 8, numberOf(entry, index) + by);
 }
@@ -50,7 +52,7 @@ function pageOfKey(key: usize): u32 {
   return hashBytes(key, STATS_KEY_BYTES, HASH_OFFSET_BASIS) & (STATS_PAGE_COUNT - 1);
 }
 
-/** Address of the entry with this key; 0 when the page has none. */
+/** Returns the address of the entry with this key; 0 when the page has none. */
 function findEntry(page: usize, end: usize, key: usize): usize {
   for (let entry = page; entry + STATS_ENTRY_BYTES <= end; entry += STATS_ENTRY_BYTES) {
     if (memory.compare(entry, key, STATS_KEY_BYTES) === 0) return entry;
@@ -58,7 +60,7 @@ function findEntry(page: usize, end: usize, key: usize): usize {
   return 0;
 }
 
-/** A page that was read, to be changed and written: with room for one entry more than it has. */
+/** A page that was read, to change and write: with room for one more entry. */
 let page: usize = 0;
 let pageBytes: u32 = 0;
 let pageCas: u32 = 0;
@@ -67,7 +69,7 @@ function readPage(number: u32): u32 {
   const status = readShared(statsPageKey(number), STATS_PAGE_KEY_BYTES);
   if (status !== STATUS_OK) return status;
   const value = returnedBytes();
-  // A page that is no row of entries was not written by this version: begin anew.
+  // A page that is not a row of entries was not written by this version: start with none.
   pageBytes = returnedSize() % STATS_ENTRY_BYTES === 0 ? returnedSize() : 0;
   pageCas = returnedCas();
   page = allocate(pageBytes + STATS_ENTRY_BYTES);
@@ -89,8 +91,8 @@ function appendEntry(key: usize): usize {
 }
 
 /**
- * The entry of the page that is to take what was counted: its own; or, where there is no room for a
- * new one, or the beginning of what ended was not counted there, the one of all others.
+ * Returns the page's entry for what was counted: its own; or the one of all others, if there is no
+ * room for a new one, or if the start of what ended was not counted there.
  */
 function entryFor(counted: usize): usize {
   const own = findEntry(page, page + pageBytes, counted);
@@ -102,7 +104,7 @@ function entryFor(counted: usize): usize {
   return other === 0 ? appendEntry(otherKey) : other;
 }
 
-/** Adds what was counted since it was last added. False when the host fails: then it is lost. */
+/** Adds the counts since the last time. False when the host fails: then they are lost. */
 export function mergeEntry(counted: usize): bool {
   const number = pageOfKey(counted);
   let status = STATUS_CAS_MISMATCH;
@@ -115,7 +117,7 @@ export function mergeEntry(counted: usize): bool {
   return status === STATUS_OK;
 }
 
-/** Takes the entry out of the page that was read. False when it is not there, or in use. */
+/** Removes the entry from the page that was read. False when it is missing, or in use. */
 function removeEntry(key: usize): bool {
   const end = page + pageBytes;
   const entry = findEntry(page, end, key);
@@ -140,21 +142,23 @@ export function forgetEntry(key: usize): void {
 let answer: usize = 0;
 let answerSize: u32 = 0;
 
-/** The answer that dumpPages made; to be given back with releaseAnswer. */
+/** Returns the answer that dumpPages made; free it with releaseAnswer. */
 export function statsAnswer(): usize {
   return answer;
 }
 
+/** Returns the size of statsAnswer in bytes. */
 export function statsAnswerBytes(): u32 {
   return answerSize;
 }
 
+/** Frees the answer; also after dumpPages has failed. */
 export function releaseAnswer(): void {
   release(answer);
   answer = 0;
 }
 
-/** Appends; the answer is a row of allocations, each twice the last. */
+/** Appends; the answer is reallocated, each time with twice the size. */
 function appendToAnswer(bytes: usize, size: u32, capacity: u32): u32 {
   if (answerSize + size > capacity) {
     capacity = max(capacity * 2, answerSize + size);

@@ -1,6 +1,6 @@
-// A frame → the table in shared data, changed; or a reason why not, and then nothing is changed.
-// Each bucket is replaced by one write, so a connection, which reads one bucket, sees its frontend
-// either as it was or as it is now.
+// A frame → the changed table in shared data; or the reason why not, and then nothing changes. Each
+// bucket is replaced in one write, so a connection, which reads one bucket, sees its frontend
+// either in the old form or in the new.
 
 import { STATUS_CAS_MISMATCH, STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
@@ -25,18 +25,19 @@ import {
 import { head, isTaken, readHead, settleHead, takeHead } from "./head";
 import { BUCKET_KEY_BYTES, bucketKey } from "./keys";
 import { bucketChange, emptyRetired, mergeBucket } from "./merge";
+import { markChange } from "./recent";
 import { bucketOfKey, recordBytes, recordKey } from "./record";
 import { refuseOver } from "./refusal";
 
 export const APPLIED: u32 = 0;
-/** The frame is wrong, or goes over a limit: refusal.ts has what. */
+/** The frame is invalid, or exceeds a limit: refusal.ts has the reason. */
 export const REFUSED: u32 = 1;
-/** It does not follow what the table is now, head().version; or another push is under way. */
+/** It does not follow the table's version, head().version; or another push is under way. */
 export const CONFLICT: u32 = 2;
 /** The host failed. */
 export const FAILED: u32 = 3;
 
-/** Whether the frame follows the head that was read. */
+/** Reports whether the frame follows the head that was read. */
 function follows(frame: usize): bool {
   if (isTaken()) return false;
   if (!isSnapshot(frame)) return head().version === baseVersion(frame);
@@ -44,7 +45,7 @@ function follows(frame: usize): bool {
   return head().loadingVersion === frameVersion(frame) && head().nextBucket === firstBucket(frame);
 }
 
-/** Reads the bucket into the change, merges it, and writes it if `write`. Answers a status. */
+/** Reads the bucket into the change, merges it, and writes it if `write`. Returns a status. */
 function changeBucket(bucket: u32, write: bool): u32 {
   const change = bucketChange();
   let status = readShared(bucketKey(bucket), BUCKET_KEY_BYTES);
@@ -68,17 +69,17 @@ function changeBucket(bucket: u32, write: bool): u32 {
   return status;
 }
 
-/** The bucket that a delta's next upsert or removal is in; BUCKET_COUNT after the last. */
+/** Returns the bucket of a delta's next upsert or removal; BUCKET_COUNT after the last. */
 function nextBucket(upsert: usize, upsertsEnd: usize, removal: usize, removalsEnd: usize): u32 {
   const byUpsert = upsert < upsertsEnd ? bucketOfKey(recordKey(upsert)) : BUCKET_COUNT;
   const byRemoval = removal < removalsEnd ? bucketOfKey(removal) : BUCKET_COUNT;
   return min(byUpsert, byRemoval);
 }
 
-/** What measuring the whole delta found. */
+/** Results of measuring the whole delta. */
 let growth: i64 = 0;
 
-/** After a bucket was measured: false when it goes over its limit. */
+/** Adds a measured bucket; returns false when it exceeds its limit. */
 function addMeasure(frame: usize, upserts: usize): bool {
   const change = bucketChange();
   growth += change.growth;
@@ -87,7 +88,7 @@ function addMeasure(frame: usize, upserts: usize): bool {
   return refuseOver("MAX_BUCKET_BYTES", MAX_BUCKET_BYTES, "bucket's bytes", change.frameBytes, at);
 }
 
-/** Goes over the frame's buckets, measuring or writing each. */
+/** Measures or writes each of the frame's buckets. */
 function changeBuckets(frame: usize, size: u32, write: bool): u32 {
   const change = bucketChange();
   const snapshot = isSnapshot(frame);
@@ -118,7 +119,7 @@ function changeBuckets(frame: usize, size: u32, write: bool): u32 {
   return APPLIED;
 }
 
-/** Checks the limits of the table as it would be. */
+/** Checks the limits of the resulting table. */
 function measure(frame: usize, size: u32): u32 {
   let count: i64 = upsertCount(frame);
   if (isSnapshot(frame)) {
@@ -134,7 +135,7 @@ function measure(frame: usize, size: u32): u32 {
   return REFUSED;
 }
 
-/** The head's fields once a frame of a snapshot is applied. */
+/** Updates the head's fields after a frame of a snapshot is applied. */
 function advance(frame: usize): void {
   const current = head();
   current.nextBucket = firstBucket(frame) + bucketCount(frame);
@@ -145,7 +146,7 @@ function advance(frame: usize): void {
   beginLoading(0);
 }
 
-/** Version 0: nothing is being loaded. */
+/** Version 0: no snapshot is being loaded. */
 function beginLoading(version: u64): void {
   head().loadingVersion = version;
   head().nextBucket = 0;
@@ -159,6 +160,10 @@ function take(frame: usize): u32 {
   return status === STATUS_CAS_MISMATCH && readHead() === STATUS_OK ? CONFLICT : FAILED;
 }
 
+/**
+ * Applies a frame: APPLIED, REFUSED (refusal.ts has why), CONFLICT (head().version is what the
+ * table has), or FAILED. Only FAILED may leave the table changed, and then without its version.
+ */
 export function applyFrame(frame: usize, size: u32): u32 {
   if (!checkFrame(frame, size)) return REFUSED;
   if (readHead() !== STATUS_OK) return FAILED;
@@ -166,8 +171,9 @@ export function applyFrame(frame: usize, size: u32): u32 {
   let outcome = measure(frame, size);
   if (outcome === APPLIED) outcome = take(frame);
   if (outcome !== APPLIED) return outcome;
-  // A part that was written although another failed leaves version 0, as a VM that dies would.
+  // If only a part was written, the version stays 0, as after a VM that died.
   outcome = changeBuckets(frame, size, true);
+  if (markChange() !== STATUS_OK) outcome = FAILED;
   if (outcome === APPLIED) {
     if (isSnapshot(frame)) {
       advance(frame);

@@ -1,4 +1,4 @@
-// A row of backends in ascending order, by its address: finds one. Flags take no part.
+// Finds one in a row of backends in ascending order, by its address. Flags do not matter.
 
 const FLAGS_BYTES: u32 = 2;
 
@@ -7,7 +7,7 @@ export function compareBackends(a: usize, b: usize, bytes: u32): i32 {
   return memory.compare(a, b, bytes - FLAGS_BYTES);
 }
 
-/** Address of the backend with the address and port of `wanted`; 0 when it is not there. */
+/** Returns the backend with the address and port of `wanted`; 0 when it is missing. */
 export function findBackend(list: usize, count: u32, bytes: u32, wanted: usize): usize {
   let low: u32 = 0;
   let high = count;

@@ -1,4 +1,4 @@
-// Bytes of a frame → whether they hold a record, or a key, that the table may take; if not, why
+// Bytes of a frame → whether they are a record, or a key, that the table may take; if not, why
 // (refusal.ts).
 
 import {
@@ -38,7 +38,7 @@ import {
 } from "./record";
 import { refuse, refuseOver } from "./refusal";
 
-/** Whether the KEY_BYTES at `key`, `offset` bytes into the frame, are a key. */
+/** Reports whether the KEY_BYTES at `key`, `offset` bytes into the frame, are a key. */
 export function checkKey(key: usize, offset: u32): bool {
   const family = keyFamily(key);
   if (family !== FAMILY_IPV4 && family !== FAMILY_IPV6) {
@@ -77,7 +77,7 @@ function checkBackends(record: usize, offset: u32): bool {
   return true;
 }
 
-/** Three texts with a NUL between them. */
+/** Checks that they are three texts with a NUL between them. */
 function checkNames(names: usize, size: u32, offset: u32): bool {
   let separators: u32 = 0;
   for (let i: u32 = 0; i < size; i++) {
@@ -108,7 +108,7 @@ function checkRecordHeader(record: usize, offset: u32): bool {
   return true;
 }
 
-/** Whether at `record`, `offset` bytes into the frame, with `room` bytes left, stands a record. */
+/** Reports whether `record`, `offset` bytes into the frame, `room` before its end, is a record. */
 export function checkRecord(record: usize, offset: u32, room: u32): bool {
   if (room < RECORD_HEADER_BYTES) {
     return refuse("record is cut short, bytes left:", room, offset);
@@ -124,7 +124,7 @@ export function checkRecord(record: usize, offset: u32, room: u32): bool {
   return checkNames(record + bytes - names, names, offset + bytes - names);
 }
 
-/** Whether a key has room. */
+/** Reports whether a key fits. */
 export function checkRemoval(key: usize, offset: u32, room: u32): bool {
   if (room < KEY_BYTES) return refuse("removal is cut short, bytes left:", room, offset);
   return checkKey(key, offset);

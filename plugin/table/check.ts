@@ -1,5 +1,5 @@
-// A frame's bytes → whether it may be applied, as far as the frame alone can tell. Everything is
-// checked here before anything is applied; what depends on the table is in apply.ts.
+// A frame's bytes → whether it may be applied, judging by the frame alone. Everything is checked
+// here before anything is applied; apply.ts checks what depends on the table.
 
 import {
   BUCKET_COUNT,
@@ -35,10 +35,10 @@ import { refuse, refuseOver } from "./refusal";
 /** A version is a JSON number in the table endpoint's answers. */
 const MAX_VERSION: u64 = (1 << 53) - 1;
 
-// Where the upserts end and the removals begin.
+// Where the upserts end and the removals start.
 let upsertsEnd: usize = 0;
 
-/** Address of the removals of the frame that was checked last. */
+/** Returns the address of the removals of the frame that was checked last. */
 export function checkedRemovals(): usize {
   return upsertsEnd;
 }
@@ -94,7 +94,7 @@ function checkHeader(frame: usize, size: u32): bool {
   return isSnapshot(frame) ? checkSnapshotHeader(frame) : checkDeltaHeader(frame);
 }
 
-/** Every upsert, their order, and in a snapshot that each is in one of the frame's buckets. */
+/** Checks the upserts, their order, and in a snapshot that each is in one of its buckets. */
 function checkUpserts(frame: usize, size: u32): bool {
   const snapshot = isSnapshot(frame);
   const endBucket = snapshot ? firstBucket(frame) + bucketCount(frame) : BUCKET_COUNT;
@@ -125,7 +125,7 @@ function checkUpserts(frame: usize, size: u32): bool {
   return true;
 }
 
-/** Every removal, their order, and that none is upserted too. */
+/** Checks every removal, their order, and that none is also in the upserts. */
 function checkRemovals(frame: usize, size: u32): bool {
   const count = removalCount(frame);
   let upsert = frame + FRAME_HEADER_BYTES;
@@ -147,7 +147,7 @@ function checkRemovals(frame: usize, size: u32): bool {
   return end === size || refuse("bytes after the end of the frame:", size - end, end);
 }
 
-/** Whether the frame may be applied; if not, refusal.ts has why. */
+/** Reports whether the frame may be applied; if not, refusal.ts has the reason. */
 export function checkFrame(frame: usize, size: u32): bool {
   return checkHeader(frame, size) && checkUpserts(frame, size) && checkRemovals(frame, size);
 }

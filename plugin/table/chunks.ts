@@ -7,13 +7,14 @@
 //   | u32     | in the last chunk, the rest    |
 //   +---------+--------------------------------+
 //
-// A list is replaced by writing the chunks of the other generation, then the record that names
-// them, then emptying the old ones. A reader that finds another stamp than its record says has
-// read an old record, and reads it again.
+// To replace a list: write the chunks of the other generation, then the record that names them,
+// then empty the old ones. A reader that finds another stamp than in its record has read an old
+// record, and reads it again.
 
 import { STATUS_BROKEN, STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
 import { ANY_CAS, readShared, writeShared } from "../host/shared-data";
+import { BACKEND_IPV6_BYTES } from "../wire/layout";
 import { compareBackends, findBackend } from "./backends";
 import { CHUNK_KEY_BYTES, chunkKey } from "./keys";
 import { backendBytes, backendCount, generation, recordKey, recordStamp } from "./record";
@@ -25,7 +26,7 @@ function chunkCount(record: usize): u32 {
   return (backendCount(record) + CHUNK_BACKENDS - 1) / CHUNK_BACKENDS;
 }
 
-/** Number of backends in a chunk of a list. */
+/** Returns the number of backends in a chunk of a list. */
 function chunkSize(record: usize, chunk: u32): u32 {
   return min(backendCount(record) - chunk * CHUNK_BACKENDS, CHUNK_BACKENDS);
 }
@@ -47,7 +48,7 @@ export function writeChunks(record: usize, backends: usize): u32 {
   return status;
 }
 
-/** Frees what the chunks of a record that is no longer in the table hold. */
+/** Frees the chunks of a record that is no longer in the table. */
 export function emptyChunks(record: usize): void {
   const count = chunkCount(record);
   for (let i: u32 = 0; i < count; i++) {
@@ -58,7 +59,7 @@ export function emptyChunks(record: usize): void {
 
 /**
  * Copies a chunk's backends (chunkSize) to `out`. STATUS_BROKEN when the chunk is not, or no
- * longer, the one that the record means.
+ * longer, the record's.
  */
 function readChunk(record: usize, chunk: u32, first: u32, count: u32, out: usize): u32 {
   const status = readShared(
@@ -80,7 +81,7 @@ export function readChunkedBackend(record: usize, index: u32, out: usize): u32 {
   return readChunk(record, index / CHUNK_BACKENDS, index % CHUNK_BACKENDS, 1, out);
 }
 
-const searched: usize = memory.data(2560); // CHUNK_BACKENDS * BACKEND_IPV6_BYTES
+const searched: usize = memory.data(CHUNK_BACKENDS * BACKEND_IPV6_BYTES);
 
 /**
  * Copies the backend with the address and port of `wanted`. STATUS_NOT_FOUND when the list does not

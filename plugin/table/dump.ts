@@ -1,5 +1,5 @@
-// Buckets of the table → one SNAPSHOT frame as it could be pushed: chunked lists put back into
-// their records, flags and stamps 0.
+// Buckets of the table → one SNAPSHOT frame in the form of a push: chunked lists back in their
+// records, flags and stamps 0.
 
 import { STATUS_BROKEN, STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
@@ -18,7 +18,7 @@ import { head, readHead } from "./head";
 import { BUCKET_KEY_BYTES, bucketKey } from "./keys";
 import { firstRecord, frameBytes, isChunked, nameBytes, nextRecord, recordBytes } from "./record";
 
-/** As often as a list may be replaced between the reading of its record and of its chunks. */
+/** How often a list may be replaced between reading its record and its chunks. */
 const ATTEMPTS: u32 = 8;
 const FIRST_CAPACITY: u32 = 65536;
 
@@ -27,15 +27,17 @@ let pageBytes: u32 = 0;
 let capacity: u32 = 0;
 let upserts: u32 = 0;
 
-/** The frame that dumpBuckets made; to be given back with releasePage. */
+/** Returns the frame that dumpBuckets made; free it with releasePage. */
 export function dumpedPage(): usize {
   return page;
 }
 
+/** Returns the size of dumpedPage in bytes. */
 export function dumpedBytes(): u32 {
   return pageBytes;
 }
 
+/** Frees the frame; also after dumpBuckets has failed. */
 export function releasePage(): void {
   release(page);
   page = 0;
@@ -50,7 +52,7 @@ function reserve(bytes: u32): void {
   page = larger;
 }
 
-/** Appends a record in its form of a frame. */
+/** Appends a record in the form of a frame. */
 function addRecord(record: usize): u32 {
   const bytes = <u32>frameBytes(record);
   reserve(pageBytes + bytes);
@@ -102,9 +104,9 @@ function addBucket(bucket: u32): u32 {
 }
 
 /**
- * Makes the frame of the buckets from `first`, `count` of them or as many as MAX_FRAME_BYTES hold;
- * its bucket count says how many. Its version is 0 when there is no whole table, or when that
- * changed meanwhile. False when the host failed.
+ * Makes the frame of the buckets from `first`, `count` of them or as many as fit into
+ * MAX_FRAME_BYTES; its bucket count says how many. Its version is 0 when there is no complete
+ * table, or when the table changed meanwhile. False when the host failed.
  */
 export function dumpBuckets(first: u32, count: u32): bool {
   if (readHead() !== STATUS_OK) return false;

@@ -15,30 +15,37 @@ import {
   WIRE_VERSION,
 } from "../wire/layout";
 
+/** Returns whether the frame is a snapshot's; else it is a delta. */
 export function isSnapshot(frame: usize): bool {
   return load<u8>(frame + FRAME_KIND_OFFSET) === FRAME_KIND_SNAPSHOT;
 }
 
+/** Returns the version that a delta starts from; 0 in a snapshot. */
 export function baseVersion(frame: usize): u64 {
   return load<u64>(frame + FRAME_BASE_VERSION_OFFSET);
 }
 
+/** Returns the version that the table has after the frame, or after the snapshot's last. */
 export function frameVersion(frame: usize): u64 {
   return load<u64>(frame + FRAME_VERSION_OFFSET);
 }
 
+/** Returns the first bucket that a snapshot's frame covers; 0 in a delta. */
 export function firstBucket(frame: usize): u32 {
   return load<u32>(frame + FRAME_FIRST_BUCKET_OFFSET);
 }
 
+/** Returns how many buckets a snapshot's frame covers; 0 in a delta. */
 export function bucketCount(frame: usize): u32 {
   return load<u32>(frame + FRAME_BUCKET_COUNT_OFFSET);
 }
 
+/** Returns how many records the frame has. */
 export function upsertCount(frame: usize): u32 {
   return load<u32>(frame + FRAME_UPSERT_COUNT_OFFSET);
 }
 
+/** Returns how many keys of removed frontends the frame has; 0 in a snapshot. */
 export function removalCount(frame: usize): u32 {
   return load<u32>(frame + FRAME_REMOVAL_COUNT_OFFSET);
 }

@@ -1,7 +1,7 @@
-// The head of the table: which version it has, and who is changing it. Its compare-and-set number
-// keeps two pushes on two workers apart. Whoever applies a frame takes the head first (version 0,
-// "no whole table") and settles it after; a VM that dies in between leaves version 0, and the
-// controller answers that with a snapshot.
+// The head of the table: its version, and whether a push is changing it. Its compare-and-set number
+// separates two pushes on two workers. A push first takes the head (version 0, "no complete table")
+// and settles it afterwards; a VM that dies in between leaves version 0, and the controller then
+// pushes a snapshot.
 
 import { STATUS_BROKEN, STATUS_CAS_MISMATCH, STATUS_OK } from "../abi/codes";
 import { release, returnedBytes, returnedSize } from "../abi/memory";
@@ -9,31 +9,31 @@ import { now } from "../host/clock";
 import { readShared, returnedCas, writeShared } from "../host/shared-data";
 import { HEAD_KEY_BYTES, headKey } from "./keys";
 
-/** As it stands in shared data. */
+/** Its form in shared data. */
 @unmanaged
 export class Head {
-  /** 0 while there is no whole table. */
+  /** 0 while there is no complete table. */
   version: u64;
-  /** Version of the snapshot that is being loaded; 0 when none is. */
+  /** Version of the snapshot being loaded; 0 for none. */
   loadingVersion: u64;
-  /** When it was taken (ns since 1970); 0 when nobody holds it. */
+  /** When it was taken (ns since 1970); 0 when no push holds it. */
   takenAt: u64;
   /** First bucket that the snapshot being loaded has not covered yet. */
   nextBucket: u32;
   frontendCount: u32;
-  /** Frontends in the frames of the snapshot being loaded so far. */
+  /** Frontends so far in the frames of the snapshot being loaded. */
   loadingCount: u32;
-  /** Grows with every taking: the stamp of the lists that this push writes. */
+  /** Increases with every push: the stamp of the lists that it writes. */
   stamp: u32;
 }
 
-/** A push that takes longer than this is dead, or else nobody could ever push again. */
+/** A push that takes longer counts as dead; otherwise no push could follow a VM that died. */
 const LEASE_NANOSECONDS: u64 = 1000000000;
 
 const bytes: usize = memory.data(offsetof<Head>(), 8);
 let cas: u32 = 0;
 
-/** The head as it was read last. */
+/** Returns the head as it was read last. */
 export function head(): Head {
   return changetype<Head>(bytes);
 }
@@ -50,7 +50,7 @@ export function readHead(): u32 {
   return status;
 }
 
-/** Whether another push holds the head that was read. */
+/** Reports whether another push holds the head that was read. */
 export function isTaken(): bool {
   return head().takenAt !== 0 && now() - head().takenAt < LEASE_NANOSECONDS;
 }
@@ -60,8 +60,8 @@ function writeHead(): u32 {
 }
 
 /**
- * Takes the head that was read, as it is there then. STATUS_CAS_MISMATCH when it has changed since;
- * the head is then to be read again.
+ * Takes the head that was read. STATUS_CAS_MISMATCH when it has changed since; then read the head
+ * again.
  */
 export function takeHead(): u32 {
   const stamp = head().stamp + 1;
@@ -70,13 +70,13 @@ export function takeHead(): u32 {
   head().stamp = stamp;
   let status = writeHead();
   if (status !== STATUS_OK) return status;
-  // The host tells the new number only to a reader.
+  // Only a read returns the new number.
   status = readHead();
   if (status !== STATUS_OK) return status;
   return head().stamp === stamp ? STATUS_OK : STATUS_BROKEN;
 }
 
-/** Gives the head back, with the values that its fields have now. */
+/** Releases the head, with the present values of its fields. */
 export function settleHead(): u32 {
   head().takenAt = 0;
   const status = writeHead();

@@ -1,9 +1,10 @@
-// Keys in shared data. Of the table: one head, BUCKET_COUNT buckets, and the chunks of long lists.
-// Of session affinity: buckets of their own, which another version of the table leaves alone.
+// Keys in shared data. For the table: one head, BUCKET_COUNT buckets, the chunks of long lists, and
+// the mark of its changes.
+// For session affinity: separate buckets, which another version of the table leaves alone.
 //
 //    0     1      2         4
 //   +-----+------+---------+--------------+
-//   | "P" | kind | version | bucket u32   |   head: 4 bytes, bucket: 8 bytes
+//   | "P" | kind | version | bucket u32   |   head and mark: 4 bytes, bucket: 8 bytes
 //   +-----+------+---------+--------------+
 //   | "P" | kind | version | frontend key (20) | generation u8 | chunk u16 |   chunk: 27 bytes
 //   +-----+------+---------+-------------------+---------------+-----------+
@@ -19,33 +20,36 @@ import { KEY_BYTES, WIRE_VERSION } from "../wire/layout";
 import { STATS_VERSION } from "../wire/stats-layout";
 
 /**
- * Raised when the values in shared data change their form and the wire does not (0 … 15). A plugin
- * of another version then begins with no table, and the controller pushes it one.
+ * Increase it when the form of the values in shared data changes and the wire does not (0 … 15). A
+ * plugin of another version then starts without a table, and the controller pushes one.
  */
-const STORAGE_VERSION: u32 = 1;
+const STORAGE_VERSION: u32 = 2;
 const VERSION: u32 = WIRE_VERSION * 16 + STORAGE_VERSION;
 
-/** Raised when the entries of session affinity change their form; all clients are new then. */
+/** Increase it when the form of session affinity's entries changes; all clients are new then. */
 export const AFFINITY_VERSION: u32 = 1;
 
 const LETTER_P: u8 = 0x50;
 const KIND_HEAD: u8 = 0x68;
 const KIND_BUCKET: u8 = 0x62;
 const KIND_CHUNK: u8 = 0x63;
+const KIND_MARK: u8 = 0x6d;
 const KIND_AFFINITY: u8 = 0x61;
 const KIND_STATS: u8 = 0x73;
 
 export const HEAD_KEY_BYTES: u32 = 4;
+export const MARK_KEY_BYTES: u32 = 4;
 export const BUCKET_KEY_BYTES: u32 = 8;
 export const CHUNK_KEY_BYTES: u32 = 27;
 export const AFFINITY_KEY_BYTES: u32 = 8;
 export const STATS_PAGE_KEY_BYTES: u32 = 8;
 
-const head: usize = memory.data(4);
-const bucketKeyBytes: usize = memory.data(8);
-const chunkKeyBytes: usize = memory.data(27);
-const affinityKeyBytes: usize = memory.data(8);
-const statsKeyBytes: usize = memory.data(8);
+const head: usize = memory.data(HEAD_KEY_BYTES);
+const mark: usize = memory.data(MARK_KEY_BYTES);
+const bucketKeyBytes: usize = memory.data(BUCKET_KEY_BYTES);
+const chunkKeyBytes: usize = memory.data(CHUNK_KEY_BYTES);
+const affinityKeyBytes: usize = memory.data(AFFINITY_KEY_BYTES);
+const statsKeyBytes: usize = memory.data(STATS_PAGE_KEY_BYTES);
 
 function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
@@ -54,15 +58,23 @@ function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   return key;
 }
 
+/** Returns the key of the table's head, HEAD_KEY_BYTES. */
 export function headKey(): usize {
   return begin(head, KIND_HEAD);
 }
 
+/** Returns the key whose number says whether the table has changed, MARK_KEY_BYTES. */
+export function markKey(): usize {
+  return begin(mark, KIND_MARK);
+}
+
+/** Returns the key of a bucket of the table, BUCKET_KEY_BYTES. */
 export function bucketKey(bucket: u32): usize {
   store<u32>(bucketKeyBytes + 4, bucket);
   return begin(bucketKeyBytes, KIND_BUCKET);
 }
 
+/** Returns the key of a chunk of a frontend's list in a generation (0 or 1), CHUNK_KEY_BYTES. */
 export function chunkKey(frontend: usize, generation: u32, chunk: u32): usize {
   memory.copy(chunkKeyBytes + 4, frontend, KEY_BYTES);
   store<u8>(chunkKeyBytes + 4 + KEY_BYTES, <u8>generation);
@@ -70,11 +82,13 @@ export function chunkKey(frontend: usize, generation: u32, chunk: u32): usize {
   return begin(chunkKeyBytes, KIND_CHUNK);
 }
 
+/** Returns the key of a bucket of session affinity, AFFINITY_KEY_BYTES. */
 export function affinityKey(bucket: u32): usize {
   store<u32>(affinityKeyBytes + 4, bucket);
   return begin(affinityKeyBytes, KIND_AFFINITY, AFFINITY_VERSION);
 }
 
+/** Returns the key of a page of what was counted, STATS_PAGE_KEY_BYTES. */
 export function statsPageKey(page: u32): usize {
   store<u32>(statsKeyBytes + 4, page);
   return begin(statsKeyBytes, KIND_STATS, STATS_VERSION);

@@ -1,6 +1,6 @@
-// What a bucket holds, and a frame's upserts and removals for it → what it will hold. All three
-// stand in ascending order of keys. Used twice: to measure, before anything is applied, and to
-// write. Long lists go into chunks on the way; the bucket itself is the caller's to read and write.
+// A bucket's content, and a frame's upserts and removals for it → its new content. All three are in
+// ascending order of keys. Used twice: to measure, before anything is applied, and to write. Long
+// lists go into chunks on the way; the caller reads and writes the bucket itself.
 
 import { STATUS_OK } from "../abi/codes";
 import {
@@ -34,7 +34,7 @@ import {
 /** One bucket's change: addresses of the first byte and of the one after the last. */
 @unmanaged
 export class Change {
-  /** The bucket's value, in a copy: records that go are marked in it. Both 0 when it is empty. */
+  /** A copy of the bucket's value, in which removed records are marked. Both 0 when it is empty. */
   old: usize;
   oldEnd: usize;
   upserts: usize;
@@ -43,26 +43,26 @@ export class Change {
   removalsEnd: usize;
   /** Room for the bytes of old and of the upserts; 0 to measure only. */
   target: usize;
-  /** Of the lists that are written. */
+  /** The stamp of the lists that are written. */
   stamp: u32;
   /** 1 when no old record is kept. */
   snapshot: u32;
 
-  // What came out.
+  // Results.
 
   /** Bytes written at target. */
   targetBytes: u32;
-  /** Bytes that the merged bucket takes in a frame. */
+  /** Size of the merged bucket in a frame. */
   frameBytes: u64;
-  /** Frontends added less frontends removed. */
+  /** Frontends added minus frontends removed. */
   growth: i32;
-  /** Whether the host took all chunks: STATUS_OK or what it said. */
+  /** STATUS_OK when the host took all chunks, or its status. */
   status: u32;
 }
 
 const change = changetype<Change>(memory.data(offsetof<Change>(), 8));
 
-/** The only one: a VM changes one bucket at a time. */
+/** Returns the only one: a VM changes one bucket at a time. */
 export function bucketChange(): Change {
   return change;
 }
@@ -74,7 +74,7 @@ function keep(record: usize): void {
   change.targetBytes += recordBytes(record);
 }
 
-/** Writes the record without its backends, and those into chunks. `old`: 0, or what it replaces. */
+/** Writes the record without its backends, and those into chunks. `old`: 0, or the replaced one. */
 function storeLong(record: usize, old: usize): void {
   const stored = change.target + change.targetBytes;
   const names = nameBytes(record);
@@ -135,7 +135,7 @@ export function mergeBucket(): void {
   }
 }
 
-/** Once the merged bucket is written: empties the chunks that only the old one named. */
+/** Empties the chunks that only the old bucket named, once the merged one is written. */
 export function emptyRetired(): void {
   const end = change.oldEnd;
   let record = firstRecord(change.old, end);

@@ -1,6 +1,6 @@
 // One record, in a frame or in a bucket, by its address: reads its fields (wire/layout.ts), finds
-// its bucket, orders it. A stored record is one of a frame, except that a long list of backends is
-// not in it but in chunks (chunks.ts); then its flags say so and its stamp names the list.
+// its bucket, orders it. A stored record has the form of a frame's, except that a long list of
+// backends is in chunks (chunks.ts); then its flags say so and its stamp identifies the list.
 
 import {
   BACKEND_IPV4_BYTES,
@@ -19,7 +19,7 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
-  RECORD_SERVICE_PORT_OFFSET,
+  RECORD_SERVICE_ID_OFFSET,
   RECORD_STAMP_OFFSET,
 } from "../wire/layout";
 
@@ -30,76 +30,86 @@ export const FLAG_GENERATION: u8 = 2;
 /** Set in a copy of a bucket only: the record is being replaced or removed. */
 export const FLAG_RETIRED: u8 = 4;
 
-/** Longest list that stands in its bucket: each connection copies its bucket. */
+/** The longest list inside its bucket: each connection copies its bucket. */
 export const MAX_INLINE_BACKENDS: u32 = 128;
 
+/** Returns the record's stored size in bytes, header and names included. */
 export function recordBytes(record: usize): u32 {
   return load<u32>(record + RECORD_BYTES_OFFSET);
 }
 
+/** Returns the address of the record's key. */
 export function recordKey(record: usize): usize {
   return record + RECORD_KEY_OFFSET;
 }
 
+/** Returns the record's flags (FLAG_ above); 0 in a frame. */
 export function recordFlags(record: usize): u8 {
   return load<u8>(record + RECORD_FLAGS_OFFSET);
 }
 
+/** Sets flags of the record, and keeps those already set. */
 export function addFlags(record: usize, flags: u8): void {
   store<u8>(record + RECORD_FLAGS_OFFSET, recordFlags(record) | flags);
 }
 
+/** Returns whether the record's backends are in chunks. */
 export function isChunked(record: usize): bool {
   return (recordFlags(record) & FLAG_CHUNKED) !== 0;
 }
 
+/** Returns the generation of chunks that has the backends: 0 or 1. */
 export function generation(record: usize): u32 {
   return (recordFlags(record) & FLAG_GENERATION) >> 1;
 }
 
+/** Returns the size of the names at the record's end. */
 export function nameBytes(record: usize): u32 {
   return load<u16>(record + RECORD_NAME_BYTES_OFFSET);
 }
 
+/** Returns how many backends the record has, in itself or in chunks; may be 0. */
 export function backendCount(record: usize): u32 {
   return load<u32>(record + RECORD_BACKEND_COUNT_OFFSET);
 }
 
+/** Returns the stamp of the record's chunks; 0 without chunks. */
 export function recordStamp(record: usize): u32 {
   return load<u32>(record + RECORD_STAMP_OFFSET);
 }
 
-/** FAMILY_IPV4 or FAMILY_IPV6, whichever of its lists the key names. */
+/** Returns FAMILY_IPV4 or FAMILY_IPV6, for either list. */
 export function keyFamily(key: usize): u32 {
   return load<u8>(key + KEY_FAMILY_OFFSET) & ~KEY_LIST_LOCAL;
 }
 
-/** KEY_LIST_LOCAL, or 0 for the cluster list. */
+/** Returns KEY_LIST_LOCAL, or 0 for the cluster list. */
 export function keyList(key: usize): u32 {
   return load<u8>(key + KEY_FAMILY_OFFSET) & KEY_LIST_LOCAL;
 }
 
-/** Seconds; 0 for no session affinity. */
+/** Returns seconds; 0 for no session affinity. */
 export function affinityTimeout(record: usize): u32 {
   return load<u32>(record + RECORD_AFFINITY_OFFSET);
 }
 
-/** What all frontends of a ServicePort have in common. */
-export function servicePort(record: usize): u64 {
-  return load<u64>(record + RECORD_SERVICE_PORT_OFFSET);
+/** Returns the service id: what all frontends of a ServicePort have in common. */
+export function serviceId(record: usize): u64 {
+  return load<u64>(record + RECORD_SERVICE_ID_OFFSET);
 }
 
+/** Returns the size of one backend, by the family of the key. */
 export function backendBytes(key: usize): u32 {
   return keyFamily(key) === FAMILY_IPV4 ? BACKEND_IPV4_BYTES : BACKEND_IPV6_BYTES;
 }
 
-/** Size of a record in a frame, its backends included wherever they are. */
+/** Returns the size of a record in a frame, including backends in chunks. */
 export function frameBytes(record: usize): u64 {
   const backends = <u64>backendCount(record) * backendBytes(recordKey(record));
   return <u64>RECORD_HEADER_BYTES + backends + nameBytes(record);
 }
 
-/** As long as bytes, from a bucket of shared data, hold whole records; `end` when they do not. */
+/** Returns the first of a bucket's records in shared data; `end` when it is not complete. */
 export function firstRecord(bytes: usize, end: usize): usize {
   if (<u32>(end - bytes) < RECORD_HEADER_BYTES) return end;
   const size = recordBytes(bytes);
@@ -107,21 +117,23 @@ export function firstRecord(bytes: usize, end: usize): usize {
   return size > <u32>(end - bytes) || size < least ? end : bytes;
 }
 
+/** Returns the record after this one, as firstRecord; `end` after the last. */
 export function nextRecord(record: usize, end: usize): usize {
   return firstRecord(record + recordBytes(record), end);
 }
 
-/** FNV-1a of the bytes, going on from `hash` (HASH_OFFSET_BASIS at first). */
+/** Returns FNV-1a of the bytes, continued from `hash` (HASH_OFFSET_BASIS at first). */
 export function hashBytes(bytes: usize, size: u32, hash: u32): u32 {
   for (let i: u32 = 0; i < size; i++) hash = (hash ^ load<u8>(bytes + i)) * HASH_PRIME;
   return hash;
 }
 
-/** FNV-1a of the key, by BUCKET_COUNT. */
+/** Returns FNV-1a of the key modulo BUCKET_COUNT. */
 export function bucketOfKey(key: usize): u32 {
   return hashBytes(key, KEY_BYTES, HASH_OFFSET_BASIS) & (BUCKET_COUNT - 1);
 }
 
+/** Returns whether two keys are the same, their list included. */
 export function sameKey(a: usize, b: usize): bool {
   return (
     load<u64>(a) === load<u64>(b) &&

@@ -1,4 +1,4 @@
-// Why a frame is refused: kept as it is found, made into text only when it is told.
+// Why a frame is refused: kept as numbers, made into text only when it is sent.
 
 import { addNumber, addText } from "../host/text";
 
@@ -8,7 +8,7 @@ let value: u64 = 0;
 let limit: u64 = 0;
 let offset: u64 = 0;
 
-/** Notes what is wrong with the value at a byte offset of the frame; answers false. */
+/** Notes what is wrong with the value at a byte offset of the frame; returns false. */
 export function refuse(about: string, found: u64, at: u64): bool {
   what = about;
   limitName = "";
@@ -17,7 +17,7 @@ export function refuse(about: string, found: u64, at: u64): bool {
   return false;
 }
 
-/** Notes that a value goes over a limit of wire/layout.ts; answers false. */
+/** Notes that a value exceeds a limit of wire/layout.ts; returns false. */
 export function refuseOver(name: string, most: u64, about: string, found: u64, at: u64): bool {
   refuse(about, found, at);
   limitName = name;
@@ -25,7 +25,7 @@ export function refuseOver(name: string, most: u64, about: string, found: u64, a
   return false;
 }
 
-/** "backend count 70000 is over MAX_BACKENDS (65535), at byte 68" */
+/** Adds "backend count 70000 is over MAX_BACKENDS (65535), at byte 68". */
 export function addRefusal(): void {
   addText(what);
   addText(" ");

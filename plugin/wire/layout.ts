@@ -1,11 +1,11 @@
-// The wire format between controller and plugin: a frame of records, as it is pushed to the table
+// The wire format between controller and plugin: a frame of records, as pushed to the table
 // endpoint, dumped from it, and kept in shared data. Numbers only; compiled by both asc and tsc.
-// Little endian, except addresses and ports, which stand in network order as in a packet. Nothing
-// is padded or aligned.
+// Little endian, except addresses and ports, which are in network order as in a packet. Nothing is
+// padded or aligned.
 //
-// To add a field: put it where a `reserved` stands, or raise WIRE_VERSION. A plugin of another
-// WIRE_VERSION keeps its table under other keys of the shared data, so that both can be loaded
-// while one takes over from the other.
+// To add a field: use a `reserved` one, or increase WIRE_VERSION. A plugin of another WIRE_VERSION
+// keeps its table under other keys of the shared data, so that both can be loaded while one takes
+// over from the other.
 
 /** "PTCO" read as a little-endian u32: the first four bytes of every frame. */
 export const FRAME_MAGIC: u32 = 0x4f435450;
@@ -26,11 +26,12 @@ export const WIRE_VERSION: u32 = 2;
 //
 // A snapshot is a row of SNAPSHOT frames of one version that cover the buckets 0 … BUCKET_COUNT-1
 // in order and without a gap; each replaces the whole content of its buckets. The table has that
-// version once the last is applied, and version 0 (no whole table) until then. Records stand in
+// version once the last is applied, and version 0 (no complete table) until then. Records are in
 // ascending order of (bucket, key bytes); there are no removals; base version is 0.
-// A DELTA frame names the version it starts from. Its upserts and its removals stand each in
+//
+// A DELTA frame names the version that it starts from. Its upserts and its removals are each in
 // ascending order of (bucket, key bytes), no key twice, none in both; first bucket and bucket
-// count are 0. Versions grow; 0 is none, and the largest is 2^53 - 1 (a JSON number).
+// count are 0. Versions increase; 0 is none, and the largest is 2^53 - 1 (a JSON number).
 export const FRAME_HEADER_BYTES: u32 = 40;
 export const FRAME_WIRE_VERSION_OFFSET: u32 = 4; // u16
 export const FRAME_KIND_OFFSET: u32 = 6; // u8
@@ -62,7 +63,7 @@ export const KEY_ADDRESS_OFFSET: u32 = 4;
 
 export const FAMILY_IPV4: u32 = 4;
 export const FAMILY_IPV6: u32 = 6;
-/** The bit of the family byte that tells the local list from the cluster list. */
+/** The bit of the family byte that distinguishes the local list from the cluster list. */
 export const KEY_LIST_LOCAL: u32 = 0x80;
 export const PROTOCOL_TCP: u32 = 6;
 export const PROTOCOL_UDP: u32 = 17;
@@ -79,12 +80,12 @@ export const HASH_PRIME: u32 = 0x01000193;
 //    0        4      24     25      26      28        32      36          40        48
 //   +--------+------+------+-------+-------+---------+-------+-----------+---------+----------+
 //   | record | key  | kind | flags | name  | backend | stamp | affinity  | service | backends |
-//   | bytes  |      | u8   | u8    | bytes | count   | u32   | timeout   | port    | , names  |
+//   | bytes  |      | u8   | u8    | bytes | count   | u32   | timeout   | id      | , names  |
 //   | u32    |      |      |       | u16   | u32     |       | u32, s    | 8 bytes |          |
 //   +--------+------+------+-------+-------+---------+-------+-----------+---------+----------+
 //
 // record bytes counts the whole record, itself included. flags and stamp are 0 in a frame; the
-// plugin uses them in shared data. affinity timeout 0: no session affinity. service port: a hash
+// plugin uses them in shared data. affinity timeout 0: no session affinity. service id: a hash
 // of what all frontends of one ServicePort have in common (namespace, name, port name, protocol);
 // they share one session affinity. names is UTF-8 "namespace\0service\0port name" (the port name
 // may be empty); it is never read for a pick.
@@ -97,33 +98,33 @@ export const RECORD_NAME_BYTES_OFFSET: u32 = 26;
 export const RECORD_BACKEND_COUNT_OFFSET: u32 = 28;
 export const RECORD_STAMP_OFFSET: u32 = 32;
 export const RECORD_AFFINITY_OFFSET: u32 = 36;
-export const RECORD_SERVICE_PORT_OFFSET: u32 = 40;
+export const RECORD_SERVICE_ID_OFFSET: u32 = 40;
 
-/** What makes the address a frontend; for people only. */
+/** What makes the address a frontend; shown, never read for a pick. */
 export const KIND_CLUSTER_IP: u32 = 1;
 export const KIND_NODE_PORT: u32 = 2;
 export const KIND_EXTERNAL_IP: u32 = 3;
 export const KIND_LOAD_BALANCER: u32 = 4;
 
 // Backend: address (4 or 16 bytes by the key's family), port u16 be, flags u16 le. A record's
-// backends stand in ascending order of their bytes, no (address, port) twice.
+// backends are in ascending order of their bytes, no (address, port) twice.
 export const BACKEND_IPV4_BYTES: u32 = 8;
 export const BACKEND_IPV6_BYTES: u32 = 20;
-/** Set when the endpoint is on this node; for people only. */
+/** Set when the endpoint is on this node; shown, never read for a pick. */
 export const BACKEND_FLAG_LOCAL: u32 = 1;
 
-// Limits. Going over one is an error that names it, never a truncation.
-/** Longest frame the table endpoint takes. */
+// Limits. Exceeding one is an error that names it, never a truncation.
+/** The longest frame that the table endpoint accepts. */
 export const MAX_FRAME_BYTES: u32 = 8388608;
-/** Most backends of one frontend: the endpoints that 655 full EndpointSlices hold. */
+/** The most backends of one frontend: the endpoints of 655 full EndpointSlices. */
 export const MAX_BACKENDS: u32 = 65535;
 /** namespace (63) + service (63) + port name (63) and two separators, with room. */
 export const MAX_NAME_BYTES: u32 = 255;
-/** Most bytes that the records of one bucket may take in a frame, so that one can hold them. */
+/** The most bytes of one bucket's records in a frame, so that one frame can hold them. */
 export const MAX_BUCKET_BYTES: u32 = 4194304;
-/** Most frontends of one table. */
+/** The most frontends of one table. */
 export const MAX_FRONTENDS: u32 = 262144;
 
-// Session affinity, in buckets of its own. What they hold is the plugin's business
-// (plugin/pick/affinity-bucket.ts); the controller only carries them from one Envoy to another.
+// Session affinity, in separate buckets. Only the plugin knows their content
+// (plugin/pick/affinity-bucket.ts); the controller just copies them from one Envoy to another.
 export const AFFINITY_BUCKET_COUNT: u32 = 16384; // a power of two

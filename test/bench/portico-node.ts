@@ -2,28 +2,30 @@
 // given, and a sync happens when it is asked for, so that it can be timed.
 
 import { mkdir, readFile } from "node:fs/promises";
-import { shippedPlugin } from "../../controller/config.ts";
-import { tableGateway } from "../../controller/daemon/data-plane.ts";
-import { EnvoyListeners } from "../../controller/daemon/envoy-listeners.ts";
+import type { CaptureOptions } from "../../controller/capture/options.ts";
+import { shippedPlugin } from "../../controller/config/run-options.ts";
 import type { ClusterState } from "../../controller/model/cluster-state.ts";
 import { NodeFollower } from "../../controller/node/follow-cluster.ts";
+import { EnvoyListeners } from "../../controller/plane/envoy-listeners.ts";
+import { tableGateway } from "../../controller/plane/gateways.ts";
 import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import type { FlowLogOptions } from "../../controller/xds/flow-log.ts";
-import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
+import { PluginDelivery } from "../../controller/xds/plugin-delivery.ts";
 import { XdsServer } from "../../controller/xds/server.ts";
-import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
+import { DEFAULT_TCP_OPTIONS, type TcpOptions } from "../../controller/xds/tcp-options.ts";
 import { TABLE_SOCKET, XDS_SOCKET } from "../../envoy/bootstrap.ts";
 import { startEnvoy } from "../../envoy/process.ts";
 import type { ClusterNode } from "../namespaces/cluster.ts";
+import { partsWithoutUdp } from "../stand-ins/captured.ts";
 import { CAPTURE_PORTS, kernelOf } from "./kernel.ts";
 import { progress } from "./progress.ts";
 import { NODE_NAME } from "./synthetic-cluster.ts";
 import { until } from "./until.ts";
 
-export interface PorticoNodeOptions {
+interface PorticoNodeOptions {
   node: ClusterNode;
   /** All kinds synced. */
   state: ClusterState;
@@ -39,6 +41,10 @@ export interface PorticoNodeOptions {
 export interface PorticoExtras {
   plugin?: readonly string[];
   flowLog?: FlowLogOptions;
+  /** DEFAULT_TCP_OPTIONS when absent. */
+  tcp?: TcpOptions;
+  /** Of the kernel's rules. */
+  capture?: Partial<CaptureOptions>;
 }
 
 const LOG = {
@@ -85,7 +91,7 @@ export class PorticoNode {
     this.#reconciler = new Reconciler({
       table: this.#timed(tableGateway(table)),
       listeners: () => listeners.now(),
-      capture: kernelOf(options.node),
+      capture: kernelOf(options.node, options.extras?.capture),
     });
   }
 
@@ -95,16 +101,23 @@ export class PorticoNode {
     await mkdir(runDirectory, { recursive: true });
     const xds = new XdsServer({ socketPath: `${runDirectory}/${XDS_SOCKET}`, log: LOG });
     const table = new TableClient(`${runDirectory}/${TABLE_SOCKET}`);
-    const rollout = new PluginRollout({
-      ...{ xds, table, pushSnapshot: async () => {} },
+    const tcp = extras.tcp ?? DEFAULT_TCP_OPTIONS;
+    const delivery = new PluginDelivery({
+      xds,
+      table,
+      pushSnapshot: async () => {},
       ...(extras.plugin && { options: extras.plugin }),
+      tcp,
       flowLog: extras.flowLog,
     });
-    await rollout.begin(await readFile(shippedPlugin()));
+    await delivery.begin(await readFile(shippedPlugin()));
     const listeners = new EnvoyListeners({
-      ...{ xds, directory: runDirectory, ports: CAPTURE_PORTS, tcp: DEFAULT_TCP_OPTIONS },
+      xds,
+      directory: runDirectory,
+      ports: CAPTURE_PORTS,
+      tcp,
       flowLog: extras.flowLog,
-      serve: () => rollout.serve(),
+      serve: () => delivery.serve(),
     });
     await xds.start();
     // It ends with its namespace.
@@ -127,14 +140,18 @@ export class PorticoNode {
   /** Brings the whole data plane to the state, as one sync of the controller does. */
   async sync(): Promise<SyncTimes> {
     const start = performance.now();
-    const { upserted, removed, capture, problems } = this.#follower.update();
-    if (problems[0]) throw new Error(`${problems[0].object}: ${problems[0].message}`);
-    this.#reconciler.markChanged(this.#target.apply(upserted, removed));
+    const { upserted, removed, capture, captureChange, problems } = this.#follower.update();
+    const [problem] = [...problems.values()].flat();
+    if (problem) throw new Error(`${problem.object}: ${problem.message}`);
+    const { records } = this.#target.apply(upserted, removed);
+    const options = { masqueradeAll: false, podFamilies: [] };
+    const changedBindings = this.#udp.apply(upserted, removed, options);
+    this.#reconciler.markChanged(records, { ...captureChange, udpBindings: changedBindings });
     const viewMs = performance.now() - start;
     this.#appliedAt = Number.NaN;
-    this.#udp.apply(upserted, removed, { masqueradeAll: false, podFamilies: [] });
-    const target = { table: this.#target.entries, capture: this.#udp.captureWith(capture) };
-    await this.#reconciler.reconcile({ ...target, udp: this.#udp.target }, false);
+    const { target: udp, bindings: udpBindings } = this.#udp;
+    const kernel = { ...partsWithoutUdp(capture), udpBindings };
+    await this.#reconciler.reconcile({ table: this.#target.entries, udp, kernel }, false);
     return { viewMs, appliedMs: this.#appliedAt - start, totalMs: performance.now() - start };
   }
 

@@ -15,7 +15,7 @@ const SERVICE_CIDR = "10.96.0.0/12";
 /** The first are left to Services that are really dialled. */
 const FIRST_SERVICE_ADDRESS = 256;
 const SERVICES_PER_NAMESPACE = 100;
-const NODES = 100;
+export const NODES = 100;
 
 export interface ClusterSize {
   services: number;
@@ -23,7 +23,7 @@ export interface ClusterSize {
 }
 
 /** Who serves a Service, and where; the port of the Service is 80. */
-export interface NamedService {
+interface NamedService {
   namespace: string;
   name: string;
   clusterIP: string;
@@ -79,7 +79,7 @@ export function syntheticService(index: number, endpointsEach: number, revision 
 }
 
 /** In 10.128.0.0/9: no address of the test's own Pods. */
-function podAddress(index: number): string {
+export function podAddress(index: number): string {
   return address(0x0a80_0000 + 1 + index);
 }
 

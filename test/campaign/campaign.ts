@@ -15,7 +15,7 @@ import { Stand } from "./stand.ts";
 import { Traffic } from "./traffic.ts";
 import { type Happened, type Loss, lossOf, violationsIn } from "./verdict.ts";
 
-export interface CampaignOptions {
+interface CampaignOptions {
   seed: number;
   faults: number;
   longestMs: number;

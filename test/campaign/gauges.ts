@@ -2,7 +2,7 @@
 // over a campaign.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { runPaths } from "../../controller/config.ts";
+import { runPaths } from "../../controller/config/run-options.ts";
 import { openConnections } from "../../envoy/admin.ts";
 import type { Stand } from "./stand.ts";
 
@@ -14,7 +14,10 @@ export interface Gauges {
   envoyDescriptors: number;
   /** nftables rules of Portico's table, whatever is in its sets. */
   rules: number;
-  /** Elements in its sets and maps; the model decides how many. */
+  /**
+   * Elements in its sets and maps; the model decides how many. Without those that packets add, and
+   * that time out: clients decide how many.
+   */
   elements: number;
   /** ip rules and routes of Portico's protocol, both families. */
   routes: number;
@@ -41,13 +44,14 @@ export async function readGauges(stand: Stand): Promise<Gauges> {
   ]);
   const { nftables } = JSON.parse(table.stdout) as { nftables: NftEntry[] };
   const sets = nftables.map(({ set, map }) => set ?? map);
+  const programmed = sets.filter((set) => set?.flags?.includes("timeout") !== true);
   return {
     controllerMB: megabytes(portico.pid),
     controllerDescriptors: descriptors(portico.pid),
     envoyMB: megabytes(stand.envoyPid()),
     envoyDescriptors: descriptors(stand.envoyPid()) - open.udpFlows - 2 * open.tcp,
     rules: nftables.filter(({ rule }) => rule !== undefined).length,
-    elements: sets.reduce((sum, set) => sum + (set?.elem?.length ?? 0), 0),
+    elements: programmed.reduce((sum, set) => sum + (set?.elem?.length ?? 0), 0),
     routes: routes.stdout.split("\n").filter((line) => line !== "").length,
   };
 }
@@ -57,10 +61,15 @@ const ROUTES = `for family in -4 -6; do
   ip $family route show table 4100 2>/dev/null || true
 done`;
 
+interface NftSet {
+  flags?: string[];
+  elem?: unknown[];
+}
+
 interface NftEntry {
   rule?: object;
-  set?: { elem?: unknown[] };
-  map?: { elem?: unknown[] };
+  set?: NftSet;
+  map?: NftSet;
 }
 
 function megabytes(pid: number | undefined): number {

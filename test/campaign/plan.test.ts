@@ -69,8 +69,14 @@ describe("the verdict", () => {
     { fault, allows, injectedAt: 1_000, healedAt: 2_000 },
   ];
   const attempt = (more: Partial<Attempt> = {}): Attempt => ({
-    ...{ stream: "a Pod", isHeld: false, begin: 1_500, end: 1_600, outcome: "reset", backend: "" },
-    ...{ expected: ["pod-a:8080", "pod-b:8080"], ...more },
+    stream: "a Pod",
+    isHeld: false,
+    begin: 1_500,
+    end: 1_600,
+    outcome: "reset",
+    backend: "",
+    expected: ["pod-a:8080", "pod-b:8080"],
+    ...more,
   });
   const held = attempt({ isHeld: true });
 
@@ -102,8 +108,13 @@ describe("the verdict", () => {
 
 it("finds what has grown, and only that", () => {
   const flat: Gauges = {
-    ...{ controllerMB: 100, controllerDescriptors: 40, envoyMB: 90, envoyDescriptors: 200 },
-    ...{ rules: 50, elements: 60, routes: 4 },
+    controllerMB: 100,
+    controllerDescriptors: 40,
+    envoyMB: 90,
+    envoyDescriptors: 200,
+    rules: 50,
+    elements: 60,
+    routes: 4,
   };
   const rounds = Array.from({ length: 12 }, (_, index) => ({ ...flat, rules: 50 + index }));
   expect(grownIn(Array(12).fill(flat))).toEqual([]);

@@ -24,13 +24,13 @@ export interface Round {
   faults: readonly Fault[];
 }
 
-export interface Drawable {
+interface Drawable {
   name: string;
   variants: readonly string[];
   weight?: number;
 }
 
-export interface PlanOptions {
+interface PlanOptions {
   seed: number;
   faults: number;
   /** No fault lasts longer; most are much shorter. */

@@ -100,7 +100,7 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
     inject: (stand) => shortOfDescriptors(stand.portico.pid),
   },
   {
-    // Envoy 1.40 aborts when a UDP flow gets no descriptor (ARCHITECTURE.md, UDP flows).
+    // Envoy 1.40 aborts when a UDP flow gets no descriptor (docs/decisions/0014).
     name: "envoy-short-of-descriptors",
     variants: ["nofile"],
     allows: { open: true, newMs: ENVOY_BACK_MS, affinity: true },

@@ -5,7 +5,7 @@ import type { Loss } from "./verdict.ts";
 
 const INDENT = "         ";
 
-export interface Outcome {
+interface Outcome {
   /** Since the campaign began. */
   atMs: number;
   loss: Loss;

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { runPaths } from "../../controller/config.ts";
+import { runPaths } from "../../controller/config/run-options.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import type { Cluster, ClusterNode } from "../namespaces/cluster.ts";

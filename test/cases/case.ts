@@ -63,7 +63,7 @@ export interface Served {
  * refused: ECONNREFUSED at connect. dropped: no answer. untouched: Portico leaves it alone, and it
  * goes where it would go without.
  */
-export type Unserved = "refused" | "dropped" | "untouched";
+type Unserved = "refused" | "dropped" | "untouched";
 
 /** What became of connections, in addresses: backend → the source address that it saw. */
 export type Outcome = Unserved | ReadonlyMap<string, string>;

@@ -91,7 +91,7 @@ test("refused: no usable endpoint; and terminating ones that are used neverthele
   await golden("terminating", text("pod-a", WEB));
 });
 
-test("no front door: what may have been meant", async () => {
+test("no frontend: what may have been meant", async () => {
   const ports = [
     { name: "http", port: 80, nodePort: 30080 },
     { name: "dns", port: 53, protocol: "UDP" },
@@ -135,7 +135,7 @@ test("session affinity: the backend that is remembered for this client", async (
   await golden("remembered", text("pod-a", WEB));
 });
 
-test("UDP: the listener, and a backend that is a front door itself", async () => {
+test("UDP: the listener, and a backend that is a frontend itself", async () => {
   const udp = [{ name: "", port: 8080, protocol: "UDP" }];
   apply(
     service({ ports: [{ port: 53, protocol: "UDP" }] }),
@@ -173,7 +173,7 @@ describe("a data plane that is not as the controller left it", () => {
     expect(outcome).toBe("ended");
     expect(frontDoor).toBeNull();
     expect(disagreements).toEqual([
-      "the kernel has 10.96.0.10:80/TCP with verdict keep; the controller knows no Service of it",
+      "the kernel has 10.96.0.10:80/TCP with verdict keep; the controller has no Service for it",
     ]);
   });
 
@@ -192,8 +192,7 @@ describe("a data plane that is not as the controller left it", () => {
     expect(outcome).toBe("dropped");
     expect(summary).toContain("the kernel's rule says so (capture: ip saddr 10.1.1.10 counter");
     expect(disagreements).toEqual([
-      "a rule that explain cannot read stands in the way, and is left out here: capture: ip dscp " +
-        "cs1 accept",
+      "explain cannot read this rule on the path, and ignores it: capture: ip dscp " + "cs1 accept",
     ]);
     expect(cluster.explain("pod-c", WEB, "TCP").outcome).toBe("served");
   });
@@ -202,7 +201,7 @@ describe("a data plane that is not as the controller left it", () => {
     cluster.listens = false;
     const { outcome, summary } = cluster.explain("pod-a", WEB, "TCP");
     expect(outcome).toBe("dropped");
-    expect(summary).toContain("Envoy does not listen");
+    expect(summary).toContain("Envoy, which does not listen");
   });
 
   test("Envoy has other backends", () => {
@@ -212,7 +211,7 @@ describe("a data plane that is not as the controller left it", () => {
     expect(backends.map(({ place }) => place)).toEqual(["10.1.1.99:8080"]);
     expect(disagreements).toEqual([
       "Envoy lacks backends that it should have: 10.1.1.11:8080",
-      "Envoy has backends that it should not: 10.1.1.99:8080",
+      "Envoy has backends that it should not have: 10.1.1.99:8080",
     ]);
   });
 });

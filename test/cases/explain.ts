@@ -13,18 +13,20 @@ import {
 } from "../../controller/explain/evidence.ts";
 import { explain } from "../../controller/explain/explain.ts";
 import type { Explanation } from "../../controller/explain/explanation.ts";
-import { declarationOf, ElementIndex, elementsFrom } from "../../controller/explain/kernel-sets.ts";
+import { ElementIndex, elementsFrom } from "../../controller/explain/kernel-sets.ts";
 import { kernelTableFrom } from "../../controller/explain/kernel-table.ts";
 import type { KnownCluster } from "../../controller/explain/known-cluster.ts";
 import type { Protocol } from "../../controller/model/types.ts";
-import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { frontendKey } from "../../controller/node/frontend-key.ts";
 import { isLoopback } from "../../controller/node/node-port-addresses.ts";
 import type { Backend } from "../../controller/node/types.ts";
+import { WantedInKernel } from "../../controller/sync/target-kernel.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
 import { recordKey } from "../../controller/wire/key.ts";
+import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
+import { declarationOf } from "../stand-ins/declared-set.ts";
 import type { KubernetesObject, Outcome } from "./case.ts";
 import { ViewedCluster } from "./node-view.ts";
 import type { CaseRunner } from "./run.ts";
@@ -47,6 +49,7 @@ const OPTIONS = {
 const REDIRECT_PORTS = { keep: 15405, masquerade: 15406, local: 15407 };
 const TCP_LISTENERS: Readonly<Record<number, string>> = {
   [OPTIONS.keepPort]: "capture-keep",
+  [OPTIONS.hostPort]: "capture-host",
   [OPTIONS.masqueradePort]: "capture-masquerade",
   [OPTIONS.localPort]: "capture-local",
   [REDIRECT_PORTS.keep]: "redirect-keep",
@@ -61,7 +64,6 @@ export class ExplainedCluster {
   readonly #cluster = new ViewedCluster();
   readonly #table = new TargetTable();
   readonly #udp = new TargetUdp([]);
-  #capture = EMPTY_CAPTURE_SET;
   /** What `nft` would be given; a test may change it behind the controller's back. */
   ruleset = "";
   /** What Envoy remembers for every client, where there is session affinity. */
@@ -84,8 +86,10 @@ export class ExplainedCluster {
     const { upserted, removed, capture } = this.#cluster.apply(objects);
     this.#table.apply(upserted, removed);
     this.#udp.apply(upserted, removed, { masqueradeAll: false, podFamilies: [...FAMILIES] });
-    this.#capture = this.#udp.captureWith(this.#table.captureWithinLimits(capture));
-    this.ruleset = rulesetFrom(this.#capture, this.#options);
+    const udpBindings = this.#udp.bindings;
+    const leftOut = this.#table.leftOut;
+    const parts = { captureSet: capture, leftOut, udpBindings, formerUdpBindings: new Map() };
+    this.ruleset = rulesetFrom(new WantedInKernel(parts, []).whole(), this.#options);
   }
 
   get known(): KnownCluster {
@@ -96,6 +100,7 @@ export class ExplainedCluster {
       node: this.#cluster.node,
       serviceProxyName: undefined,
       localDetector: this.#options.localDetector,
+      connecting: DEFAULT_TCP_OPTIONS,
       problems: [],
       lastSyncError: "",
     };
@@ -105,7 +110,9 @@ export class ExplainedCluster {
     const client = from === "host" ? undefined : clientAddress(from, familyOfText(to));
     const asked = { client, ...partsOf(to), protocol };
     const envoyMark = OPTIONS.envoyMarkBit;
-    const kernel = { table: kernelTableFrom(this.ruleset), changes: [], envoyMark };
+    const masqueradedMark = envoyMark | OPTIONS.masqueradeMarkBit;
+    const table = kernelTableFrom(this.ruleset);
+    const kernel = { table, changes: [], envoyMark, masqueradedMark };
     const evidence = new Evidence();
     for (let round = 0; round < 20; round++) {
       const explanation = explain(asked, this.known, kernel, evidence);
@@ -140,13 +147,13 @@ export class ExplainedCluster {
         return record && { ...record, ...(this.backends && { backends: this.backends }) };
       }
       case "listener":
-        return this.#listener(question.address, question.port);
+        return this.#listener(question);
     }
   }
 
-  #listener(address: string, port: number): ListenerAnswer | null {
+  #listener({ protocol, address, port }: Question & { kind: "listener" }): ListenerAnswer | null {
     if (!this.listens) return null;
-    if (port !== OPTIONS.udpPort) {
+    if (protocol === "TCP") {
       const name = TCP_LISTENERS[port];
       return name === undefined ? null : { name };
     }

@@ -74,14 +74,16 @@ export function kernelHandling(
   protocol: Protocol = "TCP",
 ): Handling {
   const key = `${to}/${protocol}`;
-  const verdict = capture.verdicts.get(key);
+  const { verdict, allowedSources = [] } = capture.frontends.get(key) ?? {};
   const { address } = partsOf(to);
-  const sources = capture.allowedSources.get(key);
   const client = clientAddress(from, familyOfText(to));
-  if (sources && !sources.some((source) => cidrContains(source, client))) return "drop";
+  const isOpen = allowedSources.length === 0;
+  if (!isOpen && !allowedSources.some((source) => cidrContains(source, client))) return "drop";
   if (verdict) return handlingOf(verdict, from);
-  if (capture.clusterIPs.includes(address)) return "refuse";
-  return capture.serviceCIDRs.some((cidr) => cidrContains(cidr, address)) ? "drop" : "untouched";
+  if (capture.clusterIPs.has(address)) return "refuse";
+  return [...capture.serviceCIDRs].some((cidr) => cidrContains(cidr, address))
+    ? "drop"
+    : "untouched";
 }
 
 function handlingOf(verdict: Verdict, from: ClientName): Handling {
@@ -102,7 +104,7 @@ export function sourceSeen(
   const family = familyOfText(backend);
   const client = clientAddress(from, family);
   const isOwn = partsOf(backend).address === client;
-  const isHairpin = isOwn && capture.localEndpoints.includes(client);
+  const isHairpin = isOwn && capture.localBackendAddresses.has(client);
   return handling === "masquerade" || isHairpin ? nodeAddress(THIS_NODE, family) : client;
 }
 

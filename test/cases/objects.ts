@@ -14,7 +14,7 @@ export function service(spec: object = {}, metadata: object = {}): KubernetesObj
   };
 }
 
-export interface Ready {
+interface Ready {
   ready?: boolean;
   serving?: boolean;
   terminating?: boolean;

@@ -49,7 +49,7 @@ export const BROKEN_PODS: readonly BrokenService[] = [
     ],
     level: "error",
     code: "selector-matches-nothing",
-    says: /does match 1 Pod \(far\) in namespace doctor-other, but a Service selects in its own/,
+    says: /does match 1 Pod \(far\) in namespace doctor-other, but a Service selects only Pods of/,
   },
   {
     name: "scaled-to-nothing",
@@ -87,7 +87,7 @@ export const BROKEN_PODS: readonly BrokenService[] = [
     ],
     level: "error",
     code: "pod-unscheduled",
-    says: /its only Pod \(web-\d+\) is not ready: on no node yet: .*Insufficient memory/,
+    says: /its only Pod \(web-\d+\) is not ready: not scheduled yet: .*Insufficient memory/,
   },
   {
     name: "image-unknown",
@@ -112,7 +112,7 @@ export const BROKEN_PODS: readonly BrokenService[] = [
     ],
     level: "error",
     code: "pod-crash-loop",
-    says: /container main ends again and again: OOMKilled, exit code 137/,
+    says: /container main exits repeatedly: OOMKilled, exit code 137/,
   },
   {
     name: "secret-missing",
@@ -145,7 +145,7 @@ export const BROKEN_PODS: readonly BrokenService[] = [
     ],
     level: "error",
     code: "pod-init",
-    says: /init container migrate ends: Error, exit code 1/,
+    says: /init container migrate exits: Error, exit code 1/,
   },
   {
     name: "probe-on-the-wrong-port",

@@ -18,7 +18,7 @@ export const BROKEN_SERVICES: readonly BrokenService[] = [
     objects: [service({ ports: [{ port: 80, targetPort: "htpp" }] }), pod()],
     level: "error",
     code: "target-port-unknown",
-    says: /targetPort "htpp" of its port 80\/TCP is the name of no port .* was "http" meant\?/,
+    says: /targetPort "htpp" of its port 80\/TCP is the name of no port .* did you mean "http"\?/,
   },
   {
     name: "target-port-of-another-protocol",
@@ -87,7 +87,7 @@ export const BROKEN_SERVICES: readonly BrokenService[] = [
     objects: [service({ type: "ExternalName", externalName: "192.0.2.7", selector: undefined })],
     level: "error",
     code: "external-name-address",
-    says: /externalName 192\.0\.2\.7 is an address/,
+    says: /externalName 192\.0\.2\.7 is an IP address/,
   },
   {
     name: "load-balancer-pending",
@@ -106,7 +106,7 @@ export const BROKEN_SERVICES: readonly BrokenService[] = [
     ],
     level: "note",
     code: "source-ranges",
-    says: /lets in only clients of 203\.0\.113\.0\/24/,
+    says: /allows only clients from 203\.0\.113\.0\/24/,
   },
   {
     name: "external-ip-of-another",
@@ -134,7 +134,7 @@ export const BROKEN_SERVICES: readonly BrokenService[] = [
     ],
     level: "error",
     code: "endpoint-without-node",
-    says: /with externalTrafficPolicy Local an endpoint must say its node/,
+    says: /with externalTrafficPolicy Local an endpoint must name its node/,
   },
   {
     name: "family-without-endpoints",
@@ -161,7 +161,7 @@ export const BROKEN_SERVICES: readonly BrokenService[] = [
     ],
     level: "error",
     code: "stale-slices",
-    says: /no EndpointSlice lists late, which its selector matches/,
+    says: /no EndpointSlice lists late, although its selector matches/,
     only: "manifests",
   },
 ];

@@ -62,6 +62,8 @@ beforeEach(async () => {
 });
 
 afterEach(async (context) => {
+  // A second try of this test asks for the same node port.
+  await objects.deleteServices();
   const isFailed = context.task.result?.state === "fail";
   if (isFailed) {
     console.log(served.log);

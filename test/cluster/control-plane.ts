@@ -4,9 +4,9 @@
 
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
@@ -36,12 +36,16 @@ export const USERS = {
 } as const;
 export type User = keyof typeof USERS;
 
-export interface ControlPlaneOptions {
+interface ControlPlaneOptions {
   /** Runs a command inside the network namespace where the control plane lives; absent: here. */
   prefix?: readonly string[];
   /** What kube-apiserver listens on, in that namespace; absent: 127.0.0.1. Its lo must be up. */
   address?: string;
   serviceClusterIPRange?: string;
+  /** Whether kube-controller-manager runs; absent: it does. */
+  withControllers?: boolean;
+  /** What saveData wrote: etcd begins with a copy of it; absent: with nothing. */
+  etcdData?: string;
   /** More flags for kube-apiserver; of a flag given twice the last counts. */
   apiServerFlags?: readonly string[];
 }
@@ -53,6 +57,7 @@ export class ControlPlane {
   readonly #running = new Map<Program, RunningProgram>();
   readonly #bridges: Bridge[] = [];
   #etcdPort = 0;
+  #peerPort = 0;
   #port = 0;
   /** Where this process reaches kube-apiserver and etcd. */
   #reached = { server: "", etcd: "" };
@@ -63,6 +68,8 @@ export class ControlPlane {
       prefix: [],
       address: "127.0.0.1",
       serviceClusterIPRange: "10.96.0.0/16",
+      withControllers: true,
+      etcdData: "",
       apiServerFlags: [],
       ...options,
     };
@@ -83,22 +90,34 @@ export class ControlPlane {
 
   async #start(): Promise<void> {
     [this.#etcdPort, this.#port] = [await freePort(), await freePort()];
-    const peerPort = await freePort();
+    this.#peerPort = await freePort();
     this.#writeCredentials();
-    this.#run("etcd", [
-      `--data-dir=${this.#file("etcd")}`,
-      "--unsafe-no-fsync",
-      `--listen-client-urls=http://127.0.0.1:${this.#etcdPort}`,
-      `--advertise-client-urls=http://127.0.0.1:${this.#etcdPort}`,
-      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
-      `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
-      `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
-    ]);
+    const { etcdData } = this.#options;
+    if (etcdData !== "") cpSync(etcdData, this.#file("etcd"), { recursive: true });
+    this.#startEtcd();
     this.#reached = {
       server: `https://${await this.#reach(this.#options.address, this.#port)}`,
       etcd: `http://${await this.#reach("127.0.0.1", this.#etcdPort)}`,
     };
     await this.startApiServer();
+    if (this.#options.withControllers) this.#startControllers();
+  }
+
+  #startEtcd(): void {
+    const client = `http://127.0.0.1:${this.#etcdPort}`;
+    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    this.#run("etcd", [
+      `--data-dir=${this.#file("etcd")}`,
+      "--unsafe-no-fsync",
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=default=${peer}`,
+    ]);
+  }
+
+  #startControllers(): void {
     const server = `https://${this.#options.address}:${this.#port}`;
     writeFileSync(this.#file("controllers.json"), this.#kubeconfigText("admin", server));
     this.#run("kube-controller-manager", [
@@ -144,8 +163,12 @@ export class ControlPlane {
     this.#running.set(program, new RunningProgram(program, command, log));
   }
 
-  /** Starts kube-apiserver, on the same port as before if it ran before, and waits until ready. */
+  /**
+   * Starts kube-apiserver, on the same port as before if it ran before, and waits until ready. Does
+   * nothing when it runs.
+   */
   async startApiServer(): Promise<void> {
+    if (this.#running.get("kube-apiserver")?.isRunning) return;
     const { address, serviceClusterIPRange, apiServerFlags } = this.#options;
     this.#run("kube-apiserver", [
       `--etcd-servers=http://127.0.0.1:${this.#etcdPort}`,
@@ -205,6 +228,15 @@ export class ControlPlane {
 
   resumeApiServer(): void {
     this.#running.get("kube-apiserver")?.signal("SIGCONT");
+  }
+
+  /** Copies what etcd has into a folder, for etcdData. The API server is away meanwhile. */
+  async saveData(directory: string): Promise<void> {
+    await this.stopApiServer("SIGTERM");
+    await this.#running.get("etcd")?.end("SIGTERM");
+    cpSync(this.#file("etcd"), directory, { recursive: true });
+    this.#startEtcd();
+    await this.startApiServer();
   }
 
   /** Has etcd forget every revision before the present one; returns that one. */
@@ -294,11 +326,20 @@ export class ControlPlane {
   }
 }
 
+/** Below those that the kernel gives to connections: one of these would take it meanwhile. */
+const PORTS = { first: 20_000, count: 12_000 };
+
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

@@ -182,12 +182,12 @@ describe("in a cluster", () => {
     const lastTimestamp = new Date("2026-01-01T00:00:00Z");
     const said = { reason: "SyncLoadBalancerFailed", message: "quota exceeded", type: "Warning" };
     const { core } = new Objects(plane.kubeConfig());
-    const metadata = { name: "web.1", namespace };
+    const metadata = { generateName: "web.", namespace };
     const body = { metadata, involvedObject, source, lastTimestamp, ...said };
     await core.createNamespacedEvent({ namespace, body });
     const { stdout } = await doctor("--kubeconfig", kubeconfig, `${namespace}/${ASKED}`);
     expect(stdout).toContain(
-      "an Event says SyncLoadBalancerFailed: quota exceeded " +
+      "an Event reports SyncLoadBalancerFailed: quota exceeded " +
         "(a Warning by service-controller, last at 2026-01-01T00:00:00Z)   # kubectl describe",
     );
   });
@@ -195,7 +195,7 @@ describe("in a cluster", () => {
   it("knows a Service by a name that comes near, and by its namespace", async () => {
     const misspelt = await doctor("--kubeconfig", kubeconfig, `${namespaceOf("healthy")}/wbe`);
     expect(misspelt.code).toBe(1);
-    expect(misspelt.stdout).toContain("no Service doctor-healthy/wbe; was web meant?");
+    expect(misspelt.stdout).toContain("no Service doctor-healthy/wbe; did you mean web?");
     const elsewhere = await doctor("--kubeconfig", kubeconfig, ASKED);
     expect(elsewhere.stdout).toContain("there is one in namespace doctor-");
   });

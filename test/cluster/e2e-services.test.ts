@@ -17,6 +17,7 @@ let here: Dialer;
 let there: Dialer;
 let outside: Dialer;
 let host: Dialer;
+let addedCIDRs = 0;
 
 beforeAll(async () => {
   served = await ServedCluster.start();
@@ -30,6 +31,8 @@ afterAll(() => served?.close());
 
 afterEach((context) => {
   if (context.task.result?.state === "fail") console.log(served.log);
+  // A second try of this test asks for the same ports and addresses.
+  return objects.deleteServices();
 });
 
 beforeEach(async () => {
@@ -176,10 +179,15 @@ it("Pods in the host network are endpoints as any, on their own node too", async
 
 it("a ServiceCIDR is added: its Services answer, its free addresses are dropped", async () => {
   const networking = served.plane.kubeConfig().makeApiClient(NetworkingV1Api);
-  const body = { metadata: { name: "second" }, spec: { cidrs: ["10.97.0.0/24"] } };
+  // Unlike that of an earlier try, which the API server may keep for a while.
+  const name = `second-${addedCIDRs}`;
+  const prefix = `10.97.${addedCIDRs}`;
+  addedCIDRs += 1;
+  const body = { metadata: { name }, spec: { cidrs: [`${prefix}.0/24`] } };
   await networking.createServiceCIDR({ body });
+  onTestFinished(async () => void (await networking.deleteServiceCIDR({ name })));
   await objects.createPod(served.pod("web-1"));
-  const clusterIP = "10.97.0.10";
+  const clusterIP = `${prefix}.10`;
   await eventually("a Service of the second CIDR", LAG_MS, async () => {
     return createWeb({ clusterIP }).then(
       () => true,
@@ -188,10 +196,9 @@ it("a ServiceCIDR is added: its Services answer, its free addresses are dropped"
   });
   for (const client of [here, there, host]) await untilAnsweredBy(["web-1"], client, clusterIP);
   await untilOutcome("refused", here, clusterIP, 81);
-  await untilOutcome("timeout", here, "10.97.0.99");
+  await untilOutcome("timeout", here, `${prefix}.99`);
   await objects.deleteService("web");
   await untilOutcome("timeout", here, clusterIP);
-  await networking.deleteServiceCIDR({ name: "second" });
 });
 
 it("slices by hand: several ports in several slices, several addresses in several", async () => {

@@ -36,6 +36,8 @@ afterAll(() => served?.close());
 
 afterEach((context) => {
   if (context.task.result?.state === "fail") console.log(served.log);
+  // A second try of this test asks for the same ports and addresses.
+  return objects.deleteServices();
 });
 
 beforeEach(async () => {

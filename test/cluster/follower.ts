@@ -1,8 +1,8 @@
 // A KubernetesSource that feeds a ClusterState from a real API server, and what it said on the way.
 
-import { systemClock } from "../../controller/clock.ts";
 import type { ApiAccess } from "../../controller/kubeconfig/access.ts";
 import { ClusterState } from "../../controller/model/cluster-state.ts";
+import { systemClock } from "../../controller/system/clock.ts";
 import { KubernetesSource } from "../../controller/watch/kubernetes.ts";
 import { KubernetesApi } from "../../controller/watch/kubernetes-api.ts";
 import type { WatchStatus } from "../../controller/watch/list-watch.ts";

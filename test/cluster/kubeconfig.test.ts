@@ -166,7 +166,9 @@ it("impersonates", async () => {
   const as = "as: jane, as-uid: u-1, as-groups: [devs, ops], as-user-extra: {a.io/why: [x, y]}";
   const user = await whoAmI(apiOf(`token: ${USERS.admin.token}, ${as}`));
   expect(user).toEqual({
-    ...{ username: "jane", uid: "u-1", groups: ["devs", "ops", "system:authenticated"] },
+    username: "jane",
+    uid: "u-1",
+    groups: ["devs", "ops", "system:authenticated"],
     extra: { "a.io/why": ["x", "y"] },
   });
 });
@@ -230,7 +232,8 @@ cat status; echo '}'`,
     const api = apiOf(exec("./certifying", ", provideClusterInfo: true"), cluster);
     expect(await nameOf(api)).toBe("by-plugin");
     expect(JSON.parse(files.read("info"))).toEqual({
-      ...{ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential" },
+      apiVersion: "client.authentication.k8s.io/v1",
+      kind: "ExecCredential",
       spec: {
         interactive: false,
         cluster: {
@@ -248,9 +251,9 @@ cat status; echo '}'`,
     const message = async (command: string, more = "") =>
       (await failureOf(apiOf(exec(command, more)))).message;
     files.program("failing", "echo 'no session: log in' >&2; exit 3");
-    expect(await message("./failing")).toMatch(/failing exits with 3: no session: log in$/);
+    expect(await message("./failing")).toMatch(/failing exited with 3: no session: log in$/);
     expect(await message("nowhere-login", ", installHint: get it at example.com")).toMatch(
-      /the exec plugin nowhere-login is not there; get it at example.com$/,
+      /the exec plugin nowhere-login was not found; get it at example.com$/,
     );
     files.program("wordless", "echo hello");
     expect(await message("./wordless")).toContain("it does not print JSON");
@@ -371,7 +374,7 @@ describe("the commands", () => {
     const doctor = await runCommand(MAIN, ["doctor", ...options], asked);
     expect(JSON.parse(doctor.stdout).findings).toBeInstanceOf(Array);
     const check = await runCommand(MAIN, ["check", ...options], asked);
-    expect(check.stdout).not.toContain("does not tell the Service CIDRs");
+    expect(check.stdout).not.toContain("cannot read the Service CIDRs");
     expect(check.stdout).toContain("{");
   });
 

@@ -25,6 +25,8 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const each of running) await (each.stop?.() ?? each.close?.());
   running.clear();
+  // A test that failed may have left it stopped.
+  await plane?.startApiServer();
 });
 
 afterAll(() => plane?.stop());

@@ -16,7 +16,7 @@ import {
 
 const MERGE = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
-export interface NodeFacts {
+interface NodeFacts {
   name: string;
   /** InternalIP addresses. */
   addresses: string[];
@@ -34,7 +34,7 @@ export interface PodFacts {
   ready?: boolean;
 }
 
-export interface ServiceFacts {
+interface ServiceFacts {
   name: string;
   labels?: Record<string, string>;
   spec: V1ServiceSpec;
@@ -103,6 +103,11 @@ export class Objects {
 
   async deleteService(name: string): Promise<void> {
     await this.core.deleteNamespacedService({ name, namespace: this.namespace });
+  }
+
+  /** Of the whole namespace: their node ports and external IPs are free again. */
+  async deleteServices(): Promise<void> {
+    await this.core.deleteCollectionNamespacedService({ namespace: this.namespace });
   }
 
   /** A Pod that runs on `nodeName` with the address `ip`, and is Ready unless told otherwise. */

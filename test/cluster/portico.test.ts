@@ -55,6 +55,9 @@ afterEach((context) => {
 });
 
 beforeEach(async () => {
+  // A try that failed may have ended the one or the other.
+  await plane.startApiServer();
+  if (portico.pid === undefined) await portico.start();
   namespaceCount += 1;
   objects = new Objects(plane.kubeConfig(), `traffic-${namespaceCount}`);
   await objects.createNamespace();

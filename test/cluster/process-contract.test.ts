@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PatchStrategy, setHeaderOptions } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { configurationFromFile } from "../../controller/config-file.ts";
-import { kubeProxyConfiguration } from "../../controller/config-file-write.ts";
+import { configurationFromFile } from "../../controller/config/config-file.ts";
+import { kubeProxyConfiguration } from "../../controller/config/config-file-write.ts";
 import { ProxyHealth } from "../../controller/health/proxy-health.ts";
 import { healthCheckAnswer } from "../../controller/health/service-health.ts";
 import { Metrics } from "../../controller/observe/metrics.ts";
@@ -28,6 +28,7 @@ let node: ClusterNode;
 let plane: ControlPlane;
 let kubeProxy: RunningProgram;
 let config: object;
+let changes = 0;
 const directory = mkdtempSync(join(tmpdir(), "portico-contract-"));
 
 beforeAll(async () => {
@@ -208,7 +209,9 @@ function metricsOf(text: string): Map<string, string> {
 
 /** Has kube-proxy sync again, and measure how long the Pod's readiness took to get there. */
 async function changeSomething(): Promise<void> {
-  const objects = new Objects(plane.kubeConfig());
+  changes += 1;
+  const objects = new Objects(plane.kubeConfig(), `shop-${changes}`);
+  await objects.createNamespace();
   const selector = { app: "shop" };
   await objects.createService({ name: "shop", spec: { selector, ports: [{ port: 80 }] } });
   await objects.createPod({ name: "shop", nodeName: "node-1", ip: "10.1.1.11", labels: selector });
@@ -240,6 +243,7 @@ async function ourMetrics(): Promise<string> {
     pluginBuild: "",
     problems: new Map(),
     watches: [],
+    envoyRoom: undefined,
     localPolicyGaps: [],
   });
 }

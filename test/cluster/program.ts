@@ -33,9 +33,26 @@ export class RunningProgram {
     this.#child.once("error", () => running.delete(this.#child));
   }
 
+  /** Undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get isRunning(): boolean {
+    return running.has(this.#child);
+  }
+
+  /** The same as `result`; throws as assertRunning does when the program ends before. */
+  async unlessEnded<T>(result: Promise<T>): Promise<T> {
+    this.assertRunning();
+    const ended = once(this.#child, "exit").then(() => this.assertRunning());
+    await Promise.race([result, ended]);
+    return result;
+  }
+
   /** Throws with the end of its log when the program is not running any more. */
   assertRunning(): void {
-    if (running.has(this.#child)) return;
+    if (this.isRunning) return;
     const end = readFileSync(this.#logFile, "utf8").trimEnd().split("\n").slice(-15).join("\n");
     throw new Error(`${this.#name} ended (${this.#child.exitCode}). End of its log:\n${end}`);
   }

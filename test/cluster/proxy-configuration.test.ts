@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { configurationFromFile } from "../../controller/config-file.ts";
-import { kubeProxyConfigurationYaml } from "../../controller/config-file-write.ts";
+import { configurationFromFile } from "../../controller/config/config-file.ts";
+import { kubeProxyConfigurationYaml } from "../../controller/config/config-file-write.ts";
 import { buildControlPlane } from "./build.ts";
 
 let kubeProxy: string;

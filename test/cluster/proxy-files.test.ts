@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { configurationFromFile } from "../../controller/config-file.ts";
+import { configurationFromFile } from "../../controller/config/config-file.ts";
 import { buildControlPlane } from "./build.ts";
 import { FILES, REFUSED_BY_RELEASE } from "./proxy-files.ts";
 
@@ -51,8 +51,8 @@ function ownVerdict(text: string): Verdict & { said: string } {
       const [, list = ""] = new RegExp(`${what}: ([^;]*)`).exec(warning) ?? [];
       return list === "" ? [] : list.split(", ").sort();
     };
-    const unknown = named("not known to kube-proxy 1.37, and ignored");
-    const twice = named("given twice, and the last counts");
+    const unknown = named("unknown to kube-proxy 1.37, ignored");
+    const twice = named("given twice, the last one counts");
     return { verdict: "accepted", unknown, twice, said: warning };
   } catch (error) {
     return { verdict: "refused", unknown: [], twice: [], said: (error as Error).message };
@@ -77,7 +77,7 @@ it.each(Object.entries(REFUSED_BY_RELEASE))("is more lenient with %s", (_, text)
   expect(verdictOfKubeProxy(text).verdict).toBe("refused");
   const own = ownVerdict(text);
   expect(own.verdict).toBe("accepted");
-  expect(own.said).toContain("without meaning for Portico");
+  expect(own.said).toContain("no effect in Portico");
 });
 
 it("has at least 40 shapes of real files, and both verdicts among them", () => {

@@ -28,7 +28,7 @@ const HOMES = {
   "web-4": "node-2",
 } as const;
 export type PodName = keyof typeof HOMES;
-export type NodeName = (typeof NODES)[number];
+type NodeName = (typeof NODES)[number];
 /** The label of the Pods that serve. */
 export const WEB = { app: "web" };
 

@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { shippedPlugin } from "../../controller/config.ts";
+import { shippedPlugin } from "../../controller/config/run-options.ts";
 import { eventually } from "../eventually.ts";
 import { ContainerEngine, NoEngine } from "./engine.ts";
 import {
@@ -178,7 +178,7 @@ describe("the images", () => {
       return stdout.includes(BACKEND_1);
     });
     expect((await engine.docker(["logs", container])).stderr).toMatch(
-      /net.ipv4.tcp_early_demux cannot be set \(E[A-Z]+: .*set it to 0/,
+      /cannot set net.ipv4.tcp_early_demux \(E[A-Z]+: .*set it to 0/,
     );
   });
 });

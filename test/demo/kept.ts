@@ -11,6 +11,7 @@ import { geteuid } from "node:process";
 import type { Stage } from "./chapters/stage.ts";
 import { porticoCommand, stopController } from "./portico.ts";
 import { isInstalled } from "./prerequisites.ts";
+import { shellFunction } from "./shell-function.ts";
 import type { Store } from "./store.ts";
 import { isPresent, keptWorkspace, removeWorkspace, type Workspace } from "./workspace.ts";
 
@@ -85,11 +86,14 @@ function thingsToTry(store: Store, { manifestsDirectory, runDirectory, logFile }
   const frontend = store.service("frontend");
   const pod = `ip netns exec ${store.pod("frontend-1").name}`;
   const file = `${manifestsDirectory}/orders-api.yaml`;
-  const portico = porticoCommand([]).join(" ");
   return [
-    "Ask Portico:",
-    `  portico() { ${portico} "$@" --run-dir ${runDirectory}; }`,
+    "Ask Portico; this function runs it on the demo's node:",
+    `  ${shellFunction(store.node.name, porticoCommand([]), runDirectory)}`,
     "  portico services",
+    "  portico explain shop/orders-api --from shop/frontend-1",
+    "  portico explain shop/orders-api --try",
+    `  portico doctor shop/payments --manifests ${manifestsDirectory}`,
+    "  portico check",
     "  portico plugin status",
     "Enter the frontend's Pod, or call orders-api from it:",
     `  ${pod} sh`,

@@ -3,7 +3,7 @@
 import { styleText } from "node:util";
 
 /** One thing that was checked. `expected` and `seen` are for people; `holds` decides. */
-export interface Check {
+interface Check {
   what: string;
   holds: boolean;
   expected: string;

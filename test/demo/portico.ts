@@ -8,10 +8,12 @@ import type { Namespace } from "../namespaces/namespace.ts";
 import type { Workspace } from "./workspace.ts";
 
 const COMMAND = new URL("../../build/portico", import.meta.url).pathname;
+/** So that Portico knows the Pods of this node: the Pod CIDR in deploy/demo/node.yaml. */
+const LOCAL_PODS = ["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", "10.1.1.0/24"];
 const STOP_MS = 10_000;
 
 /** One Service as `portico services -o json` shows it. */
-export interface ShownService {
+interface ShownService {
   name: string;
   /** "address:port", each once, whatever the frontends. */
   backends: string[];
@@ -34,7 +36,7 @@ export class Portico {
   /** Starts the controller and, by it, Envoy; does not wait for them. `kept`: they outlive us. */
   start(nodeName: string, kept: boolean): void {
     const { manifestsDirectory, runDirectory, logFile, pidFile } = this.workspace;
-    const source = ["--manifests", manifestsDirectory, "--node-name", nodeName];
+    const source = ["--manifests", manifestsDirectory, "--node-name", nodeName, ...LOCAL_PODS];
     const command = porticoCommand(["run", ...source, "--run-dir", runDirectory, "--with-envoy"]);
     const script = 'exec "$@" >>"$0" 2>&1 </dev/null';
     const child = this.node.spawn("sh", ["-c", script, logFile, ...command], {

@@ -71,7 +71,7 @@ export function answeredBy({ names }: Figures, expected: readonly string[]): boo
 }
 
 /** What shop.ts answers. */
-export interface Answer {
+interface Answer {
   name: string;
   client: string;
   error?: string;

@@ -6,7 +6,7 @@ import { request } from "node:https";
 import { type ControlPlane, USERS } from "../cluster/control-plane.ts";
 import type { Manifest } from "./manifests.ts";
 
-export interface ApiReply {
+interface ApiReply {
   status: number;
   /** The object, or the Status that says why not. */
   object: Record<string, unknown>;

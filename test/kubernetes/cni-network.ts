@@ -11,7 +11,7 @@ import { goTools } from "./tool.ts";
 
 export const BRIDGE = "cni0";
 
-export interface CniOptions {
+interface CniOptions {
   /** Pods that get a link of their own from `ptp`; they have to be of another prefix. */
   ptp?: readonly string[];
   /** Host ports → Pods by name, by `portmap`, to port 8080; TCP. */

@@ -34,8 +34,6 @@ export function porticoImage(): Image {
     path: path?.[1]?.split(":") ?? [],
     mounts: {
       [`${home}/build`]: join(CHECKOUT, "build"),
-      [`${home}/node_modules`]: join(CHECKOUT, "node_modules"),
-      [`${home}/controller/xds/protos`]: join(CHECKOUT, "controller/xds/protos"),
       [`${home}/package.json`]: join(CHECKOUT, "package.json"),
       "/usr/local/bin/node": process.execPath,
     },
@@ -61,7 +59,7 @@ export function allInOneImage(envoy: string): Image {
   return { ...image, capable: { ...image.capable, ...capable } };
 }
 
-export interface Surroundings {
+interface Surroundings {
   pod: V1PodSpec;
   image: Image;
   /** An empty folder of this machine for the root file system. */

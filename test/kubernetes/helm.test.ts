@@ -41,7 +41,6 @@ it("makes the objects of deploy/kubernetes/example, for its values", async () =>
     apiServer,
     config: parse(readFileSync(join(DEPLOY, "example/config.yaml"), "utf8")),
     controller: { image: { repository: "registry.example/portico" } },
-    envoy: { image: { repository: "registry.example/envoy" } },
     podMonitor: true,
   };
   const ofHelm = comparable(await helmTemplate("kube-system", values));

@@ -14,7 +14,7 @@ import { RunningPod } from "./pod.ts";
 
 export const NAMESPACE = "kube-system";
 
-export interface InstallationParts {
+interface InstallationParts {
   node: ClusterNode;
   plane: ControlPlane;
   /** Path of Envoy's executable. */

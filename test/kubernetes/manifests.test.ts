@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { V1ClusterRole, V1DaemonSet, V1PolicyRule } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { ENVOY_FLAGS } from "../../envoy/process.ts";
+import { ENVOY_ENVIRONMENT, ENVOY_FLAGS } from "../../envoy/process.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import { eventually } from "../eventually.ts";
 import { notEmpty } from "../not-empty.ts";
@@ -111,10 +111,12 @@ it("has a PodMonitor that finds the Pods, and the port that is opened for it", a
   }
 });
 
-it("starts Envoy with the flags of `portico run --with-envoy`", async () => {
+it("starts Envoy as `portico run --with-envoy` does", async () => {
   const { spec } = only<V1DaemonSet>(await kustomized(`${DEPLOY}/base`), "DaemonSet");
   const envoy = spec?.template.spec?.containers.find(({ name }) => name === "envoy");
   expect(envoy?.args).toEqual(["-c", "/run/portico/envoy.json", ...ENVOY_FLAGS]);
+  const environment = envoy?.env?.map(({ name, value }) => [name, value]);
+  expect(environment).toEqual(Object.entries(ENVOY_ENVIRONMENT));
 });
 
 it("may have another controller in a Pod that exists (README, Upgrade)", async () => {

@@ -12,7 +12,7 @@ import type { CommandResult } from "../namespaces/command.ts";
 import { containerCommand, type Image } from "./container.ts";
 import { type ConfigMapReader, PodVolumes, type ServiceAccountFiles } from "./pod-volumes.ts";
 
-export interface PodOptions {
+interface PodOptions {
   node: ClusterNode;
   spec: V1PodSpec;
   /** The image that a container names. */

@@ -101,12 +101,12 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
   "a rule of Portico's priority": {
     make: "ip rule add from 10.9.0.0/16 table 7 priority 1",
     level: "warning",
-    finds: /rule comes before Portico's, .*: IPv4 1 for some → 7/,
+    finds: /rule precedes Portico's, .*: IPv4 1 for some → 7/,
   },
   "a rule of another mark's absence before Portico's": {
     make: "ip -6 rule add not fwmark 0x100000/0x100000 table 7 priority 1",
     level: "warning",
-    finds: /rule comes before Portico's, .*: IPv6 1 for all but mark 0x100000\/0x100000 → 7/,
+    finds: /rule precedes Portico's, .*: IPv6 1 for all but mark 0x100000\/0x100000 → 7/,
   },
   "Portico's conntrack zone": {
     make: `${BASE_CHAIN("prerouting", "accept").replace("priority 0", "priority raw")} && \
@@ -117,17 +117,18 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
   "a packet filter that drops what comes in": {
     make: BASE_CHAIN("input", "drop"),
     level: "warning",
-    finds: /drops in input .*: chain c of table inet others, policy drop/,
+    finds: /drops unlisted traffic in input: chain c of table inet others, policy drop/,
   },
   "iptables that drop what goes out": {
     make: "iptables -P OUTPUT DROP",
     level: "warning",
-    finds: /drops in output .*: chain OUTPUT of table ip filter/,
+    finds: /drops unlisted traffic in output: chain OUTPUT of table ip filter/,
   },
   "iptables that drop what is forwarded": {
     make: "iptables -P FORWARD DROP",
-    level: "note",
-    finds: /forwarded/,
+    level: "warning",
+    finds: /drops unlisted forwarded traffic, .*: chain FORWARD of table ip filter/,
+    solvedBy: ["--policy-hook", "output"],
   },
   "Calico's rule that keeps Pods from the host": {
     make: "iptables -N cali-wl-to-host && iptables -A cali-wl-to-host -j DROP",
@@ -140,7 +141,7 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
       "type filter hook prerouting priority filter + 10; " +
       "fib saddr . mark . iif oif missing drop; }; }'",
     level: "blocker",
-    finds: /a reverse path filter drops what is captured over IPv4 and IPv6/,
+    finds: /a reverse path filter drops captured packets over IPv4 and IPv6/,
   },
   "packets looked up by their mark": {
     make: SYSCTL("ipv4/conf/eth0/src_valid_mark", "1"),
@@ -160,7 +161,7 @@ const CONDITIONS: Readonly<Record<string, Condition>> = {
   "IPv6 turned off": {
     make: SYSCTL("ipv6/conf/lo/disable_ipv6", "1"),
     level: "note",
-    finds: /IPv6 is off/,
+    finds: /IPv6 is disabled/,
   },
   "Pods on a bridge that does not call iptables": {
     make:
@@ -194,10 +195,10 @@ it("finds a node fit where nothing is in the way, and changes nothing", async ()
   };
   const before = await state();
   const { code, stdout } = await check(node);
-  expect(stdout).toMatch(/^safe to go on/m);
+  expect(stdout).toMatch(/^safe to proceed/m);
   expect(stdout).not.toMatch(/^blocker/m);
   expect(stdout).toMatch(/^ok +kube-proxy: not here/m);
-  expect(stdout).toMatch(/^ok +the kernel takes Portico's rules/m);
+  expect(stdout).toMatch(/^ok +the kernel accepts Portico's rules/m);
   expect(code).toBe(0);
   expect(await state()).toBe(before);
 });
@@ -227,10 +228,14 @@ describe("finds", () => {
     let texts: string[] = [];
     await eventually("four ports found taken", LAG_MS, async () => {
       texts = (await findingsOf(node)).map(textOf);
-      return texts.filter((text) => /taken/.test(text)).length === 4;
+      return texts.filter((text) => /in use/.test(text)).length === 4;
     });
-    expect(texts).toContainEqual(expect.stringMatching(/^blocker a port that Envoy .*:15402$/));
-    expect(texts).toContainEqual(expect.stringMatching(/^blocker a port that Envoy .*:15412$/));
+    expect(texts).toContainEqual(
+      expect.stringMatching(/^blocker a capture port of Envoy .*:15402$/),
+    );
+    expect(texts).toContainEqual(
+      expect.stringMatching(/^blocker a capture port of Envoy .*:15412$/),
+    );
     expect(texts).toContainEqual(expect.stringMatching(/^blocker .*UDP 0\.0\.0\.0:15404$/));
     expect(texts).toContainEqual(expect.stringMatching(/^warning .*TCP 127\.0\.0\.1:10256$/));
   });
@@ -249,7 +254,7 @@ describe("finds", () => {
     expect(code).toBe(0);
     await portico.end("SIGKILL");
     expect((await findingsOf(node)).map(textOf)).toContain(
-      "note Portico: its table, and no controller",
+      "note Portico: its table, but no controller",
     );
   });
 
@@ -257,14 +262,15 @@ describe("finds", () => {
     const node = await newNode();
     const line = `ulimit -n 1024 && exec ${process.execPath} ${PORTICO} check`;
     const { stdout } = await node.exec("sh", ["-c", line], { allowFailure: true });
-    expect(stdout).toMatch(/^warning +few open files .*: 1024, so at most 512/m);
+    const room = "1024, so at most 156 connections and 512 UDP flows";
+    expect(stdout).toMatch(new RegExp(`^warning +few open files .*: ${room}`, "m"));
   });
 
   it("that nft is missing", async () => {
     const node = await newNode();
     const command = ["PATH=/nowhere", process.execPath, PORTICO, "check"];
     const { code, stdout } = await node.exec("/usr/bin/env", command, { allowFailure: true });
-    expect(stdout).toMatch(/^blocker +nft cannot be run/m);
+    expect(stdout).toMatch(/^blocker +cannot run nft/m);
     expect(code).toBe(2);
   });
 });
@@ -278,7 +284,7 @@ describe("exit code", () => {
     await node.exec("ip", ["address", "add", "243.0.0.1/32", "dev", "lo"]);
     const { code, stdout } = await check(node);
     expect(code).toBe(2);
-    expect(stdout).toMatch(/^not safe to go on: 1 blocker$/m);
+    expect(stdout).toMatch(/^not safe to proceed: 1 blocker$/m);
   });
 
   it("is 1 when the configuration cannot be read", async () => {

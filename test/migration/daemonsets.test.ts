@@ -8,7 +8,7 @@ import {
   setHeaderOptions,
   type V1DaemonSet,
 } from "@kubernetes/client-node";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import { documentedSteps } from "./document.ts";
@@ -26,6 +26,13 @@ beforeAll(async () => {
 
 afterAll(() => plane?.stop());
 
+/** Until the end of the test. */
+async function create(body: V1DaemonSet): Promise<void> {
+  await apps.createNamespacedDaemonSet({ namespace, body });
+  const name = body.metadata?.name ?? "";
+  onTestFinished(async () => void (await apps.deleteNamespacedDaemonSet({ namespace, name })));
+}
+
 /** As kubeadm's, of what matters here. */
 function kubeProxy(): V1DaemonSet {
   const labels = { "k8s-app": "kube-proxy" };
@@ -41,7 +48,7 @@ function kubeProxy(): V1DaemonSet {
 }
 
 it("keeps kube-proxy off nodes with the label", async () => {
-  await apps.createNamespacedDaemonSet({ namespace, body: kubeProxy() });
+  await create(kubeProxy());
   const text = documentedSteps().get("kube-proxy-where") ?? "";
   const patch = /--type strategic --patch '(.*)'/s.exec(text)?.[1] ?? "";
   const options = setHeaderOptions("Content-Type", PatchStrategy.StrategicMergePatch);
@@ -58,7 +65,7 @@ it("keeps kube-proxy off nodes with the label", async () => {
 
 it("has Portico go to nodes with the other label", async () => {
   const portico = parse(readFileSync(PORTICO, "utf8")) as V1DaemonSet;
-  await apps.createNamespacedDaemonSet({ namespace, body: portico });
+  await create(portico);
   const step = parse(documentedSteps().get("portico-where") ?? "") as {
     patches: [{ target: { name: string; kind: string }; patch: string }];
   };

@@ -7,6 +7,7 @@ import { slotDirectory } from "../../envoy/slots.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import type { Dialer, HeldConnection } from "../namespaces/dialer.ts";
+import { shortenUdpTimeouts } from "../namespaces/udp-timeouts.ts";
 import { nodeObject, PorticoProcess, serviceObjects } from "../real/portico-fixture.ts";
 
 const LAG_MS = 30_000;
@@ -14,7 +15,6 @@ const WEB = "10.96.0.10";
 const DNS = "10.96.0.11";
 /** Seconds; 120 by default, for which a drain would wait. */
 const UDP_TIMEOUT = 2;
-const UDP_TIMEOUTS = ["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"];
 
 let cluster: Cluster;
 let node: ClusterNode;
@@ -30,9 +30,7 @@ beforeAll(async () => {
   for (const label of ["of-portico", "of-the-other"]) {
     await node.pod(label).serve({ tcp: 8080, udp: 8080 });
   }
-  for (const name of UDP_TIMEOUTS) {
-    await sh(`echo ${UDP_TIMEOUT} > /proc/sys/net/netfilter/${name}`);
-  }
+  await shortenUdpTimeouts(node, UDP_TIMEOUT);
   client = await node.pod("client").dialer();
   portico = new PorticoProcess(node);
   const endpoints = [node.pod("of-portico").address];
@@ -94,7 +92,7 @@ it("leaves new connections to the other at once, and waits for the old ones", as
   expect(await held.echo("still there?", LAG_MS)).toBe("still there?");
   await held.close();
   const { code, stdout } = await draining;
-  expect(stdout).toContain("nothing goes through Envoy any more");
+  expect(stdout).toContain("no connections through Envoy are left");
   expect(code).toBe(0);
 });
 
@@ -118,7 +116,7 @@ it("lets handshakes end that Envoy has begun to answer", async () => {
     return !stdout.includes("packets 0 ");
   });
   const draining = portico.command("drain", "--limit", "0s");
-  expect((await draining).stdout).toContain("nothing is captured any more");
+  expect((await draining).stdout).toContain("capturing stopped");
   await pod.exec("nft", ["delete", "table", "ip", "late"]);
   expect(await dialed).toMatchObject({ outcome: "answered", name: "of-portico" });
   expect(await whoAnswers()).toEqual(["of-the-other", "of-the-other"]);
@@ -161,7 +159,7 @@ it("ends with the next start", async () => {
 it("says what is left when its time is over", async () => {
   const connection = await client.open(WEB, 80);
   const { code, stdout } = await portico.command("drain", "--limit", "0s");
-  expect(stdout).toMatch(/the time is over, and \d+ connections through Envoy are open/);
+  expect(stdout).toMatch(/time limit reached: \d+ connections through Envoy are open/);
   expect(code).toBe(1);
   await connection.close();
 });

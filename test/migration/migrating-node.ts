@@ -11,11 +11,14 @@
 
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { callController } from "../../controller/cli/control-client.ts";
+import type { ControllerStatus } from "../../controller/control/control-api.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { buildControlPlane } from "../cluster/build.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import { Objects } from "../cluster/objects.ts";
 import { RunningProgram } from "../cluster/program.ts";
+import { eventually } from "../eventually.ts";
 import { SERVICE_CIDRS } from "../namespaces/addresses.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
@@ -188,6 +191,16 @@ export class MigratingNode {
     const variables = Object.entries(this.#environment).map((pair) => pair.join("="));
     const command = [...enter, "env", ...variables, "sh", "-c", `exec ${here}`];
     this.#units.set(unit, new RunningProgram(unit, command, this.#file(`${unit}.log`)));
+  }
+
+  /** Resolves when the controller has an Envoy and its last sync went well. */
+  async porticoServes(deadlineMs: number): Promise<void> {
+    await eventually("Portico in sync", deadlineMs, async () => {
+      this.assertRunning("portico");
+      const asked = callController<ControllerStatus>(this.controlSocket, "GET", "/v1/status");
+      const status = await asked.catch(() => undefined);
+      return status?.envoyConnected === true && status.lastSync?.error === "";
+    });
   }
 
   /** Throws when it should run and does not. */

@@ -1,14 +1,13 @@
 // deploy/MIGRATION.md, run step by step under traffic: nothing is refused, nothing waits in vain,
 // and what is open stays open, but for what the page says ends.
 
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
 import { preparePrograms } from "../demo/prerequisites.ts";
 import { eventually } from "../eventually.ts";
 import { cniNetwork } from "../kubernetes/cni-network.ts";
 import type { HeldConnection } from "../namespaces/dialer.ts";
 import type { PodNetwork } from "../namespaces/pod-network.ts";
+import { shortenUdpTimeouts } from "../namespaces/udp-timeouts.ts";
 import { notEmpty } from "../not-empty.ts";
 import { MigratingNode, type Mode, WEB } from "./migrating-node.ts";
 import { Streams } from "./streams.ts";
@@ -18,7 +17,6 @@ const LAG_MS = 60_000;
 const TRIES = 20;
 /** Seconds; 120 by default, for which the drain would wait. */
 const UDP_TIMEOUT = 3;
-const UDP_TIMEOUTS = ["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"];
 const ANSWERED = ["answered"];
 const HEALTH_CHECK_NODE_PORT = 32_001;
 const STATUS = "fetch(process.argv[1]).then(({ status }) => console.log(status))";
@@ -172,16 +170,6 @@ describe.each<[string, Start]>([
     expect(others).toEqual(Object.fromEntries(Object.keys(others).map((name) => [name, ANSWERED])));
   }
 
-  async function porticoServes(): Promise<void> {
-    const { callController } = await import("../../controller/cli/control-client.ts");
-    await eventually("Portico in sync", LAG_MS, async () => {
-      node.assertRunning("portico");
-      const asked = callController<ControllerStatus>(node.controlSocket, "GET", "/v1/status");
-      const status = await asked.catch(() => undefined);
-      return status?.envoyConnected === true && status.lastSync?.error === "";
-    });
-  }
-
   it("serves through kube-proxy to begin with, and may go on", async () => {
     await allIsWell();
     await hold("kube-proxy");
@@ -189,12 +177,12 @@ describe.each<[string, Start]>([
     expect(printed).toMatch(new RegExp(`^note +kube-proxy: running in ${mode} mode`, "m"));
     expect(printed).toMatch(/^note +the metrics port is kube-proxy's: TCP 127.0.0.1:10249/m);
     expect(printed).toMatch(/^ok +Service CIDRs overlap .*: 10\.96\.0\.0\/16, fd00:96::\/112/m);
-    expect(printed).toMatch(/^safe to go on/m);
+    expect(printed).toMatch(/^safe to proceed/m);
   });
 
   it("starts Portico beside it", async () => {
     await node.run("start");
-    await porticoServes();
+    await node.porticoServes(LAG_MS);
     await allIsWell();
     await stillOpen("kube-proxy");
     expect(await node.run("look")).toMatch(/default +web +http/);
@@ -225,16 +213,13 @@ describe.each<[string, Start]>([
   });
 
   it("removes Portico, which lets its connections end", async () => {
-    for (const name of UDP_TIMEOUTS) {
-      const file = join("/proc/sys/net/netfilter", name);
-      await node.node.exec("sh", ["-c", `echo ${UDP_TIMEOUT} > ${file}`]);
-    }
+    await shortenUdpTimeouts(node.node, UDP_TIMEOUT);
     const stopped = node.run("stop");
     await allIsWell();
     for (const when of ["kube-proxy", "both", "Portico"]) await stillOpen(when);
     for (const each of notEmpty([...held.values()].flat(), "connections")) await each.close();
     expect(await stopped).toContain("removed nft table inet portico");
-    expect(await stopped).not.toContain("the time is over");
+    expect(await stopped).not.toContain("time limit reached");
     await allIsWell();
     const { stdout } = await node.node.exec("nft", ["list", "tables", "inet"]);
     expect(stdout).toBe("");

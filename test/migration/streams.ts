@@ -12,7 +12,7 @@ const QUERY_TRIES = 3;
 const QUERY_PATIENCE_MS = 3_000;
 const PAUSE_MS = 10;
 
-export interface Door {
+interface Door {
   from: Dialer;
   address: string;
   port: number;

@@ -29,9 +29,9 @@ import {
 } from "./sweep.ts";
 
 /** A name's addresses: one, one of each family, or "auto" for the next of the plan. */
-export type AddressPlan = "auto" | string | readonly string[];
+type AddressPlan = "auto" | string | readonly string[];
 
-export interface NodePlan {
+interface NodePlan {
   name: string;
   /** By default 192.0.2.N, the node's number. */
   nodeIP?: AddressPlan;
@@ -39,7 +39,7 @@ export interface NodePlan {
   pods?: Readonly<Record<string, AddressPlan>>;
 }
 
-export interface ClusterPlan {
+interface ClusterPlan {
   nodes: readonly NodePlan[];
   /** Addresses that are made up are made up for IPv6 too. */
   dualStack?: boolean;

@@ -20,7 +20,7 @@ export interface CommandOptions {
 }
 
 /** A program that ended with another code than 0; the message holds its standard error. */
-export class CommandError extends Error {
+class CommandError extends Error {
   readonly result: CommandResult;
   constructor(program: string, args: readonly string[], result: CommandResult) {
     const said = result.stderr.trim() || result.stdout.trim();

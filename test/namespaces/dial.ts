@@ -1,6 +1,7 @@
 // The dialling agent, a program that runs inside a namespace: questions on standard input (see
 // messages.ts), answers on standard output. Ends when its input ends.
 
+import { randomFillSync } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { connect, isIPv6, type Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -64,10 +65,17 @@ function dialUDP(target: Target): Promise<DialResult> {
     // Connected, because only then the kernel reports that a port is unreachable.
     socket.bind(target.localPort, target.localAddress, () => {
       socket.connect(target.port, target.address, () => {
-        socket.send(Buffer.alloc(target.bytes, "?"));
+        socket.send(queryOf(target.bytes));
       });
     });
   });
+}
+
+/** Begins with an id of its own, as queries of DNS do. */
+function queryOf(bytes: number): Buffer {
+  const query = Buffer.alloc(bytes, "?");
+  randomFillSync(query, 0, Math.min(bytes, 16));
+  return query;
 }
 
 function openSocket(target: Target): Socket {

@@ -117,7 +117,7 @@ function targetFrom(address: string, port: number, options: DialOptions): Target
     protocol: "TCP",
     timeoutMs: 2_000,
     localPort: 0,
-    bytes: 3,
+    bytes: 32,
     ...options,
     address,
     port,

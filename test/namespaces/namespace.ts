@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { type CommandOptions, type CommandResult, runCommand } from "./command.ts";
 import { Dialer } from "./dialer.ts";
 
-export interface SpawnOptions {
+interface SpawnOptions {
   env?: Record<string, string>;
   cwd?: string;
   /** Lives on when this process ends. Its output is then discarded, or it would die of SIGPIPE. */
@@ -15,7 +15,7 @@ export interface SpawnOptions {
   stdio?: StdioOptions;
 }
 
-export interface EchoOptions {
+interface EchoOptions {
   /** What it answers as its name; the namespace's label otherwise. */
   name?: string;
   /** TCP ports to listen on: one, several, or none. */

@@ -9,10 +9,12 @@ import type { Readable, Writable } from "node:stream";
 import { eventually } from "../eventually.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
-export interface Look {
+interface Look {
   width: number;
   height: number;
   dark?: boolean;
+  /** Pixels of a screenshot for each of the page's; 1 when absent. */
+  scale?: number;
 }
 
 interface Message {
@@ -146,8 +148,8 @@ export class BrowserPage {
     await this.#send("Page.navigate", { url });
   }
 
-  async look({ width, height, dark = false }: Look): Promise<void> {
-    const size = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+  async look({ width, height, dark = false, scale = 1 }: Look): Promise<void> {
+    const size = { width, height, deviceScaleFactor: scale, mobile: width < 600 };
     await this.#send("Emulation.setDeviceMetricsOverride", size);
     const value = dark ? "dark" : "light";
     const features = [{ name: "prefers-color-scheme", value }];

@@ -70,7 +70,7 @@ describe("the live page", () => {
     expect(await page.text("#node")).toBe("node-1");
     expect(await page.value(`${rowOf("frontend")}.innerText`)).toContain("192.0.2.1:30080");
     expect(await page.value(`${rowOf("orders-api")}.innerText`)).toContain("3 · 3 local");
-    expect(await page.text("#findings")).toContain("Envoy serves 4 front doors, table version");
+    expect(await page.text("#findings")).toContain("Envoy serves 4 frontends, table version");
     for (const url of notEmpty(page.requests, "requests")) {
       expect(url.startsWith(PAGE), url).toBe(true);
     }
@@ -99,7 +99,7 @@ describe("the live page", () => {
 
   it("tells what changed, and finds what needs attention", async () => {
     breakPayments();
-    await page.until(`${rowOf("payments")}?.innerText.includes("nobody can connect")`);
+    await page.until(`${rowOf("payments")}?.innerText.includes("connections fail")`);
     await page.until('document.querySelector("#attention").innerText === "1"');
     expect(await page.text("#changes")).toContain("shop/payments backend 10.1.1.30:9000 left");
     await shot("no-backend-light");
@@ -110,7 +110,7 @@ describe("the live page", () => {
     await shot("attention-narrow-dark");
     restore(shop);
     await page.until('document.querySelector("#rows").innerText.includes("All is well")');
-    const again = "every front door has a backend again";
+    const again = "every frontend has a backend again";
     await page.until(`document.querySelector("#changes").innerText.includes("${again}")`);
     await page.look(NARROW);
     await shot("all-is-well-narrow");
@@ -165,7 +165,7 @@ describe("the live page", () => {
     await shot("problems-dark");
     restore(shop);
     await page.until('document.querySelector("#problems-card").hidden');
-    await page.until('document.querySelector("#changes").innerText.includes("solved: ")');
+    await page.until('document.querySelector("#changes").innerText.includes("resolved: ")');
   });
 
   it("is searched by name, address and backend, from the keyboard", async () => {
@@ -210,7 +210,7 @@ describe("the page's server", () => {
   it("refuses to listen where others could reach it", async () => {
     const args = ["run", "--manifests", shop.portico.manifests, "--page-bind-address"];
     const { code, stderr } = await shop.portico.command(...args, "0.0.0.0:8081");
-    expect(stderr).toContain("0.0.0.0 can be reached by others, and the page has no login");
+    expect(stderr).toContain("0.0.0.0 is reachable from other machines, and the page has no login");
     expect(code).toBe(1);
   });
 });

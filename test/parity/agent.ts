@@ -4,6 +4,7 @@
 //
 // One process does both, because there are some twenty namespaces and each process costs 40 MB.
 
+import { randomUUID } from "node:crypto";
 import { createSocket, type Socket as DatagramSocket } from "node:dgram";
 import { get } from "node:http";
 import { connect, createServer, isIPv6, type Socket } from "node:net";
@@ -134,10 +135,13 @@ class Datagrams extends Asking {
     });
   }
 
-  /** A datagram that this host's own rules do not let out is an EPERM, and lost like any other. */
+  /**
+   * Begins with an id, as queries of DNS do: one client's are told apart by it.
+   * A datagram that this host's own rules do not let out is an EPERM, and lost like any other.
+   */
   protected async send(): Promise<void> {
     await this.#connected;
-    this.#socket.send("?\n", (error: (Error & { code?: string }) | null) => {
+    this.#socket.send(`${randomUUID()}?\n`, (error: (Error & { code?: string }) | null) => {
       if (error && error.code !== "EPERM") this.settle(failed(outcomeOf(error)));
     });
   }

@@ -10,11 +10,12 @@ import { addressesOf, familyOf, NODES, podCIDRsOf } from "./lab.ts";
 import type { KubernetesObject } from "./state.ts";
 
 const NAMESPACE = "parity";
-/** The order in which they are written; deleted all at once. */
-const COLLECTIONS: Record<KubernetesObject["kind"], string> = {
-  Service: `/api/v1/namespaces/${NAMESPACE}/services`,
-  Pod: `/api/v1/namespaces/${NAMESPACE}/pods`,
-  EndpointSlice: `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices`,
+/** API group and resource, in the order in which they are written; deleted all at once. */
+const COLLECTIONS: Record<KubernetesObject["kind"], readonly [group: string, resource: string]> = {
+  Service: ["/api/v1", "services"],
+  Pod: ["/api/v1", "pods"],
+  EndpointSlice: ["/apis/discovery.k8s.io/v1", "endpointslices"],
+  NetworkPolicy: ["/apis/networking.k8s.io/v1", "networkpolicies"],
 };
 const APPLY = "application/apply-patch+yaml";
 const ALLOCATION_ATTEMPTS = 40;
@@ -34,10 +35,14 @@ export class ApiWriter {
     this.#server = plane.server;
   }
 
+  async writeNamespace(name: string): Promise<void> {
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+    await this.#patch(`/api/v1/namespaces/${name}`, namespace, APPLY);
+  }
+
   /** The namespace and the Nodes: what all states have in common. */
   async writeBase(): Promise<void> {
-    const namespaced = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
-    await this.#patch(`/api/v1/namespaces/${NAMESPACE}`, namespaced, APPLY);
+    await this.writeNamespace(NAMESPACE);
     await Promise.all(
       NODES.map(async ({ name, zone }) => {
         const labels = {
@@ -89,7 +94,7 @@ export class ApiWriter {
   async #untilSliced(owner: KubernetesObject, objects: readonly KubernetesObject[]): Promise<void> {
     const wanted = slicedFrom(owner, objects);
     const selector = encodeURIComponent(`kubernetes.io/service-name=${owner.metadata.name}`);
-    const path = `${COLLECTIONS.EndpointSlice}?labelSelector=${selector}`;
+    const path = `${collectionOf("EndpointSlice")}?labelSelector=${selector}`;
     await eventually(`slices of ${owner.metadata.name}`, SLICES_DEADLINE_MS, async () => {
       const { items } = JSON.parse(await this.#ask("GET", path)) as { items: Slice[] };
       return isDeepStrictEqual(items.flatMap(endpointsOf).sort(), wanted);
@@ -160,7 +165,12 @@ function slicedFrom(owner: KubernetesObject, objects: readonly KubernetesObject[
 }
 
 function pathOf({ kind, metadata }: KubernetesObject): string {
-  return `${COLLECTIONS[kind]}/${metadata.name}`;
+  return `${collectionOf(kind, metadata.namespace)}/${metadata.name}`;
+}
+
+function collectionOf(kind: KubernetesObject["kind"], namespace = NAMESPACE): string {
+  const [group, resource] = COLLECTIONS[kind];
+  return `${group}/namespaces/${namespace}/${resource}`;
 }
 
 function messageOf(text: string): string {

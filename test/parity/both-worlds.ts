@@ -5,7 +5,7 @@ import { buildControlPlane } from "../cluster/build.ts";
 import { ControlPlane } from "../cluster/control-plane.ts";
 import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { ApiWriter } from "./api-writer.ts";
-import { Comparison } from "./comparison.ts";
+import { Comparison, type Worlds } from "./comparison.ts";
 import type { ConfigurationChanges } from "./configuration.ts";
 import { KubeProxyWorld } from "./kube-proxy-world.ts";
 import { SERVICE_CIDRS } from "./lab.ts";
@@ -18,12 +18,22 @@ const STARTED_MS = 120_000;
 
 type Close = () => Promise<void> | void;
 
+/** What the worlds are made of, for those who add something to both. */
+interface Parts extends Worlds {
+  comparison: Comparison;
+  writer: ApiWriter;
+  /** Of a user who may do everything. */
+  kubeconfig: string;
+}
+
 export class BothWorlds {
   readonly comparison: Comparison;
+  readonly parts: Parts;
   readonly #closers: readonly Close[];
 
-  private constructor(comparison: Comparison, closers: readonly Close[]) {
-    this.comparison = comparison;
+  private constructor(parts: Parts, closers: readonly Close[]) {
+    this.comparison = parts.comparison;
+    this.parts = parts;
     this.#closers = closers;
   }
 
@@ -53,7 +63,7 @@ interface Setting {
   podNetwork: PodNetwork | undefined;
 }
 
-async function open(setting: Setting, closers: Close[]): Promise<Comparison> {
+async function open(setting: Setting, closers: Close[]): Promise<Parts> {
   const { tags, configuration, podNetwork } = setting;
   const programs = await buildControlPlane((line) => console.error(line));
   const serviceClusterIPRange = SERVICE_CIDRS.join(",");
@@ -76,7 +86,7 @@ async function open(setting: Setting, closers: Close[]): Promise<Comparison> {
   }
   const comparison = new Comparison({ kubeProxy, portico }, writer, tags);
   await comparison.settle(STARTED_MS);
-  return comparison;
+  return { comparison, writer, kubeProxy, portico, kubeconfig: plane.kubeconfigFile() };
 }
 
 async function closeAll(closers: readonly Close[]): Promise<void> {

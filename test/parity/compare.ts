@@ -3,7 +3,7 @@
 import { type Compared, type IntendedDifference, isSame } from "./intended-differences.ts";
 import { dialsOf, type Probe } from "./state.ts";
 
-export type Verdict =
+type Verdict =
   | { kind: "same" }
   | { kind: "intended"; id: string }
   /** `text` tells people, in a line. */

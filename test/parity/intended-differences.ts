@@ -26,36 +26,28 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
   {
     id: "refusing-backend",
     reason:
-      "A backend that refuses, although its endpoint is ready: through kube-proxy the client's " +
-      "connect() is refused; through Portico it succeeds and the connection ends at once, " +
-      "because Envoy accepts before it dials the backend.",
+      "A Service whose every backend refuses, although its endpoints are ready: through " +
+      "kube-proxy the client's connect() is refused; through Portico it succeeds and the " +
+      "connection ends, because Envoy accepts before it dials the backends.",
     explains: ({ kubeProxy, portico }) =>
-      kubeProxy.includes("refused") &&
-      isSame(distinct(kubeProxy.map(refusedLate)), distinct(portico.map(refusedLate))) &&
+      isSame(distinct(kubeProxy), ["refused"]) &&
+      isSame(distinct(portico.map(refusedLate)), ["refused late"]) &&
       portico.some((text) => text !== "refused"),
   },
   {
-    id: "host-network-source",
+    id: "another-backend",
     reason:
-      "A Pod in the host network of the node that was dialled, through a front door that " +
-      "masquerades: kube-proxy's masquerading does not reach packets that stay on the node, so " +
-      "the Pod sees the client; Portico's connection to it comes from the node.",
-    explains: ({ kubeProxy, portico }) => {
-      const expected = kubeProxy.map((text) => {
-        return portico.includes(text) ? text : seenByItsNode(text);
-      });
-      return isSame(distinct(expected), portico);
-    },
-  },
-  {
-    id: "host-network-answer",
-    reason:
-      "The same over UDP, by a Pod on a bridge: the server sees the Pod, and one that does not " +
-      "choose its answer's source answers from the bridge's address, so through kube-proxy the " +
-      "Pod gets no answer; Portico asks from the node's address, and passes the answer on.",
+      "A Service of which some backends refuse or do not answer: through kube-proxy the " +
+      "clients that get one of them fail; through Portico they are all served by the others.",
     explains: ({ probe, kubeProxy, portico }) => {
-      const lost = portico.map((text) => text.replace(/^(node-\d):\d+ sees \1$/, "timeout"));
-      return isUDP(probe) && isSame(distinct(lost), kubeProxy) && !isSame(portico, kubeProxy);
+      const served = kubeProxy.filter((text) => text.includes(" sees "));
+      return (
+        !isUDP(probe) &&
+        kubeProxy.some(hasFailed) &&
+        kubeProxy.every((text) => hasFailed(text) || served.includes(text)) &&
+        served.length > 0 &&
+        isSame(portico, served)
+      );
     },
   },
   {
@@ -65,8 +57,8 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
       "address, so a backend on a third node answers it directly, and the connection fails. " +
       "Through kube-proxy it times out; Envoy learns of the failure and resets it.",
     explains: ({ kubeProxy, portico }) =>
-      kubeProxy.includes("timeout") &&
-      isSame(distinct(portico.map(failedLate)), kubeProxy) &&
+      isSame(distinct(kubeProxy), ["timeout"]) &&
+      isSame(distinct(portico.map(failedLate)), ["timeout"]) &&
       portico.some((text) => text === "reset"),
   },
   {
@@ -117,14 +109,14 @@ function isUDP(probe: Probe): boolean {
   return dialsOf(probe).every(({ protocol }) => protocol === "UDP");
 }
 
-/** "node-1:8080 sees outside" → "node-1:8080 sees node-1". */
-function seenByItsNode(text: string): string {
-  return text.replace(/^(node-\d)(:\d+ sees ).*$/, "$1$2$1");
-}
-
 /** What a refusal looks like once the client is connected: an end, or a reset if it wrote. */
 function refusedLate(text: string): string {
   return ["refused", "eof", "reset"].includes(text) ? "refused late" : text;
+}
+
+/** Of a client whose connect() failed. */
+function hasFailed(text: string): boolean {
+  return text === "refused" || text === "timeout";
 }
 
 function failedLate(text: string): string {

@@ -20,7 +20,7 @@ export const CLUSTER_CIDRS: readonly string[] = ["10.1.0.0/16", "fd00:1::/32"];
 export const SERVICE_CIDRS: readonly string[] = ["10.96.0.0/16", "fd00:96::/112"];
 export const EXTERNAL_CIDRS: readonly string[] = ["203.0.113.0/24", "fd00:203::/64"];
 
-export interface NodeFacts {
+interface NodeFacts {
   name: NodeName;
   zone: string;
   pods: readonly PodName[];

@@ -10,7 +10,7 @@ const FIRST_PORT = 10_000;
 const FIRST_ENDPOINT_PORT = 40_000;
 
 /** As they stand in the proxy's rules or table. */
-export interface Mark {
+interface Mark {
   family: Family;
   address: string;
   port: number;

@@ -3,7 +3,7 @@
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runPaths } from "../../controller/config.ts";
+import { runPaths } from "../../controller/config/run-options.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { RunningProgram } from "../cluster/program.ts";
@@ -13,7 +13,7 @@ import { configurationOf } from "./configuration.ts";
 import { markOf } from "./marker.ts";
 import { type Surroundings, World } from "./world.ts";
 
-const COMMAND = new URL("../../controller/main.ts", import.meta.url).pathname;
+const COMMAND = new URL("../../controller/cli/main.ts", import.meta.url).pathname;
 
 interface Served {
   node: ClusterNode;

@@ -16,8 +16,9 @@ import type { Tag } from "./tags.ts";
 /** As it stands in YAML. */
 export interface KubernetesObject {
   apiVersion: string;
-  kind: "Service" | "Pod" | "EndpointSlice";
-  metadata: { name: string; labels?: Record<string, string> };
+  kind: "Service" | "Pod" | "EndpointSlice" | "NetworkPolicy";
+  /** The states' own namespace when there is none. */
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   spec?: ServiceSpec;
   // biome-ignore lint/suspicious/noExplicitAny: what the API takes, beyond what tags.ts reads
   [field: string]: any;

@@ -27,7 +27,7 @@ export abstract class World extends InhabitedLab {
   abstract assertRunning(): void;
 
   /** Those with a proxy. */
-  protected servedNodes(): ClusterNode[] {
+  servedNodes(): ClusterNode[] {
     return NODES.filter(({ hasProxy }) => hasProxy).map(({ name }) => this.node(name));
   }
 }

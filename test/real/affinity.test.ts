@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { runPaths, shippedPlugin } from "../../controller/config.ts";
+import { runPaths, shippedPlugin } from "../../controller/config/run-options.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";

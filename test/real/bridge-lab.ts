@@ -31,7 +31,7 @@ const PATIENCE_MS = 2_000;
 
 /** Backends, which are the names of Services too, in the order of their addresses. */
 const BACKENDS = ["b", "d", "a", "routed", "local"] as const;
-export type BackendName = (typeof BACKENDS)[number];
+type BackendName = (typeof BACKENDS)[number];
 type Others = "bridge" | "node" | "outside";
 
 /** Addresses and node ports of one family. */
@@ -77,7 +77,8 @@ export class BridgeLab {
         { name: "node-1", pods },
         { name: "node-2", pods: { d: bridgedAddresses("d") } },
       ],
-      ...{ dualStack: true, podNetwork },
+      dualStack: true,
+      podNetwork,
     });
     const lab = new BridgeLab(cluster);
     try {

@@ -5,17 +5,18 @@ import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
+import { EMPTY_KERNEL_TARGET } from "../../controller/capture/kernel-target.ts";
 import type { Cluster } from "../namespaces/cluster.ts";
 import { type ClusterNode, makeNode } from "../namespaces/cluster.ts";
+import { capturedFrontends } from "../stand-ins/captured.ts";
 import { captureOn } from "./capture-lab.ts";
 
 const SET = {
-  ...EMPTY_CAPTURE_SET,
-  verdicts: new Map([["10.96.0.10:80/TCP", "keep"] as const]),
-  clusterIPs: ["10.96.0.10"],
-  serviceCIDRs: ["10.96.0.0/16"],
-  localEndpoints: ["10.1.1.10"],
+  ...EMPTY_KERNEL_TARGET,
+  frontends: capturedFrontends({ "10.96.0.10:80/TCP": "keep" }),
+  clusterIPs: new Set(["10.96.0.10"]),
+  serviceCIDRs: new Set(["10.96.0.0/16"]),
+  localBackendAddresses: new Set(["10.1.1.10"]),
 };
 
 let cluster: Cluster;
@@ -83,16 +84,22 @@ describe("cleaning up", () => {
     const before = await kernelState();
     const capture = captureOn(node);
     await capture.full(SET);
-    await capture.update(SET, { ...SET, serviceCIDRs: ["10.96.0.0/16", "10.112.0.0/16"] });
+    await capture.update(SET, { ...SET, serviceCIDRs: new Set(["10.96.0.0/16", "10.112.0.0/16"]) });
     expect(await kernelState()).not.toBe(before);
     const report = await captureOn(node).cleanup();
     expect(report.problems).toEqual([]);
     expect(report.removed).toEqual([
       "nft table inet portico",
       "ip -4 rule fwmark 0x1000/0x1000 table 4100 priority 1",
+      "ip -4 rule fwmark 0x50/0x50 table 4101 priority 1",
       "ip -4 route local default dev lo table 4100",
+      "ip -4 route default dev portico0 table 4101",
       "ip -6 rule fwmark 0x1000/0x1000 table 4100 priority 1",
+      "ip -6 rule fwmark 0x50/0x50 table 4101 priority 1",
       "ip -6 route local default dev lo table 4100",
+      "ip -6 route default dev portico0 table 4101 mtu 1280",
+      "ip link portico1",
+      "ip link portico0",
     ]);
     expect(await kernelState()).toBe(before);
   });
@@ -105,7 +112,7 @@ describe("cleaning up", () => {
     await node.exec("nft", ["delete", "table", "inet", "portico"]);
     await node.exec("ip", ["-6", "rule", "del", "priority", "1", "table", "4100"]);
     const report = await capture.cleanup();
-    expect(report).toMatchObject({ removed: { length: 3 }, problems: [] });
+    expect(report).toMatchObject({ removed: { length: 9 }, problems: [] });
     expect(await kernelState()).toBe(before);
   });
 
@@ -127,15 +134,15 @@ describe("cleaning up", () => {
 
 const APPLY = new URL("../../controller/capture/apply.ts", import.meta.url).pathname;
 const OPTIONS = new URL("../../controller/capture/options.ts", import.meta.url).pathname;
-const EMPTY = new URL("../../controller/node/capture-set.ts", import.meta.url).pathname;
+const EMPTY = new URL("../../controller/capture/kernel-target.ts", import.meta.url).pathname;
 const SCRIPT = `
   import { KernelCapture } from "${APPLY}";
   import { DEFAULT_CAPTURE_OPTIONS } from "${OPTIONS}";
-  import { EMPTY_CAPTURE_SET } from "${EMPTY}";
+  import { EMPTY_KERNEL_TARGET } from "${EMPTY}";
   const capture = new KernelCapture(DEFAULT_CAPTURE_OPTIONS);
   const shown = ({ name, code, message }) => ({ name, code, message });
   const failure = (promise) => promise.then(() => "none", shown);
-  const full = await failure(capture.full(EMPTY_CAPTURE_SET));
+  const full = await failure(capture.full(EMPTY_KERNEL_TARGET));
   const isPresent = await failure(capture.isPresent());
   const { removed, problems } = await capture.cleanup();
   console.log(JSON.stringify({ full, isPresent, removed, problems: problems.map(shown) }));`;
@@ -155,7 +162,7 @@ describe("a failure is told by its code", () => {
     expect(result.full).toMatchObject({ name: "NftError", code: "missing" });
     expect(result.full.message).toMatch(/install/);
     expect(result.isPresent).toMatchObject({ name: "NftError", code: "missing" });
-    expect(result.removed).toHaveLength(4);
+    expect(result.removed).toHaveLength(10);
     expect(result.problems).toMatchObject([{ name: "NftError", code: "missing" }]);
   });
 

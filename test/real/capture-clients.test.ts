@@ -2,12 +2,13 @@
 // of detecting them, the host, Pods of other nodes, strangers; in both families.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { KernelTarget } from "../../controller/capture/kernel-target.ts";
 import type { LocalDetector } from "../../controller/capture/local-detector.ts";
 import { addressAndPort } from "../../controller/model/ip.ts";
 import type { IPFamily } from "../../controller/model/types.ts";
-import type { CaptureSet } from "../../controller/node/types.ts";
 import { partsOf } from "../cases/topology.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
+import { withCaptured } from "../stand-ins/captured.ts";
 import {
   type Addresses,
   type CaptureLab,
@@ -133,8 +134,11 @@ describe.each(FAMILIES)("in %s", (family: IPFamily) => {
   });
 
   describe("source ranges", () => {
-    const closed = (key: string, ...sources: string[]): CaptureSet => {
-      return { ...lab.set, allowedSources: new Map([[key, sources]]) };
+    const closed = (key: string, ...allowedSources: string[]): KernelTarget => {
+      return {
+        ...lab.set,
+        frontends: withCaptured(lab.set.frontends, { [key]: { allowedSources } }),
+      };
     };
 
     it("let in whom they hold, by addresses and prefixes", async () => {

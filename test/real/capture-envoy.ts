@@ -59,8 +59,9 @@ async function listens(node: Namespace): Promise<boolean> {
 const WILDCARDS = ["0.0.0.0", "[::]"];
 const LISTENERS = [
   { name: "keep", port: 15401, keepsSource: true },
-  { name: "masquerade", port: 15402, keepsSource: false },
+  { name: "host", port: 15402, keepsSource: false },
   { name: "local", port: 15403, keepsSource: true },
+  { name: "masquerade", port: 15404, keepsSource: true },
 ] as const;
 
 function configuration(frontends: readonly FixedFrontend[]): object {
@@ -72,7 +73,10 @@ function configuration(frontends: readonly FixedFrontend[]): object {
     return WILDCARDS.map((address) => listener(each, address, served));
   });
   const clusters = [
-    ...frontends.map((frontend) => cluster(frontend, "masquerade")),
+    ...frontends.flatMap((frontend) => [
+      cluster(frontend, "keep"),
+      cluster(frontend, "masquerade"),
+    ]),
     ...local.map((frontend) => cluster(frontend, "local")),
   ];
   return { static_resources: { listeners, clusters } };
@@ -127,10 +131,14 @@ function cluster(frontend: FixedFrontend, listenerName: string): object {
     name,
     type: "STATIC",
     connect_timeout: "2s",
+    ...(listenerName === "masquerade" && { upstream_bind_config: { socket_options: [MARK] } }),
     load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: endpoints }] },
   };
 }
 
+/** SO_MARK, as of connections that the kernel is to masquerade. */
+const MARK = { level: 1, name: 36, int_value: 0x60, state: "STATE_PREBIND" };
+
 function clusterName({ address, port }: FixedFrontend, listenerName: string): string {
-  return `${address} ${port} ${listenerName === "local" ? "local" : "cluster"}`;
+  return `${address} ${port} ${listenerName === "host" ? "keep" : listenerName}`;
 }

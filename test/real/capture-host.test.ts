@@ -3,8 +3,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addressAndPort } from "../../controller/model/ip.ts";
-import type { CaptureSet, Verdict } from "../../controller/node/types.ts";
 import { eventually } from "../eventually.ts";
+import { withVerdicts } from "../stand-ins/captured.ts";
 import { type Addresses, type CaptureLab, FAMILIES, makeCaptureLab } from "./capture-lab.ts";
 
 let lab: CaptureLab;
@@ -16,17 +16,6 @@ afterAll(async () => {
   await lab?.cluster.close();
 });
 
-function without(set: CaptureSet, key: string): CaptureSet {
-  const verdicts = new Map(set.verdicts);
-  verdicts.delete(key);
-  const externalFrontends = set.externalFrontends.filter((each) => each !== key);
-  return { ...set, verdicts, externalFrontends };
-}
-
-function withVerdict(set: CaptureSet, key: string, verdict: Verdict): CaptureSet {
-  return { ...set, verdicts: new Map([...set.verdicts, [key, verdict]]) };
-}
-
 describe.each(FAMILIES)("in %s", (family) => {
   let at: Addresses;
   beforeAll(() => {
@@ -37,12 +26,12 @@ describe.each(FAMILIES)("in %s", (family) => {
     const key = `${addressAndPort(at.external, 80)}/TCP`;
     const host = await lab.node.dialer();
     const held = await host.open(at.external, 80);
-    await lab.capture.update(lab.set, without(lab.set, key));
+    await lab.capture.update(lab.set, withVerdicts(lab.set, { [key]: undefined }));
     expect(await held.echo("still")).toBe("still");
     expect(await host.dialOnce(at.external, 80, { timeoutMs: 400 })).toMatchObject({
       outcome: "timeout",
     });
-    await lab.capture.full(without(lab.set, key));
+    await lab.capture.full(withVerdicts(lab.set, { [key]: undefined }));
     expect(await held.echo("and on")).toBe("and on");
     await held.close();
     await lab.capture.full(lab.set);
@@ -50,7 +39,7 @@ describe.each(FAMILIES)("in %s", (family) => {
 
   it("a host is refused at an external IP without endpoints, at once", async () => {
     const key = `${addressAndPort(at.external, 80)}/TCP`;
-    const refusing = withVerdict(lab.set, key, "refuse");
+    const refusing = withVerdicts(lab.set, { [key]: "refuse" });
     await lab.capture.update(lab.set, refusing);
     const host = await lab.node.dialer();
     for (const result of await host.dial(at.external, 80, { tries: 5, timeoutMs: 900 })) {
@@ -60,7 +49,7 @@ describe.each(FAMILIES)("in %s", (family) => {
   });
 
   it("a cluster IP outside of all Service CIDRs is the host's too", async () => {
-    const elsewhere = { ...lab.set, serviceCIDRs: [] };
+    const elsewhere = { ...lab.set, serviceCIDRs: new Set<string>() };
     await lab.capture.full(elsewhere);
     const host = await lab.node.dialer();
     expect(await host.dialOnce(at.web, 80)).toMatchObject({ outcome: "answered" });
@@ -70,7 +59,7 @@ describe.each(FAMILIES)("in %s", (family) => {
 
   it("a node port on loopback is the host's, without route_localnet", async () => {
     const key = `${addressAndPort(at.loopback, 30080)}/TCP`;
-    const withLoopback = withVerdict(lab.set, key, "masquerade");
+    const withLoopback = withVerdicts(lab.set, { [key]: "masquerade" });
     await lab.capture.update(lab.set, withLoopback);
     const host = await lab.node.dialer();
     const result = await host.dialOnce(at.loopback, 30080);

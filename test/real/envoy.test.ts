@@ -131,7 +131,7 @@ describe("an Envoy that dies", () => {
     await vi.waitFor(() => expect(fixture.supervisor.pid ?? pid).not.toBe(pid), WITHIN);
     await fixture.untilServing();
     expect(performance.now() - killed).toBeLessThan(1_000);
-    const died = fixture.log.lines.find(({ message }) => message.startsWith("Envoy died"));
+    const died = fixture.log.lines.find(({ message }) => message.startsWith("Envoy exited"));
     expect(died).toMatchObject({ level: "error", fields: { pid } });
   });
 

@@ -228,13 +228,13 @@ describe("with the connection made", () => {
   it("says when a backend refuses, which nobody can know before", async () => {
     const args = ["--from", CLIENT, "--try", "--timeout", "60"];
     const { text, code } = await explain("shop/wrong-port", ...args);
-    expect(text).toMatch(/connected, and (the stream ended|was reset) at once/);
+    expect(text).toMatch(/connected, then (the stream ended|reset) at once/);
     expect(text).toContain("!! NOT AS EXPLAINED");
-    expect(text).toContain("the backend that was picked refused, or did not accept");
+    expect(text).toContain("the picked backend refused or did not accept");
     expect(code).toBe(2);
   });
 
-  it("leaves alone what is no front door", async () => {
+  it("leaves alone what is no frontend", async () => {
     const explanation = await explained(`${WEB_1}:8080`, "--from", CLIENT, ...tryingFrom("client"));
     expect(explanation).toMatchObject({ outcome: "untouched", frontDoor: null, backends: [] });
     expect(explanation.trial?.happened).toBe("open");
@@ -244,7 +244,7 @@ describe("with the connection made", () => {
 
   it("names a namespace that the client is not in", async () => {
     const { text, code } = await explain("shop/web", "--from", CLIENT, ...tryingFrom("web-2"));
-    expect(text).toContain(`${CLIENT} is no address of that network namespace`);
+    expect(text).toContain(`${CLIENT} is not an address of that network namespace`);
     expect(code).toBe(1);
   });
 });
@@ -252,7 +252,7 @@ describe("with the connection made", () => {
 it("tells the way of the node's own processes and of others", async () => {
   const host = await explained("shop/web");
   expect(host.from).toMatchObject({ address: node.address, kind: "host" });
-  expect(host.listener).toBe("capture-masquerade");
+  expect(host.listener).toBe("capture-host");
   expect(host.backends).toEqual([
     {
       place: `${WEB_1}:8080`,
@@ -260,6 +260,8 @@ it("tells the way of the node's own processes and of others", async () => {
       node: "node-1",
       source: node.address,
       sourceIs: "masqueraded",
+      seenIn: "output",
+      seenFrom: node.address,
     },
   ]);
   const outside = await explained("shop/web", "--from", "192.0.2.200");
@@ -312,8 +314,8 @@ describe("behind the controller's back", () => {
     await node.exec(ownNft, ["delete", "element", "inet", "portico", "frontends_v4", element]);
     const args = ["--from", CLIENT, ...tryingFrom("client")];
     const { text, code } = await explain("shop/web", ...args);
-    expect(text).toContain("!! DATA PLANE AND CONTROLLER DO NOT AGREE:");
-    expect(text).toContain("!! the kernel lacks 10.96.0.10:80/TCP: the controller knows it as");
+    expect(text).toContain("!! DATA PLANE AND CONTROLLER DISAGREE:");
+    expect(text).toContain("!! the kernel lacks 10.96.0.10:80/TCP: the controller has it as");
     expect(text).toContain("as explained: refused at once");
     expect(code).toBe(2);
     const other = await explained("shop/empty", "--from", CLIENT);
@@ -328,7 +330,7 @@ describe("behind the controller's back", () => {
     const explanation = await explained("shop/web", ...args);
     expect(explanation.outcome).toBe("dropped");
     expect(explanation.disagreements).toEqual([
-      "chains or sets of table inet portico are not as Portico wrote them",
+      "chains or sets of table inet portico differ from what Portico wrote",
     ]);
     expect(explanation.trial).toMatchObject({ happened: "timeout", agrees: true });
   });
@@ -339,7 +341,7 @@ describe("behind the controller's back", () => {
     const explanation = await explained("shop/web", "--from", CLIENT);
     expect(explanation.outcome).toBe("untouched");
     expect(explanation.disagreements).toContain(
-      "the kernel has no table inet portico: it hands nothing over",
+      "the kernel has no table inet portico: it hands nothing to Envoy",
     );
   });
 

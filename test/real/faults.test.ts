@@ -164,7 +164,7 @@ describe("Envoy", () => {
       return status?.lastSync?.error.includes("Address already in use") ?? false;
     });
     await eventually("a third try", 10_000, async () => {
-      return portico.log.split("Envoy refused its configuration").length > 3;
+      return portico.log.split("Envoy rejected its configuration").length > 3;
     });
     expect((await portico.status()).lastSync?.error).toContain("Address already in use");
     expect((await node.exec("nft", ["list", "ruleset"])).stdout).not.toContain(VIP);
@@ -243,7 +243,7 @@ describe("a plugin that is loaded", () => {
       return (await portico.command("plugin", "status")).stdout.includes("kept.wasm");
     });
     const { code, stderr } = await portico.command("plugin", "load", otherPlugin("other"));
-    expect(stderr).toContain("no Envoy is connected that could try it");
+    expect(stderr).toContain("no Envoy is connected to try it");
     expect(code).toBe(1);
     expect((await portico.status()).plugin.source).toContain("kept.wasm");
     expect((await portico.command("plugin", "reset")).code).toBe(0);
@@ -255,7 +255,9 @@ describe("a plugin that is loaded", () => {
     await portico.synced();
     mkdirSync(join(portico.runDirectory, "plugin.wasm.new"));
     const { code, stderr } = await portico.command("plugin", "load", otherPlugin("other"));
-    expect(stderr).toMatch(/it serves, but cannot be kept for the next start: .*plugin.wasm.new/);
+    expect(stderr).toMatch(
+      /it is in service, but cannot be saved for the next start: .*plugin.wasm.new/,
+    );
     expect(code).toBe(1);
     expect((await portico.status()).plugin.source).toContain("other.wasm");
     expect(await names(VIP)).toEqual(new Set(["web-1"]));
@@ -283,7 +285,7 @@ describe("cleanup", () => {
     expect(await state()).toEqual(before);
     const second = await portico.command("cleanup");
     expect(second.code).toBe(0);
-    expect(second.stdout).toContain("nothing of Portico's is here");
+    expect(second.stdout).toContain("found nothing of Portico on this node");
   });
 
   it("empties a run directory that is a mount, as a volume is", async () => {
@@ -306,6 +308,6 @@ describe("cleanup", () => {
     await portico.synced();
     const { code, stderr } = await portico.command("cleanup");
     expect(code).toBe(1);
-    expect(stderr).toContain("another Portico runs on this node");
+    expect(stderr).toContain("portico run is still running on this node (pid ");
   });
 });

@@ -21,15 +21,28 @@ import {
 } from "./portico-fixture.ts";
 
 const WEB: ServiceSketch = {
-  ...{ name: "web", clusterIP: "10.96.0.10", endpoints: ["10.1.1.21"] },
+  name: "web",
+  clusterIP: "10.96.0.10",
+  endpoints: ["10.1.1.21"],
 };
 /** Its endpoint listens nowhere. */
 const BROKEN: ServiceSketch = {
-  ...{ name: "broken", clusterIP: "10.96.0.11", endpoints: ["10.1.1.22"] },
+  name: "broken",
+  clusterIP: "10.96.0.11",
+  endpoints: ["10.1.1.22"],
+};
+/** One of its endpoints listens nowhere. */
+const HALF: ServiceSketch = {
+  name: "half",
+  clusterIP: "10.96.0.13",
+  endpoints: ["10.1.1.21", "10.1.1.22"],
 };
 const DNS: ServiceSketch = {
-  ...{ name: "dns", clusterIP: "10.96.0.12", endpoints: ["10.1.1.21"] },
-  ...{ protocol: "UDP", port: 53 },
+  name: "dns",
+  clusterIP: "10.96.0.12",
+  endpoints: ["10.1.1.21"],
+  protocol: "UDP",
+  port: 53,
 };
 const ARGS = ["--service-cidr", "10.96.0.0/16", "--envoy-concurrency", "2"];
 
@@ -48,7 +61,7 @@ beforeAll(async () => {
   client = await node.pod("client").dialer();
   portico = new PorticoProcess(node);
   file = join(portico.manifests, "../flows.log");
-  const services = [WEB, BROKEN, DNS];
+  const services = [WEB, BROKEN, HALF, DNS];
   const objects = services.flatMap(serviceObjects).map(withPortName);
   portico.write([nodeObject("node-1", node.address), ...objects]);
 }, 120_000);
@@ -115,24 +128,55 @@ it("has a line for each connection, and for each UDP flow", async () => {
   const [web] = await untilLines("test/web:http", 1);
   expect(web).toEqual({
     time: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$/),
-    ...{ protocol: "TCP", service: "test/web:http", frontend: "10.96.0.10:80" },
+    protocol: "TCP",
+    service: "test/web:http",
+    frontend: "10.96.0.10:80",
     client: expect.stringMatching(/^10\.1\.1\.10:\d+$/),
-    ...{ backend: "10.1.1.21:8080", verdict: "forwarded", reason: "", flags: "-" },
-    ...{ receivedBytes: 1000, sentBytes: 1000, durationMs: expect.any(Number) },
+    backend: "10.1.1.21:8080",
+    attempted: "10.1.1.21:8080",
+    verdict: "forwarded",
+    reason: "",
+    flags: "-",
+    receivedBytes: 1000,
+    sentBytes: 1000,
+    durationMs: expect.any(Number),
   });
   const [broken] = await untilLines("test/broken", 1);
   expect(broken).toMatchObject({
-    ...{ backend: "10.1.1.22:8080", verdict: "refused", receivedBytes: 0, sentBytes: 0 },
+    backend: "10.1.1.22:8080",
+    attempted: Array(10).fill("10.1.1.22:8080").join(","),
+    verdict: "refused",
+    receivedBytes: 0,
+    sentBytes: 0,
     reason: "delayed connect error: Connection refused",
   });
   const [dns] = await untilLines("test/dns", 1);
   expect(dns).toMatchObject({
-    ...{ protocol: "UDP", client: "10.1.1.10:40000", frontend: "10.96.0.12:53" },
-    ...{ backend: "10.1.1.21:8080", verdict: "forwarded", receivedBytes: 3 },
-    ...{ receivedDatagrams: 1, sentDatagrams: 1, durationMs: expect.any(Number) },
+    protocol: "UDP",
+    client: "10.1.1.10:40000",
+    frontend: "10.96.0.12:53",
+    backend: "10.1.1.21:8080",
+    verdict: "forwarded",
+    receivedBytes: 32,
+    receivedDatagrams: 1,
+    sentDatagrams: 1,
+    durationMs: expect.any(Number),
   });
   expect(Number(dns?.sentBytes)).toBeGreaterThan(0);
   expect(lines()).toHaveLength(3);
+}, 120_000);
+
+it("has a connection as forwarded that another backend had refused", async () => {
+  const refused = /^(10\.1\.1\.22:8080,)+10\.1\.1\.21:8080$/;
+  const isRefused = ({ attempted }: Line) => refused.test(String(attempted));
+  await eventually("a connection that was refused", 40_000, async () => {
+    await client.dial(HALF.clusterIP, 80, { tries: 4 });
+    return linesOf("test/half").some(isRefused);
+  });
+  const [line] = linesOf("test/half").filter(isRefused);
+  const reason = "delayed connect error: Connection refused";
+  expect(line).toMatchObject({ verdict: "forwarded", backend: "10.1.1.21:8080", reason });
+  expect(line?.flags).toBe("UF");
 }, 120_000);
 
 it("begins at the front of a file that logrotate has emptied by copytruncate", async () => {

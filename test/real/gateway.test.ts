@@ -133,9 +133,7 @@ describe("the gateway of the example", () => {
 
   it("serves what the manifests say, and sends nothing when nothing differs", async () => {
     const { code, stdout } = await push();
-    expect(stdout).toMatch(
-      /^table version \d+: 3 lists of front doors, 6 backends in them \(nothing differed\)\n$/,
-    );
+    expect(stdout).toMatch(/^table version \d+: 3 entries, 6 backends \(nothing differed\)\n$/);
     expect(code).toBe(0);
     // By chance: that one of two is never met in 60 connections happens once in 10^17 runs.
     expect(await names(WEB, 60)).toEqual(["api-1", "api-2"]);
@@ -149,7 +147,7 @@ describe("the gateway of the example", () => {
 
   it("shows the table", async () => {
     const { stdout } = await portico("table", "show", "--socket", socket());
-    expect(stdout).toMatch(/^table version \d+: 3 lists of front doors\n/);
+    expect(stdout).toMatch(/^table version \d+: 3 entries\n/);
     expect(stdout).toContain(
       "192.0.2.1:5432/TCP ExternalIP shop/orders-db affinity 10800s\n" +
         "  10.1.1.31:5432\n  10.1.1.32:5432\n",
@@ -160,9 +158,7 @@ describe("the gateway of the example", () => {
   it("follows a changed manifest that is pushed again", async () => {
     edit("orders-api.yaml", "  - addresses: [10.1.1.22]\n", "");
     edit("orders-db.yaml", "  externalIPs: [192.0.2.1]\n", "");
-    expect((await push()).stdout).toContain(
-      "2 lists of front doors, 3 backends in them (1 changed, 1 removed)\n",
-    );
+    expect((await push()).stdout).toContain("2 entries, 3 backends (1 changed, 1 removed)\n");
     expect(await names(WEB, 20)).toEqual(["api-1"]);
     for (const name of await names(EDGE, 2)) expect(["eof", "reset"]).toContain(name);
     await restoreManifests();
@@ -192,7 +188,7 @@ describe("portico table push", () => {
 
   it("refuses a folder that is not there, or has nothing in it", async () => {
     const missing = await push(join(folder, "none"));
-    expect(missing.stderr).toContain(`folder ${folder}/none cannot be read: ENOENT`);
+    expect(missing.stderr).toContain(`cannot read directory ${folder}/none: ENOENT`);
     const empty = mkdtempSync(join(folder, "empty-"));
     const { stderr, code } = await push(empty);
     expect(stderr).toContain("has no file *.yaml, *.yml or *.json; nothing was pushed");
@@ -240,12 +236,12 @@ describe("portico table push", () => {
       ),
     );
     const { stderr } = await push(local, join(folder, "none.sock"));
-    expect(stderr).toContain("192.0.2.1:53/UDP: the plugin serves TCP only");
+    expect(stderr).toContain("192.0.2.1:53/UDP: the plugin serves only TCP");
   });
 
   it("names a socket that is not there, or that nobody listens on", async () => {
     const { stderr, code } = await push(manifests(), join(folder, "none.sock"));
-    expect(stderr).toContain(`There is no ${folder}/none.sock: is Envoy running`);
+    expect(stderr).toContain(`${folder}/none.sock does not exist: is Envoy running`);
     expect(code).toBe(1);
   });
 
@@ -256,7 +252,7 @@ describe("portico table push", () => {
     );
     await withServer({ status: 200, body: "hello" }, async (path) => {
       const { stderr } = await push(manifests(), path);
-      expect(stderr).toContain(`${path} answers, but is no table: "hello"`);
+      expect(stderr).toContain(`${path} answers, but is not a service table: "hello"`);
     });
   });
 
@@ -265,7 +261,7 @@ describe("portico table push", () => {
     await withServer({ status: 200, body: JSON.stringify(other) }, async (path) => {
       const { stderr } = await push(manifests(), path);
       expect(stderr).toContain(
-        `speaks wire version ${WIRE_VERSION + 1}, this portico ${WIRE_VERSION}: take portico.wasm`,
+        `speaks wire version ${WIRE_VERSION + 1}, this portico ${WIRE_VERSION}: use portico.wasm`,
       );
     });
   });

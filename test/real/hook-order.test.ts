@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
+import { EMPTY_KERNEL_TARGET } from "../../controller/capture/kernel-target.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import { Namespace } from "../namespaces/namespace.ts";
 import { callIptables, sh } from "./bridge-lab.ts";
@@ -99,6 +99,6 @@ it("is found by trying, which leaves nothing behind", async () => {
 });
 
 it("is prepared for by a bridge that is gone again", async () => {
-  await captureOn(node).full(EMPTY_CAPTURE_SET);
+  await captureOn(node).full(EMPTY_KERNEL_TARGET);
   expect(await sh(node, "ip -o link show type bridge")).toBe("");
 });

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildOf } from "../../controller/xds/check-plugin.ts";
 import type { Resource } from "../../controller/xds/protos.ts";
-import { captureListeners, proxyFilter } from "../../controller/xds/resources.ts";
+import { captureListeners, proxyFilters } from "../../controller/xds/resources.ts";
 import type { XdsServer } from "../../controller/xds/server.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { LISTENER_TYPE } from "../../controller/xds/type-urls.ts";
@@ -43,7 +43,9 @@ afterAll(async () => {
 function asItWas(listener: Resource): Resource {
   if (!String(listener.name).startsWith("capture-masquerade")) return listener;
   const [{ filters }] = listener.filter_chains as [{ filters: object[] }];
-  const { typed_config } = proxyFilter() as Resource & { typed_config: object };
+  const { typed_config } = proxyFilters(DEFAULT_TCP_OPTIONS)[0] as Resource & {
+    typed_config: object;
+  };
   expect(typed_config).toMatchObject({ idle_timeout: { seconds: 0 } });
   const timed = { ...typed_config, idle_timeout: { seconds: IDLE_SECONDS } };
   const proxy = { name: "proxy", typed_config: timed };

@@ -88,7 +88,9 @@ it("without keepalives, connections go on that connection tracking has forgotten
     return (await lab.tracked(all)) === 0;
   });
   for (const [index, each] of all.entries()) {
-    if (index % 2 === 0) await each.carries("client first");
+    // Of a translation that is forgotten, what the backend sends finds nothing, as with kube-proxy.
+    const isTranslated = each.name.startsWith("masquerade");
+    if (isTranslated || index % 2 === 0) await each.carries("client first");
     else await each.carriesDown("backend first");
   }
   for (const each of all) await each.carries("as before");

@@ -127,7 +127,10 @@ it("tells what others changed in the table from what we did", async () => {
   const ours = events.filter(({ kind }) => kind === "nftables").map(({ event }) => event);
   expect(ours).toMatchObject([
     {
-      ...{ process: "nft", isStructural: false, addedCount: 0, removedCount: 1 },
+      process: "nft",
+      isStructural: false,
+      addedCount: 0,
+      removedCount: 1,
       removed: [expect.stringMatching(/^delete element inet portico s \{ 10\.0\.0\.3/)],
     },
     { process: "nft", isStructural: true, addedCount: 1, removedCount: 0 },

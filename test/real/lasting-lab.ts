@@ -13,7 +13,7 @@ import { ipBatch } from "../namespaces/command.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 import { type KubernetesObject, PorticoProcess } from "./portico-fixture.ts";
 
-export type Kind = "keep" | "masquerade" | "local";
+type Kind = "keep" | "masquerade" | "local";
 export const KINDS: readonly Kind[] = ["keep", "masquerade", "local"];
 const FAMILIES: readonly IPFamily[] = ["IPv4", "IPv6"];
 
@@ -250,19 +250,27 @@ function objects(node: ClusterNode): KubernetesObject[] {
   const ports = [{ port: 80, protocol: "TCP", targetPort: PORT }];
   return [
     {
-      ...{ apiVersion: "v1", kind: "Node", metadata: { name: node.label } },
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: node.label },
       status: { addresses: node.addresses.map((address) => ({ type: "InternalIP", address })) },
     },
     serviceOf("web", { ...own, type: "ClusterIP", ports }),
     serviceOf("node-port", {
-      ...{ type: "NodePort", ...families, clusterIP: "10.96.0.11" },
+      type: "NodePort",
+      ...families,
+      clusterIP: "10.96.0.11",
       clusterIPs: ["10.96.0.11", "fd00:96::b"],
       ports: ports.map((port) => ({ ...port, nodePort: NODE_PORT })),
     }),
     serviceOf("local", {
-      ...{ type: "LoadBalancer", ...families, clusterIP: "10.96.0.12" },
+      type: "LoadBalancer",
+      ...families,
+      clusterIP: "10.96.0.12",
       clusterIPs: ["10.96.0.12", "fd00:96::c"],
-      ...{ externalTrafficPolicy: "Local", externalIPs: Object.values(EXTERNAL_IPS), ports },
+      externalTrafficPolicy: "Local",
+      externalIPs: Object.values(EXTERNAL_IPS),
+      ports,
     }),
     ...["web", "node-port", "local"].flatMap((name) => slicesOf(name, node)),
   ];

@@ -4,12 +4,13 @@
 import { readFile } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { shippedPlugin } from "../../controller/config.ts";
+import { shippedPlugin } from "../../controller/config/run-options.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { buildOf } from "../../controller/xds/check-plugin.ts";
-import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
+import { PluginDelivery } from "../../controller/xds/plugin-delivery.ts";
 import type { PluginCode } from "../../controller/xds/resources.ts";
 import type { XdsServer } from "../../controller/xds/server.ts";
+import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import { frontend, records } from "../wasm/table-fixtures.ts";
@@ -23,7 +24,7 @@ let cluster: Cluster;
 let node: ClusterNode;
 let fixture: EnvoyFixture;
 let xds: XdsServer;
-let rollout: PluginRollout;
+let delivery: PluginDelivery;
 let table: TableClient;
 
 beforeAll(async () => {
@@ -36,9 +37,14 @@ beforeEach(async () => {
   const code = codeOf(await readFile(shippedPlugin()));
   xds = await fixture.serveAll(code);
   table = new TableClient(fixture.path("table.sock"));
-  rollout = new PluginRollout({ xds, table, pushSnapshot: () => pushTable() });
-  await rollout.begin(code.wasm);
-  await rollout.serve();
+  delivery = new PluginDelivery({
+    xds,
+    table,
+    pushSnapshot: () => pushTable(),
+    tcp: DEFAULT_TCP_OPTIONS,
+  });
+  await delivery.begin(code.wasm);
+  await delivery.serve();
   await fixture.supervisor.start();
   const isThere = () =>
     table.version().then(
@@ -94,20 +100,25 @@ async function answers(address: string): Promise<Record<string, number | string>
   return Object.fromEntries(await Promise.all(asked));
 }
 
-const BY_LIST = { keep: CLUSTER_PORT, masquerade: CLUSTER_PORT, local: LOCAL_PORT };
+const BY_LIST = {
+  keep: CLUSTER_PORT,
+  host: CLUSTER_PORT,
+  masquerade: CLUSTER_PORT,
+  local: LOCAL_PORT,
+};
 
 it.each(["127.0.0.1", "::1"])("are told apart by the listener, at %s", async (address) => {
   expect(await answers(address)).toEqual(BY_LIST);
   const next = withOtherBuild(await readFile(shippedPlugin()), "next");
-  await rollout.load(next);
-  expect(await table.version()).toMatchObject({ build: buildOf(next), frontends: 12 });
+  await delivery.load(next);
+  expect(await table.version()).toMatchObject({ build: buildOf(next), frontends: 16 });
   expect(await answers(address)).toEqual(BY_LIST);
 });
 
 it("both get new code in one reload, without a connection that fails", async () => {
   const dialer = await node.dialer();
   const load = await dialer.load("127.0.0.1", PORTS.local, 4);
-  await rollout.load(compileTestPlugin({ backend: `127.0.0.1:${CLUSTER_PORT}`, answers: true }));
+  await delivery.load(compileTestPlugin({ backend: `127.0.0.1:${CLUSTER_PORT}`, answers: true }));
   // The test's code knows no lists: whoever answers tells whose code it was.
   expect(await answers("127.0.0.1")).toEqual({ ...BY_LIST, local: CLUSTER_PORT });
   const { outcomes } = await load.stop();

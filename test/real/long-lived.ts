@@ -16,7 +16,7 @@ import { createInterface } from "node:readline";
  * idle: silent until "speak". busy: says something soon after it was answered. halfClosed: the
  * client has ended its side, the server goes on sending.
  */
-export type Kind = "idle" | "busy" | "halfClosed";
+type Kind = "idle" | "busy" | "halfClosed";
 export type Living = Record<Kind, number>;
 
 const DOT_INTERVAL_MS = 50;

@@ -1,4 +1,4 @@
-// A Service whose endpoint is a front door, its own or another's: Envoy's connections to backends
+// A Service whose endpoint is a frontend, its own or another's: Envoy's connections to backends
 // are not captured, so that none goes round in circles.
 
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -90,10 +90,13 @@ describe("what is left behind", () => {
   const script = `
     import { makeNode } from "${new URL("../namespaces/cluster.ts", import.meta.url).pathname}";
     const { node } = await makeNode({ name: "n", pods: { p: "auto" }, prefix: process.argv[1] });
-    const child = node.spawn("sleep", ["1000"]);
-    console.log(child.pid);
-    if (process.argv[2] === "exit") process.exit(3);
-    if (process.argv[2] === "throw") throw new Error("as asked");
+    // It says its pid itself: from then on it ends with this process, however that ends.
+    const child = node.spawn("sh", ["-c", "echo $$; exec sleep 1000"]);
+    child.stdout.once("data", (pid) => {
+      process.stdout.write(pid);
+      if (process.argv[2] === "exit") process.exit(3);
+      if (process.argv[2] === "throw") throw new Error("as asked");
+    });
     setInterval(() => {}, 1000);`;
   const names = () =>
     existsSync("/run/netns") ? readdirSync("/run/netns").filter((n) => n.startsWith(prefix)) : [];
@@ -107,6 +110,7 @@ describe("what is left behind", () => {
     const [pid] = await once(child.stdout, "data");
     return { child, closed, sleeper: Number(pid) };
   };
+  const KILLED_MS = 10_000;
   afterEach(async () => {
     const { cluster } = await makeNode({ name: "n", prefix });
     await cluster.close();
@@ -117,14 +121,14 @@ describe("what is left behind", () => {
     if (how.startsWith("SIG")) child.kill(how as NodeJS.Signals);
     await closed;
     expect(names()).toEqual([]);
-    await vi.waitFor(() => expect(runs(sleeper)).toBe(false));
+    await vi.waitFor(() => expect(runs(sleeper)).toBe(false), KILLED_MS);
   });
 
   it("after SIGKILL is no process, and nothing once the same prefix is used again", async () => {
     const { child, closed, sleeper } = await start("stay");
     child.kill("SIGKILL");
     await closed;
-    await vi.waitFor(() => expect(runs(sleeper)).toBe(false));
+    await vi.waitFor(() => expect(runs(sleeper)).toBe(false), KILLED_MS);
     expect(names()).not.toEqual([]);
     const { cluster } = await makeNode({ name: "other", prefix });
     expect(names()).not.toContain(`${prefix}-n`);

@@ -15,7 +15,7 @@ import { type KubernetesObject, nodeObject, PorticoProcess } from "./portico-fix
 import type { Exchange } from "./sized.ts";
 
 export const WORLDS = ["DNAT", "Portico"] as const;
-export type World = (typeof WORLDS)[number];
+type World = (typeof WORLDS)[number];
 export const FAMILIES = ["IPv4", "IPv6"] as const;
 /** What just fits into packets of 1,300 and of 1,500 bytes, with IPv6 and with IPv4, and more. */
 export const SIZES = [1200, 1252, 1253, 1273, 1400, 1472, 1473, 2000, 9000, 60_000] as const;
@@ -53,7 +53,7 @@ const REMOTE: readonly { client: Client; kind: "cluster IP" | "external IP" }[] 
 ];
 
 /** An exchange, who asks, and what to call it. */
-export interface Case {
+interface Case {
   name: string;
   client: Client;
   exchange: Exchange;
@@ -309,15 +309,22 @@ function objects(sketch: Sketch): KubernetesObject[] {
   const type = balancer === undefined ? "ClusterIP" : "LoadBalancer";
   const ingress = balancer === undefined ? [] : addresses("load balancer", balancer);
   const service = {
-    ...{ apiVersion: "v1", kind: "Service", metadata },
+    apiVersion: "v1",
+    kind: "Service",
+    metadata,
     spec: {
-      ...{ type, clusterIP: clusterIPs[0], clusterIPs, ipFamilies: FAMILIES, ...spec },
+      type,
+      clusterIP: clusterIPs[0],
+      clusterIPs,
+      ipFamilies: FAMILIES,
+      ...spec,
       ports: ports.map(({ both, service }) => ({ ...both, ...service })),
     },
     status: { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } },
   };
   const slices = FAMILIES.map((family, at) => ({
-    ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice" },
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
     metadata: {
       ...metadata,
       name: `${name}-${family.toLowerCase()}`,

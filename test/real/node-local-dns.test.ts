@@ -44,7 +44,10 @@ function dnsObjects(family: Family) {
   return (["TCP", "UDP"] as const).flatMap((protocol) =>
     serviceObjects({
       name: `kube-dns-${family}-${protocol}`.toLowerCase(),
-      ...{ clusterIP: CLUSTER_DNS[family], endpoints, port: 53, protocol },
+      clusterIP: CLUSTER_DNS[family],
+      endpoints,
+      port: 53,
+      protocol,
     }),
   );
 }

@@ -12,7 +12,7 @@ import { ipBatch } from "../namespaces/command.ts";
 import { type KubernetesObject, nodeObject, PorticoProcess } from "./portico-fixture.ts";
 
 export const FAMILIES = ["IPv4", "IPv6"] as const;
-export type Family = (typeof FAMILIES)[number];
+type Family = (typeof FAMILIES)[number];
 /** How a Service comes by an address that is somebody else's. */
 export const KINDS = ["external IP", "load balancer", "cluster IP"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -93,7 +93,9 @@ export class OthersLab {
   async apply(...sketches: readonly Sketch[]): Promise<void> {
     const address = `10.96.9.${++this.#applied}`;
     const marker = {
-      ...{ apiVersion: "v1", kind: "Service", metadata: { name: "marker", namespace: "test" } },
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "marker", namespace: "test" },
       spec: { clusterIP: address, clusterIPs: [address], ports: [{ port: 80 }] },
     };
     const { addresses } = this.node;
@@ -103,7 +105,9 @@ export class OthersLab {
     };
     // The range that holds a cluster IP of somebody else's is the cluster's from then on, too.
     const cidrs = {
-      ...{ apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name: "more" } },
+      apiVersion: "networking.k8s.io/v1",
+      kind: "ServiceCIDR",
+      metadata: { name: "more" },
       spec: { cidrs: SERVICE_CIDRS },
     };
     const withCIDR = sketches.some(({ kind }) => kind === "cluster IP") ? [cidrs] : [];
@@ -154,18 +158,27 @@ export class OthersLab {
     const types = { "node port": "NodePort", "load balancer": "LoadBalancer" } as const;
     const type = kind in types ? types[kind as keyof typeof types] : "ClusterIP";
     const service = {
-      ...{ apiVersion: "v1", kind: "Service", metadata: { name, namespace: "test" } },
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "test" },
       spec: {
-        ...{ type, clusterIP, clusterIPs: [clusterIP], ipFamilies: [family], ports },
+        type,
+        clusterIP,
+        clusterIPs: [clusterIP],
+        ipFamilies: [family],
+        ports,
         ...(kind === "external IP" ? { externalIPs: [address] } : {}),
       },
       status: kind === "load balancer" ? { loadBalancer: { ingress: [{ ip: address }] } } : {},
     };
     const web = this.node.pod("web").addresses[FAMILIES.indexOf(family)];
     const slice = {
-      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: family },
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      addressType: family,
       metadata: {
-        ...{ name: `${name}-1`, namespace: "test" },
+        name: `${name}-1`,
+        namespace: "test",
         labels: { "kubernetes.io/service-name": name },
       },
       ports: ports.map(({ name: portName, protocol }) => ({

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import type { ControllerStatus } from "../../controller/daemon/control-api.ts";
+import type { ControllerStatus } from "../../controller/control/control-api.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { eventually } from "../eventually.ts";
 import type { CommandResult } from "../namespaces/command.ts";
@@ -22,6 +22,8 @@ export class PorticoProcess {
   readonly manifests: string;
   /** Who starts Envoy. */
   envoyFlag: "--with-envoy" | "--two-envoys" = "--with-envoy";
+  /** The most files that the controller and its Envoy may open each; undefined: as this process. */
+  descriptorLimit: number | undefined;
   /** Everything the controllers of this fixture logged. */
   log = "";
   readonly #node: Namespace;
@@ -58,7 +60,9 @@ export class PorticoProcess {
     const all = ["run", ...this.#source, ...node, this.envoyFlag, ...args];
     const ENVOY = await findEnvoy(process.env, console.log);
     const variables = Object.entries({ ENVOY, ...env }).map((pair) => pair.join("="));
-    const child = this.#node.spawn("env", [...variables, process.execPath, this.#command, ...all]);
+    const limited = this.descriptorLimit === undefined ? [] : limitedTo(this.descriptorLimit);
+    const command = [...variables, ...limited, process.execPath, this.#command, ...all];
+    const child = this.#node.spawn("env", command);
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.log += text;
     });
@@ -101,6 +105,18 @@ export class PorticoProcess {
     return callController(join(this.runDirectory, "control.sock"), "GET", "/v1/status");
   }
 
+  /** Resolves once the controller reports no problem; rejects with those that remain. */
+  async sound(deadlineMs = 10_000): Promise<void> {
+    let messages: string[] = [];
+    const isSound = async () => {
+      messages = (await this.status()).problems.map(
+        ({ object, message }) => `${object}: ${message}`,
+      );
+      return messages.length === 0;
+    };
+    await eventually("no problem", deadlineMs, isSound, () => messages);
+  }
+
   /** Resolves once the last sync after now went well and Envoy listens. */
   async synced(deadlineMs = 10_000): Promise<void> {
     await eventually("Portico in sync", deadlineMs, async () => {
@@ -117,6 +133,12 @@ export class PorticoProcess {
     await this.command("cleanup");
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Without CAP_SYS_RESOURCE too: with it, Envoy's start would raise the limit again. */
+function limitedTo(descriptors: number): string[] {
+  const limit = `--nofile=${descriptors}:${descriptors}`;
+  return ["setpriv", "--bounding-set=-sys_resource", "--", "prlimit", limit, "--"];
 }
 
 /** A Node object for a node of namespaces. */

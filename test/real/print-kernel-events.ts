@@ -4,8 +4,8 @@
 import { execFileSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { OWN_NFT } from "../../controller/capture/named-nft.ts";
-import { systemClock } from "../../controller/clock.ts";
 import { type KernelEvents, KernelWatch } from "../../controller/kernel-watch/kernel-watch.ts";
+import { systemClock } from "../../controller/system/clock.ts";
 
 const print = (kind: string, event: unknown) => console.log(JSON.stringify({ kind, event }));
 

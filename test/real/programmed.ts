@@ -8,31 +8,30 @@ import type { Table } from "../../controller/sync/plan.ts";
 import type { TableClient } from "../../controller/table/client.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
 import { textFromRecords } from "../../controller/wire/dump.ts";
-import { familyOfText, partsOf } from "../cases/topology.ts";
+import { familyOfText } from "../cases/topology.ts";
 import type { Namespace } from "../namespaces/namespace.ts";
 
 /** Sorted lines, one for each frontend of the table and for each element of a kernel set. */
 export type Programmed = readonly string[];
 
 export function programmedFrom(table: Table, capture: CaptureSet): Programmed {
-  const { verdicts, clusterIPs, serviceCIDRs, localEndpoints } = capture;
+  const { frontends, clusterIPs, serviceCIDRs, localBackendAddresses } = capture;
   const line = (set: string, element: string, rest = "") =>
     `${set}_${familyOfText(element) === "IPv4" ? "v4" : "v6"} ${element}${rest}`;
   return [
     ...[...table.values()].map(({ record }) => textFromRecords([decodeRecord(record)])),
-    ...[...verdicts].map(([key, verdict]) => line("frontends", key, ` ${verdict}`)),
-    ...[...verdicts].flatMap(([key, verdict]) => {
-      if (!key.endsWith("/UDP")) return [];
-      const { address, port } = partsOf(key.replace("/UDP", ""));
+    ...[...frontends].map(([key, { verdict }]) => line("frontends", key, ` ${verdict}`)),
+    ...[...frontends.values()].flatMap(({ protocol, address, port, verdict }) => {
+      if (protocol !== "UDP") return [];
       return line("host_udp", address, ` ${port} ${verdict === "refuse" ? verdict : "turn_round"}`);
     }),
-    ...clusterIPs.map((address) => line("cluster_ips", address)),
-    ...serviceCIDRs.map((cidr) => line("service_cidrs", cidr)),
-    ...localEndpoints.map((address) => line("own_backends", address, ` ${address}`)),
-    ...capture.externalFrontends.map((key) => line("external", key)),
-    ...[...capture.allowedSources].flatMap(([key, sources]) => [
-      line("restricted", key),
-      ...sources.map((source) => line("allowed_sources", key, ` ${source}`)),
+    ...[...clusterIPs].map((address) => line("cluster_ips", address)),
+    ...[...serviceCIDRs].map((cidr) => line("service_cidrs", cidr)),
+    ...[...localBackendAddresses].map((address) => line("own_backends", address, ` ${address}`)),
+    ...[...frontends].flatMap(([key, { isExternal, allowedSources }]) => [
+      ...(isExternal ? [line("external", key)] : []),
+      ...(allowedSources.length > 0 ? [line("restricted", key)] : []),
+      ...allowedSources.map((source) => line("allowed_sources", key, ` ${source}`)),
     ]),
   ].sort();
 }

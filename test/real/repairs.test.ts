@@ -66,8 +66,15 @@ function writeCluster(number: number): void {
 /** All that Portico has in the kernel, but for what the Service that changes has there. */
 async function kernel(): Promise<string> {
   const parts = ["nft list table inet portico", "ip -N rule", "ip -N -6 rule"];
-  const routes = ["ip -N route show table 4100", "ip -N -6 route show table 4100"];
-  const script = [...parts, ...routes, `cat ${EARLY_DEMUX}`].join("; ");
+  const routes = [4100, 4101].flatMap((table) => [
+    `ip -N route show table ${table}`,
+    `ip -N -6 route show table ${table}`,
+  ]);
+  const links = [
+    "ip -o -4 addr show dev portico1 up | cut -d: -f2-",
+    "ip link show up group 87 | grep -c UP",
+  ];
+  const script = [...parts, ...routes, ...links, `cat ${EARLY_DEMUX}`].join("; ");
   const { stdout } = await node.exec("sh", ["-c", script], { allowFailure: true });
   const entries = stdout
     .replace(/,\s+/g, "\n")
@@ -110,6 +117,11 @@ const REMOVALS: [string, string, string][] = [
   ],
   ["the IPv4 route", "routing", "ip route flush table 4100"],
   ["the IPv6 route", "routing", "ip -6 route flush table 4100"],
+  ["the rule to the links", "routing", "ip rule del fwmark 0x50/0x50"],
+  ["the route to the links", "routing", "ip -6 route flush table 4101"],
+  ["the links", "routing", "ip link del portico0"],
+  ["a link that is up", "routing", "ip link set portico1 down"],
+  ["the address of a link", "routing", "ip addr flush dev portico1"],
   ["all rule sets", "nftables", "nft flush ruleset"],
   ["the table", "nftables", "nft delete table inet portico"],
   ["the rules of all chains", "nftables", "nft flush table inet portico"],
@@ -239,7 +251,7 @@ it("is not ready while it cannot repair, and healthy for those who would restart
     async () => (await health("/readyz")).status === 503,
   );
   expect((await health("/readyz")).body).toMatch(
-    /kernel rules that others changed: nft \(pid \d+\): delete rule inet portico/,
+    /kernel rules that other processes changed: nft \(pid \d+\): delete rule inet portico/,
   );
   expect((await health("/livez")).status).toBe(200);
   expect((await health("/healthz")).status).toBe(200);
@@ -266,7 +278,7 @@ describe("without a watch of nftables", () => {
     await stop();
     const { problems } = await portico.status();
     expect(problems.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/nftables is noticed once per --sync-period only: exited with 3/),
+      expect.stringMatching(/nftables are noticed only once per --sync-period: exited with 3/),
     ]);
   }, 180_000);
 });

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { shippedPlugin } from "../../controller/config.ts";
+import { shippedPlugin } from "../../controller/config/run-options.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import type { Dialer, HeldConnection } from "../namespaces/dialer.ts";
@@ -19,24 +19,35 @@ import {
 import { withOtherBuild } from "./test-plugins.ts";
 
 const WEB: ServiceSketch = {
-  ...{ name: "web", clusterIP: "10.96.0.10", nodePort: 30080 },
+  name: "web",
+  clusterIP: "10.96.0.10",
+  nodePort: 30080,
   endpoints: ["10.1.1.21", "10.1.1.22"],
 };
 /** Its endpoint listens nowhere. */
 const BROKEN: ServiceSketch = {
-  ...{ name: "broken", clusterIP: "10.96.0.11", endpoints: ["10.1.1.23"] },
+  name: "broken",
+  clusterIP: "10.96.0.11",
+  endpoints: ["10.1.1.23"],
 };
 /** Its endpoint does not answer at all. */
 const SILENT: ServiceSketch = {
-  ...{ name: "silent", clusterIP: "10.96.0.12", endpoints: ["10.1.1.24"] },
+  name: "silent",
+  clusterIP: "10.96.0.12",
+  endpoints: ["10.1.1.24"],
 };
 /** Nobody dials it. */
 const UNUSED: ServiceSketch = {
-  ...{ name: "unused", clusterIP: "10.96.0.13", endpoints: ["10.1.1.21"] },
+  name: "unused",
+  clusterIP: "10.96.0.13",
+  endpoints: ["10.1.1.21"],
 };
 const DNS: ServiceSketch = {
-  ...{ name: "dns", clusterIP: "10.96.0.14", endpoints: ["10.1.1.21"] },
-  ...{ protocol: "UDP", port: 53 },
+  name: "dns",
+  clusterIP: "10.96.0.14",
+  endpoints: ["10.1.1.21"],
+  protocol: "UDP",
+  port: 53,
 };
 
 let cluster: Cluster;
@@ -46,8 +57,11 @@ let client: Dialer;
 
 beforeAll(async () => {
   const pods = {
-    ...{ client: "10.1.1.10", "web-1": "10.1.1.21", "web-2": "10.1.1.22" },
-    ...{ closed: "10.1.1.23", silent: "10.1.1.24" },
+    client: "10.1.1.10",
+    "web-1": "10.1.1.21",
+    "web-2": "10.1.1.22",
+    closed: "10.1.1.23",
+    silent: "10.1.1.24",
   };
   ({ cluster, node } = await makeNode({ name: "node-1", pods }));
   await Promise.all(
@@ -107,9 +121,12 @@ it("counts connections, bytes and times exactly, whichever address was dialled",
   await untilMetrics("web", { connections_opened: 40, connections_active: 40 });
   for (const each of held.slice(10)) await each.close();
   await untilMetrics("web", {
-    ...{ connections_opened: 40, connections_active: 10 },
-    ...{ received_bytes: 3000, sent_bytes: 3000 },
-    ...{ connect_duration_seconds_count: 30, connection_duration_seconds_count: 30 },
+    connections_opened: 40,
+    connections_active: 10,
+    received_bytes: 3000,
+    sent_bytes: 3000,
+    connect_duration_seconds_count: 30,
+    connection_duration_seconds_count: 30,
   });
   const results = await client.dial(node.address, 30080, { tries: 20 });
   expect([...new Set(results.map(({ outcome }) => outcome))]).toEqual(["answered"]);
@@ -127,10 +144,14 @@ it("counts what failed, by its reason", async () => {
   await client.dial(BROKEN.clusterIP, 80, { tries: 7 });
   await client.dial(SILENT.clusterIP, 80, { tries: 1, timeoutMs: 30_000 });
   await untilMetrics("broken", {
-    ...{ connections_opened: 7, connections_active: 0, "connections_failed refused": 7 },
+    connections_opened: 7,
+    connections_active: 0,
+    "connections_failed refused": 7,
   });
   await untilMetrics("silent", {
-    ...{ connections_opened: 1, connections_active: 0, "connections_failed timeout": 1 },
+    connections_opened: 1,
+    connections_active: 0,
+    "connections_failed timeout": 1,
   });
 });
 
@@ -139,7 +160,9 @@ it("counts bytes and datagrams of UDP", async () => {
     await client.dial(DNS.clusterIP, 53, { protocol: "UDP", bytes: 100 });
   }
   await untilMetrics("dns", {
-    ...{ received_datagrams: 9, sent_datagrams: 9, received_bytes: 900 },
+    received_datagrams: 9,
+    sent_datagrams: 9,
+    received_bytes: 900,
   });
 });
 
@@ -160,7 +183,8 @@ it("loses nothing when a plugin takes over, nor when the controller starts anew"
   await portico.start(["--service-cidr", "10.96.0.0/16", "--envoy-concurrency", "2"]);
   await portico.synced(30_000);
   await untilMetrics("web", {
-    ...{ connections_opened: (before.connections_opened ?? 0) + 24, connections_active: 0 },
+    connections_opened: (before.connections_opened ?? 0) + 24,
+    connections_active: 0,
     received_bytes: (before.received_bytes ?? 0) + 240,
   });
 });
@@ -176,7 +200,8 @@ it("goes on with the totals when another Envoy takes over", async () => {
   for (const each of held.slice(3)) await each.close();
   for (const each of later) await each.close();
   await untilMetrics("web", {
-    ...{ connections_opened: opened, connections_active: 3 },
+    connections_opened: opened,
+    connections_active: 3,
     received_bytes: (before.received_bytes ?? 0) + 90,
   });
   for (const each of held.slice(0, 3)) await each.close();

@@ -33,7 +33,7 @@ async function sockets(): Promise<string[]> {
 it("no Envoy: ends, after it had listened", SOON, async () => {
   await portico.start([], { ENVOY: "/nowhere/envoy" });
   expect(await portico.ended()).toBe(1);
-  expect(portico.log).toContain("ENVOY is /nowhere/envoy, which is no file that can be executed");
+  expect(portico.log).toContain("ENVOY is /nowhere/envoy, which is not an executable file");
   expect(await sockets()).toEqual([]);
 });
 
@@ -62,13 +62,13 @@ it("a run directory too long for sockets: ends, and says how long is too long", 
 it("no cluster to ask: ends, and says what to give", SOON, async () => {
   const { code, stderr } = await portico.command("run", "--node-name", "node-1");
   expect(code).toBe(1);
-  expect(stderr).toContain("This is no Pod with a service account");
-  expect(stderr).toContain("Give --kubeconfig FILE or --manifests DIR.");
+  expect(stderr).toContain("Not running in a Pod with a service account");
+  expect(stderr).toContain("Use --kubeconfig FILE or --manifests DIR.");
 });
 
 it("an Envoy that ends at once: how it ended is in the log", SOON, async () => {
   await portico.start([], { ENVOY: "/bin/false" });
-  await eventually("the death in the log", 5_000, async () => portico.log.includes("Envoy died"));
+  await eventually("the death in the log", 5_000, async () => portico.log.includes("Envoy exited"));
   expect(portico.log).toContain('"ended":"exit code 1"');
 });
 

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-export interface TestPlugin {
+interface TestPlugin {
   /** "address:port" of the backend of every connection. */
   backend: string;
   /** Whether the table endpoint answers requests; otherwise they wait for ever. */

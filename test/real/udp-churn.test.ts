@@ -39,11 +39,15 @@ function serviceOfManyPorts(first: number): KubernetesObject[] {
   const named = numbers.map((port) => ({ name: `p${port}`, protocol: "UDP", port }));
   return [
     {
-      ...{ apiVersion: "v1", kind: "Service", metadata },
+      apiVersion: "v1",
+      kind: "Service",
+      metadata,
       spec: { clusterIP: VIP_OF_MANY, clusterIPs: [VIP_OF_MANY], ports: named },
     },
     {
-      ...{ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4" },
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      addressType: "IPv4",
       metadata: { ...metadata, name: "many-1", ...slice },
       ports: named.map(({ name, protocol }) => ({ name, protocol, port: 8080 })),
       endpoints: [{ addresses: [lab.node.pod("web").address], nodeName: "node-1" }],
@@ -151,7 +155,9 @@ it("TCP listeners stay when a controller with other options takes over", async (
   const args = lab.args;
   for (const other of [
     ["--flow-log", "/dev/null"],
-    ["--capture-ports", "15501,15502,15503"],
+    // Envoy gets other clusters.
+    ["--connect-timeout", "7s"],
+    ["--capture-ports", "15501,15502,15503,15504"],
   ]) {
     await lab.portico.end("SIGKILL");
     lab.args = [...args, ...other];
@@ -165,6 +171,6 @@ it("TCP listeners stay when a controller with other options takes over", async (
   const socket = join(lab.portico.runDirectory, "admin.sock");
   const { body } = await askAdmin(socket, "/listeners");
   const tcp = body.match(/^capture-.*::0\.0\.0\.0:\d+$/gm) ?? [];
-  expect(tcp).toHaveLength(6);
+  expect(tcp).toHaveLength(8);
   expect((await listeners()).removed).toBe(before.removed);
 }, 120_000);

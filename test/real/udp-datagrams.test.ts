@@ -37,9 +37,7 @@ it("an IPv4 port that somebody else has takes IPv4 listeners away, and nothing e
   });
   await end(child);
   await untilAnswer(() => lab.ask(), "pod-b");
-  await eventually("no problem any more", 5_000, async () => {
-    return (await lab.portico.status()).problems.length === 0;
-  });
+  await lab.portico.sound(5_000);
 });
 
 describe("a datagram of any size comes through, and its answer", () => {

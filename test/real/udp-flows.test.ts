@@ -105,7 +105,10 @@ describe("when Portico goes", () => {
     await lab.portico.start();
     await lab.portico.synced();
     expect(await Promise.all(flows.map((asked) => asked()))).toEqual(before);
-    expect(await listening()).toEqual(sockets);
+    // None is new; those that drained from earlier may be gone.
+    const after = await listening();
+    expect(after.length).toBeGreaterThan(0);
+    expect(sockets).toEqual(expect.arrayContaining(after));
   });
 
   it("what changed while no controller was there is made up for", async () => {

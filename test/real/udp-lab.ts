@@ -19,14 +19,14 @@ export const VIP6 = "fd00:96::53";
 const PROGRAM = new URL("./datagrams.ts", import.meta.url).pathname;
 
 /** What of an endpoint differs from ready. */
-export interface EndpointSketch {
+interface EndpointSketch {
   /** The host stands for a Pod of the host's network. */
   pod: "pod-b" | "pod-c" | "host";
   serving?: boolean;
   terminating?: boolean;
 }
 
-export interface UdpServiceSketch {
+interface UdpServiceSketch {
   endpoints: readonly EndpointSketch[];
   port?: number;
   portName?: string;
@@ -38,7 +38,7 @@ export interface UdpServiceSketch {
   name?: string;
 }
 
-export interface Program {
+interface Program {
   child: ChildProcess;
   /** What it printed first. */
   first: unknown;
@@ -78,7 +78,9 @@ export class UdpLab {
     const address = `10.96.9.${++this.#applied}`;
     const ports = [{ port: 80 }];
     const marker = {
-      ...{ apiVersion: "v1", kind: "Service", metadata: { name: "marker", namespace: "test" } },
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "marker", namespace: "test" },
       spec: { clusterIP: address, clusterIPs: [address], ports },
     };
     const objects = services.flatMap((sketch) => this.#objects(sketch));
@@ -152,7 +154,8 @@ export class UdpLab {
       apiVersion: "discovery.k8s.io/v1",
       kind: "EndpointSlice",
       metadata: {
-        ...{ name: `${name}-${index}`, namespace: "test" },
+        name: `${name}-${index}`,
+        namespace: "test",
         labels: { "kubernetes.io/service-name": name },
       },
       addressType: each,
@@ -165,7 +168,8 @@ export class UdpLab {
     }));
     const spec = {
       type: nodePort === undefined ? "ClusterIP" : "NodePort",
-      ...{ clusterIP: clusterIPs[0], clusterIPs },
+      clusterIP: clusterIPs[0],
+      clusterIPs,
       ports: [nodePort === undefined ? port : { ...port, nodePort }],
       sessionAffinity: affinity ? "ClientIP" : "None",
     };

@@ -6,7 +6,8 @@ import { access, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { callController } from "../../controller/cli/control-client.ts";
-import { ENVOY_PATH, type EnvoyReplacement } from "../../controller/daemon/control-api.ts";
+import { ENVOY_PATH } from "../../controller/control/control-api.ts";
+import type { EnvoyReplacement } from "../../controller/envoys/envoy-status.ts";
 import { askAdmin } from "../../envoy/admin.ts";
 import { findEnvoy } from "../../envoy/find.ts";
 import { eventually } from "../eventually.ts";
@@ -43,11 +44,11 @@ it("a new Envoy that does not come up: the present one has noticed nothing", asy
   const pid = await lab.pid();
   const dead = await lab.replace("--envoy", programOf("1.99.0"));
   expect(dead).toMatchObject({ code: 1, stdout: "" });
-  expect(dead.stderr).toContain("the new Envoy died (exit code 0); see the log");
+  expect(dead.stderr).toContain("the new Envoy exited (exit code 0); see the log");
   const old = await lab.replace("--envoy", programOf("1.20.7"));
   expect(old.stderr).toMatch(/envoy-1.20.7 is Envoy 1.20.7, and Portico needs 1.40.0 or newer/);
   const none = await lab.replace("--envoy", "/nowhere/envoy");
-  expect(none.stderr).toContain("/nowhere/envoy is no file that can be executed");
+  expect(none.stderr).toContain("/nowhere/envoy is not an executable file");
   const squatter = lab.node.spawn(process.execPath, [
     "-e",
     'require("net").createServer().listen(15412, "0.0.0.0", () => console.log("listens"))',
@@ -114,7 +115,9 @@ it("an Envoy that hangs is killed, and another serves", async () => {
     const { active } = await lab.envoys().catch(() => ({ active: null }));
     return active !== null && active.pid !== pid;
   });
-  expect(lab.portico.log).toContain("Envoy hangs: it does not answer; killing it");
+  expect(lab.portico.log).toContain(
+    "Envoy is hung: its admin interface does not answer; killing it",
+  );
   await lab.portico.synced(30_000);
   const dialer = await lab.node.pod("client").dialer();
   const { outcome } = await dialer.dialOnce(VIP, 80, { timeoutMs: 10_000 });
@@ -136,10 +139,10 @@ it("an Envoy that would be started otherwise now is named, and can be replaced",
   const { active } = await lab.envoys();
   expect(active?.outdated).toEqual([
     expect.stringMatching(/^it is Envoy 1\.40\.\d+, and .*envoy-1\.99\.0 is 1\.99\.0$/),
-    expect.stringMatching(/^its flags are .*--concurrency 1, and would be .*--concurrency 2$/),
+    expect.stringMatching(/^its flags are .*--concurrency 1, and should be .*--concurrency 2$/),
   ]);
   const { stdout } = await lab.portico.command("envoy", "status");
-  expect(stdout).toContain("`portico envoy replace` mends that");
+  expect(stdout).toContain("fix: portico envoy replace");
   const { problems } = await lab.portico.status();
   expect(problems.map(({ object }) => object)).toEqual(["Envoy", "Envoy"]);
   await lab.portico.end("SIGKILL");
@@ -148,11 +151,12 @@ it("an Envoy that would be started otherwise now is named, and can be replaced",
   expect((await lab.portico.status()).problems).toEqual([]);
 });
 
-it("an Envoy that asks for the state of the world goes on, and can be replaced", async () => {
+it("an Envoy of an earlier version goes on, and can be replaced", async () => {
   const file = join(lab.portico.manifests, "..", "envoy-as-before");
   const edit = `sed -i s/DELTA_GRPC/GRPC/ ${lab.portico.runDirectory}/*/envoy.json`;
   const real = await findEnvoy(process.env, console.log);
-  writeFileSync(file, `#!/bin/sh\n${edit} 2>/dev/null\nexec ${real} "$@"\n`);
+  const start = `unset EVENT_EPOLL_USE_CHANGELIST\nexec ${real} "$@"`;
+  writeFileSync(file, `#!/bin/sh\n${edit} 2>/dev/null\n${start}\n`);
   chmodSync(file, 0o755);
   await lab.start({ ENVOY: file });
   const pid = await lab.pid();
@@ -163,6 +167,7 @@ it("an Envoy that asks for the state of the world goes on, and can be replaced",
   expect(await lab.pid()).toBe(pid);
   expect((await lab.envoys()).active?.outdated).toEqual([
     expect.stringMatching(/^its bootstrap, .*envoy.json, is not what this version/),
+    "its environment lacks EVENT_EPOLL_USE_CHANGELIST=1",
   ]);
   const sketch = { clusterIP: "10.96.0.55", port: 53, protocol: "UDP" } as const;
   const more = serviceObjects({ name: "more", endpoints: ["10.1.1.11"], ...sketch });

@@ -4,7 +4,7 @@
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { expect } from "vitest";
-import type { EnvoyStatus } from "../../controller/daemon/control-api.ts";
+import type { EnvoyStatus } from "../../controller/envoys/envoy-status.ts";
 import { eventually } from "../eventually.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import type { Load } from "../namespaces/dialer.ts";
@@ -63,7 +63,7 @@ export class UpgradeLab {
   }
 
   /** A query whose answer is late: resolves with what has it answered, and its answer. */
-  async lateQuery(): Promise<{ answerNow: () => Promise<string> }> {
+  async udpFlowWithLateAnswer(): Promise<{ answerNow: () => Promise<string> }> {
     const backend = this.node.pod("long");
     const server = programIn(backend, LATE_ANSWER, "server", 8080);
     await firstLine(server, "open");
@@ -86,8 +86,11 @@ export class UpgradeLab {
       ...serviceObjects({ name: "dns", clusterIP: UDP_VIP, endpoints, port: 53, protocol: "UDP" }),
       ...serviceObjects({ name: "long", clusterIP: LONG_VIP, endpoints: [LONG_BACKEND] }),
       ...serviceObjects({
-        ...{ name: "late", clusterIP: LATE_VIP, endpoints: [LONG_BACKEND] },
-        ...{ port: 5000, protocol: "UDP" },
+        name: "late",
+        clusterIP: LATE_VIP,
+        endpoints: [LONG_BACKEND],
+        port: 5000,
+        protocol: "UDP",
       }),
       ...AFFINITY_VIPS.flatMap((clusterIP, index) => {
         const both = { endpoints: [BACKEND, OTHER_BACKEND], affinityTimeoutSeconds: 3600 };
@@ -98,7 +101,7 @@ export class UpgradeLab {
   }
 
   /** How a query goes that is of one flow with the last one. */
-  async queryOfOneFlow(): Promise<string> {
+  async askInSameUdpFlow(): Promise<string> {
     const dialer = await this.node.pod("client").dialer();
     const options = { protocol: "UDP", localPort: 20_053, timeoutMs: 10_000 } as const;
     return (await dialer.dialOnce(UDP_VIP, 53, options)).outcome;

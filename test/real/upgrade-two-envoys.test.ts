@@ -125,7 +125,7 @@ it("says that nobody stands by, and what is not for it", async () => {
   await eventually("nobody in b", 20_000, async () => (await lab.envoys()).standby === null);
   const { code, stderr } = await lab.replace();
   expect(code).toBe(1);
-  expect(stderr).toMatch(/no Envoy answers in .*\/b that could take over/);
+  expect(stderr).toMatch(/no standby Envoy answers in .*\/b/);
   const named = await lab.replace("--envoy", "/bin/true");
   expect(named.stderr).toContain("--envoy is for an Envoy that the controller starts");
 });

@@ -64,9 +64,9 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
   const connections = await longLived();
   const load = await lab.load();
   const before = await lab.pid();
-  const late = await lab.lateQuery();
+  const late = await lab.udpFlowWithLateAnswer();
   const chosen = await lab.chosen();
-  expect(await lab.queryOfOneFlow()).toBe("answered");
+  expect(await lab.askInSameUdpFlow()).toBe("answered");
   expect(new Set(chosen)).toEqual(new Set(["web", "web-2"]));
   const begin = performance.now();
   const { code, stderr } = await lab.replace("--drain-time", "1h");
@@ -80,7 +80,7 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
   expect(Date.parse(draining?.until ?? "") - Date.now()).toBeGreaterThan(3_000_000);
   expect(await connections.living(true)).toEqual(ALL);
   expect(await late.answerNow()).toBe("late");
-  expect(await lab.queryOfOneFlow()).toBe("answered");
+  expect(await lab.askInSameUdpFlow()).toBe("answered");
   expect(await lab.chosen()).toEqual(chosen);
   await eventually("the old connections counted in the old Envoy", 20_000, async () => {
     return (await lab.envoys()).draining?.connections === 24;
@@ -96,7 +96,7 @@ it("a new Envoy: new connections go to it, the others go on in the old one", asy
 
   const again = await lab.replace();
   expect(again.code).toBe(1);
-  expect(again.stderr).toContain("goes on with its connections");
+  expect(again.stderr).toContain("keeps its connections");
   expect(again.stderr).toContain("--end-draining");
   const second = await lab.load();
   const shortly = ["--end-draining", "--drain-time", "5s"];
@@ -121,5 +121,5 @@ it("an Envoy whose connections have ended is ended before its drain time is over
   await eventually("the end of the former Envoy", 50_000, async () => {
     return (await lab.envoys()).draining === null;
   });
-  expect(lab.portico.log).toContain("no connection was left");
+  expect(lab.portico.log).toContain("no connections were left");
 });

@@ -160,7 +160,7 @@ it.each(FAMILIES)("early demux would take from the Pod what is for it, in %s", a
 
 it.each(FAMILIES)("without the zone no Service would be reached, in %s", async (family) => {
   await portico.end("SIGKILL");
-  await node.exec("nft", ["flush chain inet portico own_zone"]);
+  await node.exec("nft", ["flush chain inet portico to_backends"]);
   expect(await directFirst("no-zone", family)).toMatchObject({ service: 0 });
   expect(await askDirectly("no-zone", family)).toBe(PORTS.length);
   expect(await askService("no-zone", family)).toBe(0);

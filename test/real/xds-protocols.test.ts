@@ -3,11 +3,11 @@
 
 import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { shippedPlugin } from "../../controller/config.ts";
+import { shippedPlugin } from "../../controller/config/run-options.ts";
 import { buildOf } from "../../controller/xds/check-plugin.ts";
 import type { Resource } from "../../controller/xds/protos.ts";
 import {
-  backendsCluster,
+  backendsClusters,
   captureListeners,
   type PluginCode,
 } from "../../controller/xds/resources.ts";
@@ -47,7 +47,7 @@ async function setUdp(numbers: readonly number[], flowLimit = 10, port = 1_000):
   });
   await xds.set(ENDPOINTS_TYPE, clusters.map(udpAssignment));
   const own = clusters.map((each) => udpCluster(each, flowLimit));
-  await xds.set(CLUSTER_TYPE, [backendsCluster(BACKENDS), ...own]);
+  await xds.set(CLUSTER_TYPE, [...backendsClusters(BACKENDS), ...own]);
   await xds.set(LISTENER_TYPE, [...TCP, ...numbers.map((number) => listener(number))]);
 }
 
@@ -55,7 +55,12 @@ function listener(number: number, address = `240.0.0.${number}`): Resource {
   const [name, cluster] = [`udp-masquerade/10.96.0.${number}:53/UDP/${address}`, `udp/${number}`];
   const frontend = `10.96.0.${number}:53/UDP`;
   const place = { name, frontend, service: "test/dns", portName: "", address, cluster } as const;
-  const rest = { kind: "masquerade", idleTimeoutSeconds: 35, hasAffinity: false } as const;
+  const rest = {
+    kind: "masquerade",
+    keepsSource: true,
+    idleTimeoutSeconds: 35,
+    hasAffinity: false,
+  } as const;
   return udpListener({ ...place, ...rest }, 15404);
 }
 
@@ -123,7 +128,7 @@ describe.each(["DELTA_GRPC", "GRPC"])("an Envoy that asks by %s", (protocol) => 
     await setUdp([1, 2]);
     const bad = listener(9, "nowhere");
     const refused = xds.set(LISTENER_TYPE, [...TCP, listener(1), listener(2), listener(7), bad]);
-    await expect(refused).rejects.toThrow(/Envoy refused LDS .*10.96.0.9:53.*: malformed IP/);
+    await expect(refused).rejects.toThrow(/Envoy rejected LDS .*10.96.0.9:53.*: malformed IP/);
     expect(await present()).toEqual([1, 2, 7]);
     await xds.set(LISTENER_TYPE, [...TCP, listener(1), listener(2), listener(8)]);
     expect(await present()).toEqual([1, 2, 8]);

@@ -1,19 +1,20 @@
-// The xDS server and the plugin rollout, with a real Envoy: what it is told when, what it refuses,
-// and that its connections do not notice.
+// The xDS server and the delivery of the plugin, with a real Envoy: what it is told when, what it
+// refuses, and that its connections do not notice.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { buildOf, PluginRejectedError } from "../../controller/xds/check-plugin.ts";
 import type { XdsConnection } from "../../controller/xds/connection.ts";
 import { XdsRejectedError } from "../../controller/xds/errors.ts";
-import { PluginRollout } from "../../controller/xds/plugin-rollout.ts";
+import { PluginDelivery } from "../../controller/xds/plugin-delivery.ts";
 import {
-  backendsCluster,
+  backendsClusters,
   captureListeners,
   connectionFilters,
   type PluginCode,
   tableFilter,
 } from "../../controller/xds/resources.ts";
 import { XdsServer } from "../../controller/xds/server.ts";
+import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "../../controller/xds/type-urls.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import {
@@ -89,8 +90,8 @@ describe("the gate before the listeners", () => {
     expect(await fixture.listening()).toEqual(CAPTURE);
     expect(await held.echo("still here")).toContain("still here");
     const { body } = await fixture.get("admin.sock", "/stats?filter=^listener_manager.listener_");
-    // The table's and six capture listeners: none was modified, and none replaced.
-    expect(body).toContain("listener_manager.listener_added: 7");
+    // The table's and eight capture listeners: none was modified, and none replaced.
+    expect(body).toContain("listener_manager.listener_added: 9");
     expect(body).toContain("listener_manager.listener_modified: 0");
     await held.close();
   });
@@ -106,8 +107,8 @@ describe("what is set", () => {
   it("is acknowledged, again at once when nothing changed", async () => {
     const listeners = captureListeners(PORTS, ["IPv4", "IPv6"], BACKENDS.tcp);
     expect(await xds.set(LISTENER_TYPE, listeners)).toEqual({ envoys: 1 });
-    const cluster = backendsCluster({ ...BACKENDS, mark: 0x40 });
-    expect(await xds.set(CLUSTER_TYPE, [cluster])).toEqual({ envoys: 1 });
+    const clusters = backendsClusters({ ...BACKENDS, mark: 0x40, masqueradedMark: 0x60 });
+    expect(await xds.set(CLUSTER_TYPE, clusters)).toEqual({ envoys: 1 });
     await fixture.untilServing();
   });
 
@@ -116,12 +117,15 @@ describe("what is set", () => {
     const broken = { ...keep, filter_chains: [] } as typeof keep & object;
     const refused = xds.set(LISTENER_TYPE, [broken]);
     await expect(refused).rejects.toThrow(XdsRejectedError);
-    await expect(refused).rejects.toThrow(/refused LDS capture-keep: .*no filter chains/);
+    await expect(refused).rejects.toThrow(/rejected LDS capture-keep: .*no filter chains/);
     await fixture.untilServing();
   });
 
   it("is not waited for when Envoy goes", async () => {
-    const set = xds.set(FILTER_TYPE, [tableFilter(other), ...connectionFilters(other)]);
+    const set = xds.set(FILTER_TYPE, [
+      tableFilter(other),
+      ...connectionFilters(other, DEFAULT_TCP_OPTIONS),
+    ]);
     process.kill(fixture.supervisor.pid as number, "SIGKILL");
     await expect(set).resolves.toBeDefined();
     await fixture.untilServing();
@@ -130,19 +134,20 @@ describe("what is set", () => {
 });
 
 describe("a new plugin", () => {
-  let rollout: PluginRollout;
+  let delivery: PluginDelivery;
   let snapshots: number;
   beforeEach(async () => {
     xds = await fixture.serveAll(code);
     snapshots = 0;
-    rollout = new PluginRollout({
+    delivery = new PluginDelivery({
       xds,
       table: { version: () => fixture.version() },
       pushSnapshot: async () => void snapshots++,
+      tcp: DEFAULT_TCP_OPTIONS,
       answerTimeoutMs: 500,
     });
-    await rollout.begin(code.wasm);
-    await rollout.serve();
+    await delivery.begin(code.wasm);
+    await delivery.serve();
     await fixture.supervisor.start();
     await fixture.untilServing();
   });
@@ -153,7 +158,7 @@ describe("a new plugin", () => {
     const load = await dialer.load("127.0.0.1", PORTS.masquerade, 4);
     for (let round = 0; round < 10; round++) {
       const next = withOtherBuild(code.wasm, `round ${round}`);
-      expect((await rollout.load(next)).build).toBe(buildOf(next));
+      expect((await delivery.load(next)).build).toBe(buildOf(next));
       expect((await fixture.version()).build).toBe(buildOf(next));
     }
     const { outcomes } = await load.stop();
@@ -165,10 +170,10 @@ describe("a new plugin", () => {
   });
 
   it("that is no WebAssembly is rejected before Envoy sees it", async () => {
-    const loading = rollout.load(Buffer.from("certainly not wasm"));
+    const loading = delivery.load(Buffer.from("certainly not wasm"));
     await expect(loading).rejects.toThrow(PluginRejectedError);
-    await expect(loading).rejects.toThrow('it is not a WebAssembly module: it begins with "cert"');
-    expect(rollout.current?.build).toBe(code.build);
+    await expect(loading).rejects.toThrow('it is not a WebAssembly module: it starts with "cert"');
+    expect(delivery.current?.build).toBe(code.build);
   });
 
   it("that Envoy cannot load is rejected in Envoy's words; the present one goes on", async () => {
@@ -176,23 +181,23 @@ describe("a new plugin", () => {
     const unknownImport = Buffer.from(wasm);
     const name = unknownImport.indexOf("proxy_send_local_response");
     unknownImport.write("proxy_send_local_nonsense", name);
-    await expect(rollout.load(unknownImport)).rejects.toThrow(
-      /Envoy refused ECDS .*: Unable to create Wasm plugin portico.table/,
+    await expect(delivery.load(unknownImport)).rejects.toThrow(
+      /Envoy rejected ECDS .*: Unable to create Wasm plugin portico.table/,
     );
     expect((await fixture.version()).build).toBe(code.build);
     await fixture.untilServing();
-    await expect(rollout.load(other.wasm)).resolves.toMatchObject({ build: other.build });
+    await expect(delivery.load(other.wasm)).resolves.toMatchObject({ build: other.build });
   });
 
   it("that loads and does not answer is rolled back", async () => {
     const dialer = await node.dialer();
     const load = await dialer.load("127.0.0.1", PORTS.keep, 4);
     const mute = compileTestPlugin({ backend: "127.0.0.1:1", answers: false });
-    await expect(rollout.load(mute)).rejects.toThrow(
+    await expect(delivery.load(mute)).rejects.toThrow(
       /it loads, but does not answer on the table's socket as [0-9a-f]{12} within 500 ms/,
     );
     expect((await fixture.version()).build).toBe(code.build);
-    expect(rollout.current?.build).toBe(code.build);
+    expect(delivery.current?.build).toBe(code.build);
     // It never got to a connection: it would have sent it to a closed port.
     const { outcomes } = await load.stop();
     expect(Object.keys(outcomes)).toEqual(["answered"]);

@@ -7,11 +7,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { systemClock } from "../../controller/clock.ts";
 import { ClusterState } from "../../controller/model/cluster-state.ts";
 import type { Problem } from "../../controller/model/types.ts";
 import { NodeFollower } from "../../controller/node/follow-cluster.ts";
 import type { Frontend } from "../../controller/node/types.ts";
+import { systemClock } from "../../controller/system/clock.ts";
 import { ManifestsSource } from "../../controller/watch/manifests.ts";
 import { manifestFileFromText, manifestItems } from "../../controller/watch/manifests-file.ts";
 
@@ -124,7 +124,11 @@ beforeAll(async () => {
   writeFileSync(join(directory, "all.json"), JSON.stringify(list));
   const state = new ClusterState();
   const source = new ManifestsSource({
-    ...{ directory, sink: state, clock: systemClock, debounceMs: 0, rescanMs: 2 ** 30 },
+    directory,
+    sink: state,
+    clock: systemClock,
+    debounceMs: 0,
+    rescanMs: 2 ** 30,
     reportProblems: (found) => {
       problems = found;
     },

@@ -7,11 +7,12 @@ import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
 import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { deltaFrame, snapshotFrames } from "../../controller/wire/frames.ts";
-import { EMPTY_UDP_TARGET } from "../../controller/xds/udp-target.ts";
 import type { KubernetesObject, Outcome } from "../cases/case.ts";
 import { type Handling, kernelHandling, sourceSeen, ViewedCluster } from "../cases/node-view.ts";
 import { type CaseRunner, runCases } from "../cases/run.ts";
 import { type ClientName, clientAddress, familyOfText, partsOf } from "../cases/topology.ts";
+import { partsWithoutUdp } from "../stand-ins/captured.ts";
+import { EMPTY_UDP_TARGET } from "../stand-ins/udp-targets.ts";
 import { WasmHost } from "./host.ts";
 import { FRAME_BYTES, PLUGIN } from "./table-fixtures.ts";
 
@@ -38,6 +39,7 @@ class WasmRunner implements CaseRunner {
         removeOthers: async () => {},
       }),
       capture: {
+        needsFull: false,
         full: async () => {},
         update: async () => {},
         verify: async () => true,
@@ -47,12 +49,12 @@ class WasmRunner implements CaseRunner {
   }
 
   async apply(objects: readonly KubernetesObject[]): Promise<void> {
-    const { upserted, removed, capture } = this.#cluster.apply(objects);
+    const { upserted, removed, capture, captureChange } = this.#cluster.apply(objects);
     this.#capture = capture;
-    this.#reconciler.markChanged(this.#target.apply(upserted, removed));
+    this.#reconciler.markChanged(this.#target.apply(upserted, removed).records, captureChange);
     if (this.#pushes === "snapshots") this.#reconciler.forgetTable();
-    const target = { table: this.#target.entries, capture, udp: EMPTY_UDP_TARGET };
-    await this.#reconciler.reconcile(target, false);
+    const target = { table: this.#target.entries, udp: EMPTY_UDP_TARGET };
+    await this.#reconciler.reconcile({ ...target, kernel: partsWithoutUdp(capture) }, false);
   }
 
   outcome(from: ClientName, to: string): Outcome {
@@ -91,7 +93,8 @@ class WasmRunner implements CaseRunner {
   }
 }
 
-/** The filter state has IPv6 addresses in full: "[fd00:1:0:0:0:0:0:1]:80". */
+/** The filter state has IPv6 addresses in needsFull: false,
+      full: "[fd00:1:0:0:0:0:0:1]:80". */
 function canonical(backend: string): string {
   const { address, port } = partsOf(backend);
   return addressAndPort(parseAddress(address) ?? address, port);

@@ -1,7 +1,7 @@
 // The protobuf argument of Envoy's foreign function set_envoy_filter_state: 1 path, 2 value (both
 // bytes), 3 span (varint). Only what the plugin may send; anything else is an error.
 
-export interface FilterStateArgument {
+interface FilterStateArgument {
   path: string;
   value: string;
   span: number;

@@ -1,17 +1,26 @@
 // One VM: the compiled module, its memory, and the host functions it imports. Strict where Envoy is
-// lenient: an import that is not here, a pointer outside of memory, or a function called on a
-// context of the wrong kind is an error of the test and no status.
+// lenient: an import that Envoy lacks, a pointer outside of memory, or a function called on a
+// context of the wrong kind is an error of the test and no status. A function that Envoy has and
+// this host does not play is an error only once it is called.
 
+import { ENVOY_FUNCTIONS } from "./envoy-abi.ts";
 import { filterStateFromArgument } from "./filter-state.ts";
 import type { SharedData } from "./shared-data.ts";
 import { STATUS } from "./status.ts";
 import type { LocalResponse, RequestStream, Stream } from "./stream.ts";
+import { wasiFunctions } from "./wasi.ts";
 import { type WasmModule, WebAssembly } from "./webassembly.ts";
 
 /** The guest did what a good guest never does. */
 export class GuestError extends Error {
   override readonly name = "GuestError";
 }
+
+function fail(what: string): never {
+  throw new GuestError(what);
+}
+
+const WASI_MODULES = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 /** What all VMs of one host share. */
 export interface Surroundings {
@@ -35,8 +44,8 @@ export class Guest {
   readonly #around: Surroundings;
   #exports: Record<string, unknown> = {};
   readonly #metrics: string[] = [];
-  /** As the guest asked for; 0 for no ticks. */
-  tickMilliseconds = 0;
+  /** Contexts that have not ended. */
+  readonly #contexts = new Map<number, Stream>();
   #stream: Stream | undefined;
 
   private constructor(around: Surroundings) {
@@ -47,6 +56,7 @@ export class Guest {
     const guest = new Guest(around);
     const instance = await WebAssembly.instantiate(module, guest.#imports(module));
     guest.#exports = instance.exports;
+    guest.#begin();
     return guest;
   }
 
@@ -54,15 +64,48 @@ export class Guest {
     return this.#memory().length;
   }
 
+  begin(context: number, stream: Stream): void {
+    this.#contexts.set(context, stream);
+    this.call(stream, "proxy_on_context_create", context, stream.kind === "root" ? 0 : 1);
+  }
+
+  /** A context that is not done would stay until it calls proxy_done, which nothing here does. */
+  end(context: number, stream: Stream): void {
+    if (this.call(stream, "proxy_on_done", context) === 0) {
+      throw new GuestError(`proxy_on_done of a ${stream.kind} context returned 0: it never ends`);
+    }
+    if (stream.kind !== "root") this.call(stream, "proxy_on_log", context);
+    this.call(stream, "proxy_on_delete", context);
+    this.#contexts.delete(context);
+  }
+
   /** Calls a callback of a context; undefined when the module does not export it. */
   call(stream: Stream, name: string, ...values: number[]): number | undefined {
-    const callback = this.#exports[name] as Callback | undefined;
-    if (!callback) return undefined;
+    if (!this.#exports[name]) return undefined;
     this.#stream = stream;
     try {
-      return callback(...values);
+      return this.#run(name, ...values);
     } finally {
       this.#stream = undefined;
+    }
+  }
+
+  /** What a language's runtime does first, as proxy-wasm-cpp-host's startVm has it done. */
+  #begin(): void {
+    const first = this.#exports._initialize ? "_initialize" : "_start";
+    if (this.#exports[first]) this.#run(first);
+  }
+
+  /** Has a trap name the function that was called, and what was logged before it. */
+  #run(name: string, ...values: number[]): number | undefined {
+    const logged = this.#around.logs.length;
+    try {
+      return (this.#exports[name] as Callback)(...values);
+    } catch (error) {
+      const isTrap = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+      if (!isTrap) throw error;
+      const said = this.#around.logs.slice(logged).map(({ message }) => `; logged: ${message}`);
+      throw new GuestError(`${name} trapped: ${error.message}${said.join("")}`, { cause: error });
     }
   }
 
@@ -85,18 +128,29 @@ export class Guest {
     return this.#read(pointer, size).toString("utf8");
   }
 
+  #write(pointer: number, bytes: Uint8Array): void {
+    this.#read(pointer, bytes.length);
+    this.#memory().set(bytes, pointer >>> 0);
+  }
+
   #writeWord(pointer: number, value: number): void {
     this.#read(pointer, 4);
     this.#memory().writeUInt32LE(value >>> 0, pointer >>> 0);
+  }
+
+  /** Room for bytes that the guest is to own: `malloc`, or its older name. */
+  #allocate(size: number): number {
+    const allocator = this.#exports.malloc ?? this.#exports.proxy_on_memory_allocate;
+    if (!allocator) throw new GuestError("it exports neither malloc nor proxy_on_memory_allocate");
+    return (allocator as Callback)(size) >>> 0;
   }
 
   /** As copyToPointerSize: no bytes, no allocation, pointer 0. */
   #giveBytes(bytes: Buffer, outPointer: number, outSize: number): number {
     let pointer = 0;
     if (bytes.length > 0) {
-      pointer = (this.#exports.malloc as Callback)(bytes.length) >>> 0;
-      this.#read(pointer, bytes.length);
-      bytes.copy(this.#memory(), pointer);
+      pointer = this.#allocate(bytes.length);
+      this.#write(pointer, bytes);
     }
     this.#writeWord(outPointer, pointer);
     this.#writeWord(outSize, bytes.length);
@@ -112,13 +166,35 @@ export class Guest {
 
   #imports(module: WasmModule): Record<string, Record<string, HostFunction>> {
     const imports: Record<string, Record<string, HostFunction>> = {};
+    const functions = this.#hostFunctions();
     for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-      const known = this.#hostFunctions()[`${from}.${name}`];
-      if (!known || kind !== "function") throw new GuestError(`unknown import ${from}.${name}`);
+      const full = `${from}.${name}`;
+      if (kind !== "function" || !ENVOY_FUNCTIONS.has(full)) {
+        throw new GuestError(`unknown import ${full}`);
+      }
+      const played = functions[full] ?? (() => fail(`${full}, which this host does not play`));
       imports[from] ??= {};
-      imports[from][name] = (...values) => this.#around.fault?.(name) ?? known(...values);
+      imports[from][name] = (...values) => this.#around.fault?.(name) ?? played(...values);
     }
     return imports;
+  }
+
+  #wasiFunctions(): Record<string, HostFunction> {
+    const { logs, now, steadyNow, random } = this.#around;
+    const functions = wasiFunctions({
+      read: (pointer, size) => this.#read(pointer, size),
+      write: (pointer, bytes) => this.#write(pointer, bytes),
+      log: (level, message) => logs.push({ level, message }),
+      now,
+      steadyNow,
+      random,
+      fail,
+    });
+    return Object.fromEntries(
+      Object.entries(functions).flatMap(([name, own]) =>
+        WASI_MODULES.map((module) => [`${module}.${name}`, own] as const),
+      ),
+    );
   }
 
   #hostFunctions(): Record<string, HostFunction> {
@@ -133,21 +209,19 @@ export class Guest {
         return STATUS.ok;
       },
       "env.proxy_set_tick_period_milliseconds": (milliseconds = 0) => {
-        this.#streamNow("proxy_set_tick_period_milliseconds");
-        this.tickMilliseconds = milliseconds;
+        const stream = this.#streamNow("proxy_set_tick_period_milliseconds");
+        const root = stream.kind === "root" ? stream : stream.root;
+        root.tickMilliseconds = milliseconds;
         return STATUS.ok;
       },
-      "wasi_snapshot_preview1.clock_time_get": (clock = 0, _precision = 0, out = 0) => {
-        if (clock !== 1) throw new GuestError(`clock ${clock} is not the monotonic one`);
-        this.#read(out, 8);
-        this.#memory().writeBigUInt64LE(this.#around.steadyNow(), out >>> 0);
-        return 0;
+      "env.proxy_set_effective_context": (context = 0) => {
+        this.#streamNow("proxy_set_effective_context");
+        const stream = this.#contexts.get(context);
+        if (!stream) return STATUS.badArgument;
+        this.#stream = stream;
+        return STATUS.ok;
       },
-      "wasi_snapshot_preview1.random_get": (out = 0, size = 0) => {
-        this.#read(out, size);
-        for (let i = 0; i < size; i++) this.#memory()[out + i] = this.#around.random() & 0xff;
-        return 0;
-      },
+      ...this.#wasiFunctions(),
       ...this.#dataFunctions(),
       ...this.#metricFunctions(),
       ...this.#connectionFunctions(),

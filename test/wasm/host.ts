@@ -5,18 +5,12 @@
 
 import { readFile } from "node:fs/promises";
 import type { BackendList } from "../../controller/wire/key.ts";
+import { ConnectingEnvoy, type ConnectionEnd, ORIGINAL_DESTINATION } from "./connecting-envoy.ts";
 import { Guest, GuestError, type Surroundings } from "./guest.ts";
 import { SharedData } from "./shared-data.ts";
-import type {
-  ConnectionStream,
-  LocalResponse,
-  Properties,
-  RequestStream,
-  RootStream,
-} from "./stream.ts";
+import type { ConnectionStream, LocalResponse, RequestStream, RootStream } from "./stream.ts";
 import { type WasmModule, WebAssembly } from "./webassembly.ts";
 
-const DESTINATION = "envoy.network.transport_socket.original_dst_address";
 const NAME = "envoy.string";
 const SPAN_CONNECTION = 2;
 const ACTION_CONTINUE = 0;
@@ -38,7 +32,7 @@ export interface HostOptions {
 }
 
 /** Why a connection was closed: the counter that went up, or "failed" when none did. */
-export type CloseReason = "unknown-frontend" | "no-backend" | "failed";
+type CloseReason = "unknown-frontend" | "no-backend" | "failed";
 export type Connected =
   | { backend: string; closed?: undefined }
   | { closed: CloseReason; backend?: undefined };
@@ -49,17 +43,8 @@ export interface ConnectOptions {
   list?: BackendList;
   /** Of the client, with its port; one like any other when absent. */
   source?: string;
-}
-
-/** What Envoy knows of a connection when it ends; nothing by default. */
-export interface ConnectionEnd {
-  receivedBytes?: number;
-  sentBytes?: number;
-  /** Until the backend had accepted; absent: it never did. */
-  connectNanoseconds?: number;
-  /** Envoy's response flags. */
-  flags?: number;
-  failure?: string;
+  /** Whether no backend has accepted yet: `envoy` says what happens. Else one accepts at once. */
+  waits?: boolean;
 }
 
 /** A connection that lives until it is ended. */
@@ -67,6 +52,8 @@ export interface OpenConnection {
   connected: Connected;
   /** What the plugin called it for the flow log; undefined when it did not. */
   name: string | undefined;
+  /** What Envoy does to connect it. */
+  envoy: ConnectingEnvoy;
   end(how?: ConnectionEnd): void;
 }
 
@@ -74,6 +61,13 @@ export interface RequestOptions {
   worker?: number;
   /** The body comes in parts of this many bytes. */
   partBytes?: number;
+}
+
+/** One role in one VM. */
+interface Root {
+  guest: Guest;
+  stream: RootStream;
+  context: number;
 }
 
 export class WasmHost {
@@ -85,7 +79,7 @@ export class WasmHost {
   fault: ((name: string) => number | undefined) | undefined;
   readonly #guests: Guest[] = [];
   readonly #localGuests: Guest[] = [];
-  readonly #roots: { guest: Guest; stream: RootStream; context: number }[] = [];
+  #roots: Root[] = [];
   #nextContext = 1;
   readonly #contexts = new Set<number>();
 
@@ -162,44 +156,82 @@ export class WasmHost {
 
   /** A new connection. */
   open(destination: string, options: ConnectOptions = {}): OpenConnection {
-    const { worker = 0, list = "cluster", source = "10.1.1.10:40000" } = options;
+    const { worker = 0, list = "cluster", source = "10.1.1.10:40000", waits } = options;
     const guest = this.#guest(worker, list);
     const before = this.#closeCounts();
     const stream: ConnectionStream = {
       kind: "connection",
+      root: this.#rootOf(guest, list === "local" ? "connection-local" : "connection"),
       properties: { "destination\0address": destination, "source\0address": source },
       filterState: new Map(),
       closed: false,
     };
     const context = this.#beginContext(guest, stream);
     const action = guest.call(stream, "proxy_on_new_connection", context);
+    const envoy = new ConnectingEnvoy(stream);
     const end = (how: ConnectionEnd = {}) => {
-      Object.assign(stream.properties, propertiesAtEnd(how));
+      envoy.end(how);
       this.#endContext(guest, stream, context);
     };
-    const set = stream.filterState.get(DESTINATION);
+    const set = stream.filterState.get(ORIGINAL_DESTINATION);
     const name = stream.filterState.get(NAME)?.value;
     if (stream.closed) {
-      if (action !== ACTION_STOP || set) throw new GuestError("a closed connection went on");
-      return { connected: { closed: this.#closeReason(before) }, name, end };
+      if (action !== ACTION_STOP || set) {
+        throw new GuestError(`a connection to ${destination} was closed, and went on`);
+      }
+      return { connected: { closed: this.#closeReason(before) }, name, envoy, end };
     }
     if (action !== ACTION_CONTINUE || set?.span !== SPAN_CONNECTION) {
-      throw new GuestError(`action ${action}, filter state ${JSON.stringify(set)}`);
+      throw new GuestError(
+        `a connection to ${destination} was neither closed nor given a backend: ` +
+          `action ${action}, filter state ${JSON.stringify(set)}`,
+      );
     }
-    return { connected: { backend: set.value }, name, end };
+    envoy.attempt();
+    if (!waits) envoy.accept();
+    return { connected: { backend: set.value }, name, envoy, end };
   }
 
-  /** A second passes for all VMs that asked to be told. */
+  /** A second passes for all VMs that asked to be told; the clock is the test's. */
   tick(): void {
-    for (const { guest, stream, context } of this.#roots) {
-      if (stream.properties.plugin_root_id === "table" || guest.tickMilliseconds === 0) continue;
-      guest.call(stream, "proxy_on_tick", context);
+    for (const root of this.#roots) {
+      let milliseconds = 0;
+      while (milliseconds < 1_000 && root.stream.tickMilliseconds > 0) {
+        milliseconds += root.stream.tickMilliseconds;
+        tickOf(root);
+      }
     }
+  }
+
+  /** One tick of each VM that asked for ticks, after however long. */
+  tickOnce(): void {
+    for (const root of this.#roots) if (root.stream.tickMilliseconds > 0) tickOf(root);
+  }
+
+  /** The periods of the timers that run, in milliseconds; empty where nothing asked for ticks. */
+  get tickPeriods(): number[] {
+    return this.#roots.map(({ stream }) => stream.tickMilliseconds).filter((period) => period > 0);
   }
 
   /** Whether a VM asked for ticks. */
   get isTicking(): boolean {
-    return this.#roots.some(({ guest }) => guest.tickMilliseconds > 0);
+    return this.tickPeriods.length > 0;
+  }
+
+  /** A changed configuration: the same VMs get new root contexts, and the old ones stay. */
+  configureAgain(build: string): void {
+    for (const guest of this.#guests) this.#configure(guest, "connection", build);
+    for (const guest of this.#localGuests) this.#configure(guest, "connection-local", build);
+  }
+
+  /** Ends the root contexts whose connections have ended, but for the last ones of each role. */
+  endOldRoots(): void {
+    const isLast = ({ guest, stream }: Root) =>
+      this.#rootOf(guest, String(stream.properties.plugin_root_id)) === stream;
+    for (const { guest, stream, context } of this.#roots.filter((root) => !isLast(root))) {
+      guest.end(context, stream);
+    }
+    this.#roots = this.#roots.filter(isLast);
   }
 
   /** One request to the table endpoint. */
@@ -209,14 +241,15 @@ export class WasmHost {
     body: Uint8Array = new Uint8Array(),
     options: RequestOptions = {},
   ): LocalResponse {
+    const guest = this.#guest(options.worker ?? 0);
     const stream: RequestStream = {
       kind: "request",
+      root: this.#rootOf(guest, "table"),
       properties: {},
       headers: { ":method": method, ":path": path, ":authority": "portico" },
       body: Buffer.alloc(0),
       response: undefined,
     };
-    const guest = this.#guest(options.worker ?? 0);
     return this.#inContext(guest, stream, (context) => {
       const count = Object.keys(stream.headers).length;
       const bodyless = body.length === 0 ? 1 : 0;
@@ -250,9 +283,15 @@ export class WasmHost {
     const left = [...this.#contexts];
     if (left.length > 0) throw new GuestError(`contexts ${left.join(", ")} were never deleted`);
     for (const { guest, stream, context } of this.#roots) {
-      guest.call(stream, "proxy_on_done", context);
-      guest.call(stream, "proxy_on_delete", context);
+      guest.end(context, stream);
     }
+  }
+
+  #rootOf(guest: Guest, rootId: string): RootStream {
+    const own = this.#roots.filter((root) => root.guest === guest);
+    const root = own.findLast(({ stream }) => stream.properties.plugin_root_id === rootId);
+    if (!root) throw new Error(`the VM has no root context ${rootId}`);
+    return root.stream;
   }
 
   #sendBody(
@@ -293,24 +332,22 @@ export class WasmHost {
   #beginContext(guest: Guest, stream: ConnectionStream | RequestStream): number {
     const context = this.#nextContext++;
     this.#contexts.add(context);
-    guest.call(stream, "proxy_on_context_create", context, 1);
+    guest.begin(context, stream);
     return context;
   }
 
   #endContext(guest: Guest, stream: ConnectionStream | RequestStream, context: number): void {
     if (!this.#contexts.delete(context)) throw new Error(`context ${context} has ended before`);
-    guest.call(stream, "proxy_on_done", context);
-    guest.call(stream, "proxy_on_log", context);
-    guest.call(stream, "proxy_on_delete", context);
+    guest.end(context, stream);
   }
 
   #accepts(guest: Guest, rootId: string, build: string): boolean {
     const configuration = Buffer.from(build);
     const properties = { plugin_root_id: rootId };
-    const stream: RootStream = { kind: "root", properties, configuration };
+    const stream: RootStream = { kind: "root", properties, configuration, tickMilliseconds: 0 };
     const root = this.#nextContext++;
     this.#roots.push({ guest, stream, context: root });
-    guest.call(stream, "proxy_on_context_create", root, 0);
+    guest.begin(root, stream);
     if (guest.call(stream, "proxy_on_vm_start", root, 0) === 0) return false;
     return guest.call(stream, "proxy_on_configure", root, configuration.length) !== 0;
   }
@@ -321,7 +358,8 @@ export class WasmHost {
   }
 
   #closeCounts(): { unknown: number; empty: number } {
-    return { unknown: this.counter("unknown_frontend"), empty: this.counter("no_backend") };
+    const count = (name: string) => this.counters.get(`portico_${name}_total`) ?? 0;
+    return { unknown: count("unknown_frontend"), empty: count("no_backend") };
   }
 
   #closeReason(before: { unknown: number; empty: number }): CloseReason {
@@ -331,21 +369,8 @@ export class WasmHost {
   }
 }
 
-function propertiesAtEnd(how: ConnectionEnd): Properties {
-  const eightBytes = (value: number) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(BigInt(value));
-    return bytes;
-  };
-  return {
-    "request\0total_size": eightBytes(how.receivedBytes ?? 0),
-    "response\0total_size": eightBytes(how.sentBytes ?? 0),
-    "response\0flags": eightBytes(how.flags ?? 0),
-    "upstream\0transport_failure_reason": how.failure ?? "",
-    ...(how.connectNanoseconds !== undefined && {
-      "upstream\0cx_pool_ready_duration": eightBytes(how.connectNanoseconds),
-    }),
-  };
+function tickOf({ guest, stream, context }: Root): void {
+  guest.call(stream, "proxy_on_tick", context);
 }
 
 /** mulberry32: 32 bits at a time, the same for the same seed. */

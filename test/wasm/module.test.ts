@@ -4,8 +4,9 @@ import { WasmHost } from "./host.ts";
 import { PLUGIN } from "./table-fixtures.ts";
 import { WebAssembly } from "./webassembly.ts";
 
-it("is smaller than 32 KB", async () => {
-  expect((await stat(PLUGIN)).size).toBeLessThan(32 * 1024);
+// A worker's VM has a copy of its code. It was 32 KB before connections got another backend.
+it("is smaller than 36 KB", async () => {
+  expect((await stat(PLUGIN)).size).toBeLessThan(36 * 1024);
 });
 
 it("exports the callbacks in use and nothing else", async () => {
@@ -52,6 +53,17 @@ it("takes a build id as its configuration and nothing else", async () => {
   expect(await host.wouldConfigure("table", "x".repeat(65))).toBe(false);
   expect(await host.wouldConfigure("table", 'quote"')).toBe(false);
   expect(host.logs.at(-1)?.message).toContain("build id");
+});
+
+it("takes how long an attempt lasts after the build id, and only numbers", async () => {
+  const host = await WasmHost.load(PLUGIN);
+  for (const milliseconds of ["0", "1000", "999999999"]) {
+    expect(await host.wouldConfigure("connection", `b,names,attempt=${milliseconds}`)).toBe(true);
+  }
+  for (const wrong of ["", "1s", "-1", "1000000000"]) {
+    expect(await host.wouldConfigure("connection", `b,attempt=${wrong}`)).toBe(false);
+  }
+  expect(host.logs.at(-1)?.message).toContain("attempt=MILLISECONDS");
 });
 
 it("takes what is to be counted after the build id, and nothing unknown", async () => {

@@ -257,4 +257,15 @@ describe("other requests", () => {
     expect(answer.status).toBe(status);
     if (status !== 200) expect(JSON.parse(answer.body.toString())).toHaveProperty("error");
   });
+
+  it("a query after the path of a body is ignored, and makes it no frame", () => {
+    const [frame] = snapshot([frontend(1)], 1) as [Uint8Array];
+    for (const path of ["/v1/stats/forget?x", "/v1/affinity/take?x"]) {
+      expect(host.request("POST", path, frame).status, path).toBe(400);
+    }
+    expect(host.request("POST", "/v1/stats/forget?x", new Uint8Array(28)).status).toBe(200);
+    expect(host.counter("frames_refused")).toBe(0);
+    expect(host.connect("10.96.0.1:80")).toEqual({ closed: "unknown-frontend" });
+    expect(host.request("POST", "/v1/frames?x", frame).status).toBe(200);
+  });
 });

@@ -4,7 +4,7 @@
 
 import { STATUS } from "./status.ts";
 
-export interface SharedValue {
+interface SharedValue {
   value: Buffer;
   cas: number;
 }

@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { Counters } from "../../controller/wire/stats.ts";
-import { type ConnectionEnd, type OpenConnection, WasmHost } from "./host.ts";
+import type { ConnectionEnd } from "./connecting-envoy.ts";
+import { type OpenConnection, WasmHost } from "./host.ts";
 import { forget, statsOf } from "./stats-fixtures.ts";
 import { backends, frontend, PLUGIN, snapshot } from "./table-fixtures.ts";
 
@@ -41,14 +42,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
-      ...{ kind: fc.constant("open" as const), to: fc.integer({ min: 1, max: 5 }) },
-      ...{ worker: fc.nat({ max: 1 }), local: fc.boolean() },
+      kind: fc.constant("open" as const),
+      to: fc.integer({ min: 1, max: 5 }),
+      worker: fc.nat({ max: 1 }),
+      local: fc.boolean(),
     }),
   },
   {
     weight: 6,
     arbitrary: fc.record({
-      ...{ kind: fc.constant("end" as const), which: fc.nat(), how: howEnded },
+      kind: fc.constant("end" as const),
+      which: fc.nat(),
+      how: howEnded,
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("tick" as const) }) },
@@ -135,10 +140,10 @@ class World {
   #forget(): void {
     const before = statsOf(this.now.host);
     forget(this.now.host, ...before);
-    const left = new Set(statsOf(this.now.host).map(({ servicePort }) => servicePort));
-    for (const { servicePort, counters } of before) {
-      if (!left.has(servicePort)) add(this.forgotten, totalOf(counters));
-      expect(left.has(servicePort)).toBe(counters.opened !== counters.closed);
+    const left = new Set(statsOf(this.now.host).map(({ serviceId }) => serviceId));
+    for (const { serviceId, counters } of before) {
+      if (!left.has(serviceId)) add(this.forgotten, totalOf(counters));
+      expect(left.has(serviceId)).toBe(counters.opened !== counters.closed);
     }
   }
 
@@ -153,7 +158,9 @@ class World {
 
 function totalOf({ opened, closed, failed, receivedBytes, sentBytes, connect }: Counters): Total {
   return {
-    ...{ opened, closed, failed: failed.refused + failed.timedOut + failed.other },
+    opened,
+    closed,
+    failed: failed.refused + failed.timedOut + failed.other,
     noBackend: failed.noBackend,
     bytes: receivedBytes + sentBytes,
     connected: connect.buckets.reduce((a, b) => a + b),

@@ -3,12 +3,8 @@
 
 import { describe, expect, it } from "vitest";
 import type { Frontend } from "../../controller/node/types.ts";
-import { servicePortId } from "../../controller/wire/service-port.ts";
-import {
-  type Counters,
-  OTHER_SERVICE_PORTS,
-  type StatsEntry,
-} from "../../controller/wire/stats.ts";
+import { serviceIdOf } from "../../controller/wire/service-id.ts";
+import { type Counters, OTHER_SERVICE_ID, type StatsEntry } from "../../controller/wire/stats.ts";
 import { HASH_OFFSET_BASIS, HASH_PRIME } from "../../plugin/wire/layout.ts";
 import {
   MAX_STATS_PAGE_ENTRIES,
@@ -33,14 +29,15 @@ async function load(options: HostOptions = {}, table: readonly Frontend[] = TABL
 /** After a tick: of the whole ServicePort. */
 function countersOf(host: WasmHost, of: Frontend): Counters | undefined {
   host.tick();
-  const id = servicePortId(of);
-  return statsOf(host).find(({ servicePort, backend }) => servicePort === id && !backend)?.counters;
+  const id = serviceIdOf(of);
+  return statsOf(host).find(({ serviceId, backend }) => serviceId === id && !backend)?.counters;
 }
 
 const NOTHING: Counters = {
   opened: 0,
   closed: 0,
   failed: { refused: 0, timedOut: 0, noBackend: 0, other: 0 },
+  retried: 0,
   receivedBytes: 0,
   sentBytes: 0,
   connect: { buckets: [0, 0, 0, 0, 0, 0], seconds: 0 },
@@ -56,7 +53,11 @@ describe("a connection", () => {
     time += 250_000_000n;
     end({ receivedBytes: 2 ** 40, sentBytes: 7, connectNanoseconds: 3 * MS });
     expect(countersOf(host, TABLE[0] as Frontend)).toEqual({
-      ...{ ...NOTHING, opened: 1, closed: 1, receivedBytes: 2 ** 40, sentBytes: 7 },
+      ...NOTHING,
+      opened: 1,
+      closed: 1,
+      receivedBytes: 2 ** 40,
+      sentBytes: 7,
       connect: { buckets: [0, 1, 0, 0, 0, 0], seconds: 0.003 },
       duration: { buckets: [0, 0, 1, 0, 0, 0], seconds: 0.25 },
     });
@@ -71,6 +72,8 @@ describe("a connection", () => {
     [{ flags: 0x4 }, {}],
     [{ flags: 0x20, failure: "Connection refused", connectNanoseconds: 1 }, { refused: 1 }],
     [{ flags: 0x20, failure: "Connection refused", sentBytes: 1 }, {}],
+    [{ flags: 0x20, failure: "Connection refused", accepted: true }, {}],
+    [{ flags: 0x8000, failure: "Cannot assign requested address" }, { other: 1 }],
   ])("that ends with %j counts as failed %j", async (how, failed) => {
     const host = await load();
     host.open("10.96.0.1:80").end(how);
@@ -125,7 +128,7 @@ describe("what is counted", () => {
     const sent = ofBackends.map(({ counters }) => counters.sentBytes);
     expect(sent.reduce((a, b) => a + b)).toBe(90);
     expect(entries.find(({ backend }) => !backend)?.counters.opened).toBe(30);
-    const none = await load({ build: "b,stats=off" });
+    const none = await load({ build: "b,stats=off,attempt=0" });
     none.connect("10.96.0.1:80");
     expect(none.isTicking).toBe(false);
     none.tick();
@@ -143,12 +146,10 @@ describe("what is counted", () => {
   });
 
   it("makes no ticks where nothing happens", async () => {
-    const host = await load();
+    const host = await load({ build: "b,attempt=0" });
     expect(host.isTicking).toBe(false);
     host.connect("10.96.0.1:80");
-    expect(host.isTicking).toBe(true);
-    host.tick();
-    expect(host.isTicking).toBe(true);
+    expect(host.tickPeriods).toEqual([1_000]);
     host.tick();
     expect(host.isTicking).toBe(false);
     expect(countersOf(host, TABLE[0] as Frontend)?.closed).toBe(1);
@@ -160,7 +161,7 @@ describe("what is counted", () => {
     for (let i = 1; i <= 300; i++) host.connect(`10.96.${i >> 8}.${i & 255}:80`);
     host.tick();
     const all = statsOf(host);
-    expect(new Set(all.map(({ servicePort }) => servicePort)).size).toBe(300);
+    expect(new Set(all.map(({ serviceId }) => serviceId)).size).toBe(300);
     const half = STATS_PAGE_COUNT / 2;
     const halves = [...statsOf(host, `?count=${half}`), ...statsOf(host, `?first=${half}`)];
     expect(halves).toEqual(all);
@@ -177,8 +178,8 @@ describe("an entry", () => {
     host.connect("10.96.0.2:80");
     host.tick();
     forget(host, ...statsOf(host));
-    expect(statsOf(host).map(({ servicePort }) => servicePort)).toEqual([
-      servicePortId(TABLE[0] as Frontend),
+    expect(statsOf(host).map(({ serviceId }) => serviceId)).toEqual([
+      serviceIdOf(TABLE[0] as Frontend),
     ]);
     end();
     host.tick();
@@ -213,7 +214,7 @@ describe("an entry", () => {
     for (const { end } of open) end({ sentBytes: 1 });
     host.tick();
     const entries = statsOf(host);
-    const other = entries.find(({ servicePort }) => servicePort === OTHER_SERVICE_PORTS);
+    const other = entries.find(({ serviceId }) => serviceId === OTHER_SERVICE_ID);
     expect(entries).toHaveLength(MAX_STATS_PAGE_ENTRIES + 1);
     expect(other?.counters).toMatchObject({ opened: over, closed: over, sentBytes: over });
   });
@@ -239,7 +240,7 @@ function frontendsOfOnePage(count: number): Frontend[] {
   for (let i = 1; found.length < count; i++) {
     const own = frontend(i, { address: `10.${97 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}` });
     const key = Buffer.alloc(STATS_KEY_BYTES);
-    Buffer.from(servicePortId(own), "hex").copy(key);
+    Buffer.from(serviceIdOf(own), "hex").copy(key);
     let hash = HASH_OFFSET_BASIS;
     for (const byte of key) hash = Math.imul(hash ^ byte, HASH_PRIME) >>> 0;
     if (hash % STATS_PAGE_COUNT === 0) found.push(own);

@@ -8,16 +8,19 @@ export interface LocalResponse {
 }
 
 /** A text, or the bytes of what is no text. */
-export type Properties = Record<string, string | Buffer>;
+type Properties = Record<string, string | Buffer>;
 
 export interface RootStream {
   kind: "root";
   properties: Properties;
   configuration: Buffer;
+  /** As the guest asked for; 0 for no ticks. */
+  tickMilliseconds: number;
 }
 
 export interface ConnectionStream {
   kind: "connection";
+  root: RootStream;
   properties: Properties;
   /** By path; set through set_envoy_filter_state. */
   filterState: Map<string, { value: string; span: number }>;
@@ -26,6 +29,7 @@ export interface ConnectionStream {
 
 export interface RequestStream {
   kind: "request";
+  root: RootStream;
   properties: Properties;
   headers: Record<string, string>;
   body: Buffer;

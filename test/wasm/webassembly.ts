@@ -3,7 +3,7 @@
 
 export type WasmModule = object & { readonly wasmModule?: never };
 
-export interface WasmInstance {
+interface WasmInstance {
   exports: Record<string, unknown>;
 }
 
@@ -12,6 +12,7 @@ type Imports = Record<string, Record<string, (...values: never[]) => number>>;
 interface Api {
   compile(bytes: Uint8Array): Promise<WasmModule>;
   instantiate(module: WasmModule, imports: Imports): Promise<WasmInstance>;
+  RuntimeError: new () => Error;
   Module: {
     imports(module: WasmModule): { module: string; name: string; kind: string }[];
     exports(module: WasmModule): { name: string; kind: string }[];

@@ -1,13 +1,13 @@
-// Numbers → small charts for tiles: a line over its area, a bar of shares.
+// Numbers → small charts for tiles: a line with its area, a bar of shares.
 
 import { svgElement } from "./element.ts";
 
 const WIDTH = 160;
 const HEIGHT = 36;
-/** As wide as this many values at least: what is not measured yet is empty on the left. */
+/** The chart is at least this many values wide: what is not measured yet is empty on the left. */
 const LEAST_POINTS = 30;
 
-/** A bar of shares, each in the colour of its class. */
+/** Makes a bar of shares, each in the colour of its class. */
 export function shares(parts: readonly { name: string; value: number }[]): Element {
   const total = parts.reduce((sum, { value }) => sum + value, 0) || 1;
   const bar = svgElement("svg", {
@@ -19,7 +19,7 @@ export function shares(parts: readonly { name: string; value: number }[]): Eleme
   let x = 0;
   for (const { name, value } of parts) {
     const width = (value / total) * WIDTH;
-    // A share of a few among thousands is to be seen.
+    // A share of a few among thousands must be visible.
     const seen = value > 0 ? Math.max(width, 2) : 0;
     bar.append(svgElement("rect", { class: `share-${name}`, x, width: seen, height: 6 }));
     x += Math.max(width, seen);
@@ -27,7 +27,7 @@ export function shares(parts: readonly { name: string; value: number }[]): Eleme
   return bar;
 }
 
-/** Empty when there are less than two values. Its scale begins at 0. */
+/** Empty with fewer than two values. Its scale starts at 0. */
 export function sparkline(values: readonly number[], label: string): Element {
   const chart = svgElement("svg", {
     class: "spark",

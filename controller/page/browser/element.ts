@@ -10,6 +10,7 @@ export function element(tag: string, attributes: Attributes = {}, ...children: C
   return filled(document.createElement(tag), attributes, children);
 }
 
+/** Makes an element of SVG; attributes that are undefined are left out. */
 export function svgElement(tag: string, attributes: Attributes = {}, ...children: Child[]) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -30,8 +31,8 @@ export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
 }
 
 /**
- * Makes the children of `parent` those of `items`. An item that is the same as the last time keeps
- * its element, so that focus, selection and scrolling stay where they are.
+ * Makes the children of `parent` those of `items`. An item that is the same as last time keeps its
+ * element, so that focus, selection and scrolling stay.
  */
 export function showList<T>(
   parent: Element,

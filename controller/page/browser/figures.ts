@@ -1,18 +1,22 @@
 // The state of the node → the tiles, its health, its problems and its changes.
 
 import type { Change, Finding, Level, PageState, TrafficNow } from "../page-api.ts";
+import { serverNow } from "./ask-server.ts";
 import { shares, sparkline } from "./chart.ts";
 import { byId, element, showList } from "./element.ts";
 import { linkTo } from "./place.ts";
-import { serverNow } from "./server.ts";
 import { ago, bytes, count, plural } from "./words.ts";
 
 const PILL_WORDS: Record<Level, string> = {
   good: "serving",
   warn: "serving, with warnings",
-  bad: "needs help",
+  bad: "needs attention",
 };
 
+/**
+ * Shows the state of the node in the whole page except the list and the map of Services, and in the
+ * title of the tab.
+ */
 export function showState(state: PageState): void {
   document.title = `${state.level === "good" ? "" : "⚠ "}${state.node} – Portico`;
   byId("node").textContent = state.node;
@@ -26,7 +30,7 @@ export function showState(state: PageState): void {
   showChanges(byId("changes"), state.changes, true);
 }
 
-/** Told aloud by screen readers when the words change, and only then. */
+/** Shows a status that screen readers read aloud only when the words change. */
 export function showPill(level: Level, text: string): void {
   const pill = byId("health");
   pill.dataset.level = level;
@@ -71,7 +75,7 @@ function attentionWords(attention: number): string {
   return `${plural(attention, "needs", "need")} attention`;
 }
 
-/** Drawn from the worst on, so that a few are not hidden by the end of the bar. */
+/** The worst come first, so that a few are not hidden at the end of the bar. */
 function healthShares({ health }: PageState): Element {
   return shares([
     { name: "bad", value: health.refusing },
@@ -132,13 +136,13 @@ function showProblems({ problems, problemCount }: PageState): void {
   });
 }
 
-/** `named`: with the Service that each is about. */
+/** `named`: shows the Service that each is about. */
 export function showChanges(list: Element, changes: readonly Change[], named: boolean): void {
   if (changes.length === 0) {
     list.replaceChildren(element("li", { class: "empty" }, "Nothing changed."));
     return;
   }
-  // The age is part of what is shown, so that an entry is renewed when it reads otherwise.
+  // The age is part of the item, so that an entry is updated when its age changes.
   const items = changes.map((change) => ({ ...change, age: ago(serverNow() - change.at) }));
   showList(
     list,

@@ -1,5 +1,5 @@
-// The live page in the browser: asks every two seconds while it is seen, and shows what it is told.
-// It has no state of its own but what is chosen, looked for and sorted by.
+// The live page in the browser: asks every two seconds while it is visible, and shows the answers.
+// Its own state is only what the user has chosen, searched and sorted by.
 
 import {
   MAP_PATH,
@@ -11,16 +11,16 @@ import {
   type ServiceMap,
   STATE_PATH,
 } from "../page-api.ts";
+import { ask, Unknown } from "./ask-server.ts";
 import { byId } from "./element.ts";
 import { showPill, showState } from "./figures.ts";
 import { chosenService, hrefOf } from "./place.ts";
-import { ask, Unknown } from "./server.ts";
 import { showDetail, showMissing } from "./service-detail.ts";
 import { MapView } from "./service-map.ts";
 import { ROWS_OF_A_PAGE, showPager, showRows } from "./service-rows.ts";
 
 const ASK_EVERY_MS = 2_000;
-/** From the last key to the search: somebody is still typing. */
+/** From the last key to the search: the user may still be typing. */
 const TYPING_MS = 120;
 
 const looking = { search: "", show: "all", sort: "name", offset: 0 };
@@ -37,7 +37,7 @@ const map = new MapView({
 });
 let pointed = -1;
 
-/** One round at a time; what somebody does begins another at once. */
+/** One round at a time; a user's action starts another at once. */
 function refresh(): void {
   clearTimeout(timer);
   asking = asking.then(round);
@@ -96,13 +96,13 @@ function asText(values: typeof looking): Record<string, string> {
 
 function emptyWords(): string {
   if (looking.search !== "") return `Nothing matches “${looking.search}”.`;
-  if (looking.show === "attention") return "All is well: every front door has a backend.";
+  if (looking.show === "attention") return "All is well: every frontend has a backend.";
   return "No Service is served here yet.";
 }
 
 function showBanner(reason: string): void {
   const banner = byId("banner");
-  const words = `Portico does not answer${reason}. What you see is old; asking again.`;
+  const words = `Portico does not answer${reason}. The data shown is stale; retrying.`;
   banner.textContent = words;
   banner.hidden = false;
   document.body.classList.add("stale");
@@ -114,7 +114,7 @@ function hideBanner(): void {
   document.body.classList.remove("stale");
 }
 
-/** Of the Service with this index on the map; empty for none. */
+/** Returns the name of the Service with this index on the map; empty for none. */
 async function nameOf(index: number): Promise<string> {
   pointed = index;
   if (index < 0) return "";
@@ -124,7 +124,7 @@ async function nameOf(index: number): Promise<string> {
   return rows[0] ? `${rows[0].namespace}/${rows[0].name}` : "";
 }
 
-/** Unless the pointer is somewhere else by now. */
+/** Shows the name unless the pointer has moved away by now. */
 function showName(name: string, index: number): void {
   if (index === pointed) byId("map-name").textContent = name;
 }

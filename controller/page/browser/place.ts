@@ -1,9 +1,9 @@
-// What the page shows, kept in its address, so that it can be linked to, and back goes back: the
-// Service behind the #.
+// What the page shows, kept in its address: the Service behind the #. So it can be linked to, and
+// the browser's back button works.
 
 import { element } from "./element.ts";
 
-/** "namespace/name", or empty. */
+/** Returns "namespace/name", or empty. */
 export function chosenService(): string {
   const text = location.hash.slice(1);
   try {
@@ -13,11 +13,12 @@ export function chosenService(): string {
   }
 }
 
-/** Empty: none. */
+/** Returns the address of a Service's detail; empty: no Service. */
 export function hrefOf(service: string): string {
   return `#${encodeURI(service)}`;
 }
 
+/** Makes a link to the detail of a Service, "namespace/name". */
 export function linkTo(service: string): Element {
   return element("a", { href: hrefOf(service) }, service);
 }

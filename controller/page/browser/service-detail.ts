@@ -1,13 +1,13 @@
-// One Service → its map (front doors on the left, endpoints on the right, a line where connections
-// go), its settings, its traffic and what happened to it.
+// One Service → its map (frontends on the left, endpoints on the right, a line where connections
+// go), its settings, its traffic and its changes.
 
-import type { DoorDetail, EndpointDetail, ServiceDetail } from "../page-api.ts";
+import type { EndpointDetail, FrontendDetail, ServiceDetail } from "../page-api.ts";
 import { byId, element, svgElement } from "./element.ts";
 import { showChanges } from "./figures.ts";
 import { hrefOf } from "./place.ts";
 import { bytes, count, plural } from "./words.ts";
 
-/** More endpoints than this are shown when somebody asks for them. */
+/** More endpoints than this are shown on request. */
 const ENDPOINTS_SHOWN = 12;
 /** As .flow li in service.css. */
 const ROW_HEIGHT = 46;
@@ -23,7 +23,7 @@ const VERDICT_WORDS: Record<string, string> = {
 let shownAll = "";
 let shown: ServiceDetail | undefined;
 
-/** Undefined: none is chosen. */
+/** Undefined: no Service is chosen. */
 export function showDetail(detail: ServiceDetail | undefined): void {
   const card = byId("detail");
   card.hidden = detail === undefined;
@@ -36,13 +36,14 @@ export function showDetail(detail: ServiceDetail | undefined): void {
   if (hadFocus) card.querySelector<HTMLElement>(".close")?.focus();
 }
 
-/** The chosen Service is not there, or not any more. */
+/** Shows that the chosen Service does not exist, or no longer exists. */
 export function showMissing(name: string): void {
   shown = undefined;
   const card = byId("detail");
   card.hidden = false;
   const title = element("h2", {}, name);
-  const words = "No Service of this name is served on this node. It may be gone, headless, or left";
+  const words =
+    "No Service of this name is served on this node. It may be deleted, headless, or " + "assigned";
   card.replaceChildren(
     element("div", { class: "card-head" }, title, closeLink()),
     element("p", { class: "empty" }, `${words} to another proxy.`),
@@ -77,7 +78,7 @@ function flow(detail: ServiceDetail): Element {
   const key = `${detail.namespace}/${detail.name}`;
   const isWhole = shownAll === key || detail.endpoints.length <= ENDPOINTS_SHOWN;
   const endpoints = isWhole ? detail.endpoints : detail.endpoints.slice(0, ENDPOINTS_SHOWN);
-  const doors = element("ol", { class: "flow-doors" }, ...detail.doors.map(doorItem));
+  const doors = element("ol", { class: "flow-doors" }, ...detail.doors.map(frontendItem));
   const list = element("ol", { class: "flow-endpoints" }, ...endpoints.map(endpointItem));
   if (endpoints.length === 0) {
     const words = "No endpoints: does a Pod match its selector?";
@@ -88,7 +89,7 @@ function flow(detail: ServiceDetail): Element {
   const titles = element(
     "div",
     { class: "flow-titles" },
-    element("h3", {}, plural(detail.doors.length, "front door")),
+    element("h3", {}, plural(detail.doors.length, "frontend")),
     element("h3", {}, plural(detail.endpointCount, "endpoint")),
   );
   const lines = flowLines(detail.doors, endpoints.length);
@@ -106,7 +107,7 @@ function moreItem(rest: number, isWhole: boolean, key: string, detail: ServiceDe
   return element("li", {}, button);
 }
 
-function doorItem({ door, kind, portName, verdict, allowedSources }: DoorDetail): Element {
+function frontendItem({ door, kind, portName, verdict, allowedSources }: FrontendDetail): Element {
   const isClosed = verdict === "refuse" || verdict === "drop";
   const words = VERDICT_WORDS[verdict] ?? "";
   const all = isClosed ? [words, portName, kind] : [portName, kind, words];
@@ -131,8 +132,8 @@ function endpointItem({ endpoint, pod, node, zone, local, used, state }: Endpoin
   );
 }
 
-/** A door whose every backend is out of sight has its line to the end of the list. */
-function flowLines(doors: readonly DoorDetail[], endpoints: number): Element {
+/** A frontend whose backends are all hidden has its line to the end of the list. */
+function flowLines(doors: readonly FrontendDetail[], endpoints: number): Element {
   const height = Math.max(doors.length, endpoints, 1) * ROW_HEIGHT;
   const lines = svgElement("svg", {
     class: "flow-lines",

@@ -1,5 +1,5 @@
-// Every Service that matches, as one small square: where something is wrong, and where traffic is,
-// seen at a glance among thousands. The list below it says the same in words.
+// Every matching Service as one small square: shows at a glance, among thousands, where something
+// is wrong, and where traffic is. The list below it says the same in words.
 
 import type { ServiceMap } from "../page-api.ts";
 import { byId, element } from "./element.ts";
@@ -9,7 +9,7 @@ const LEAST_SERVICES = 40;
 const MOST_HEIGHT = 300;
 const SIZES = [18, 14, 11, 9, 7, 6, 5, 4];
 
-/** Services stand in rows, in their order. */
+/** Services fill rows, in their order. */
 interface Layout {
   size: number;
   columns: number;
@@ -22,7 +22,7 @@ export class MapView {
   #layout: Layout | undefined;
   #pointed = -1;
 
-  /** Both are told the index of a Service; -1: of none. */
+  /** Both receive the index of a Service; -1: none. */
   constructor(on: { point: (index: number) => void; choose: (index: number) => void }) {
     this.#canvas.addEventListener("pointermove", (event) => {
       const index = this.#indexAt(event);
@@ -86,7 +86,7 @@ export class MapView {
   }
 }
 
-/** The largest squares that do not make it too high. */
+/** Returns the largest squares that do not make the map too high. */
 function layoutOf(count: number, width: number): Layout {
   const layouts = SIZES.map((size) => {
     const columns = Math.max(1, Math.floor(width / size));
@@ -96,7 +96,7 @@ function layoutOf(count: number, width: number): Layout {
   return fitting ?? (layouts.at(-1) as Layout);
 }
 
-/** 1 for the Services of every second namespace, which are a shade lighter. */
+/** Returns 1 for the Services of every second namespace, which are a shade lighter. */
 function oddNamespaces({ namespaces, health }: ServiceMap): Uint8Array {
   const odd = new Uint8Array(health.length);
   let first = 0;

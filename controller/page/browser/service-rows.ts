@@ -1,22 +1,22 @@
 // One page of Services → rows, and the words and buttons below them.
 
 import type { ServiceList, ServiceRow } from "../page-api.ts";
+import { serverNow } from "./ask-server.ts";
 import { byId, element, showList } from "./element.ts";
 import { chosenService, hrefOf } from "./place.ts";
-import { serverNow } from "./server.ts";
 import { ago, bytes, count, plural } from "./words.ts";
 
 export const ROWS_OF_A_PAGE = 50;
-/** More backends than this are a number only. */
+/** More backends than this are shown as a number only. */
 const DOTS_SHOWN = 10;
 
 const HEALTH_WORDS = {
   serving: "serving",
-  partly: "some front doors have no backend",
-  refusing: "no backend: nobody can connect",
+  partly: "some frontends have no backend",
+  refusing: "no backend: connections fail",
 } as const;
 
-/** `empty`: what to say when there is none. */
+/** `empty`: the text to show when there are none. */
 export function showRows(list: ServiceList, empty: string): void {
   const rows = byId("rows");
   if (list.rows.length === 0) {
@@ -24,7 +24,7 @@ export function showRows(list: ServiceList, empty: string): void {
     return;
   }
   const chosen = chosenService();
-  // What a row shows besides its data is part of what makes it another.
+  // What a row shows in addition to its data is part of its identity.
   const items = list.rows.map((row) => ({
     ...row,
     chosen: keyOf(row) === chosen,
@@ -55,7 +55,7 @@ function rowItem(row: ServiceRow & { chosen: boolean; age: string }): Element {
         ...notes(row),
       ),
     ),
-    element("span", { class: "doors" }, ...doorChips(row)),
+    element("span", { class: "doors" }, ...frontendChips(row)),
     element("span", { class: "backends" }, ...backendDots(row)),
     element("span", { class: "number" }, ...trafficWords(row)),
   );
@@ -76,7 +76,7 @@ function notes({ health, problems, age }: ServiceRow & { age: string }): Element
   return words.length === 0 ? [] : [element("small", { class: "note" }, words.join(" · "))];
 }
 
-function doorChips({ doors, doorCount }: ServiceRow): Element[] {
+function frontendChips({ doors, doorCount }: ServiceRow): Element[] {
   const chips = doors.map((door) => element("code", {}, door.replace(/\/TCP$/, "")));
   const more = doorCount - doors.length;
   return more > 0 ? [...chips, element("small", { class: "quiet" }, `+${more}`)] : chips;
@@ -107,7 +107,7 @@ function trafficWords({ traffic }: ServiceRow): Element[] {
   ];
 }
 
-/** `go` is told the offset that somebody wants to see. */
+/** Calls `go` with the offset that the user wants to see. */
 export function showPager({ total, offset, rows }: ServiceList, go: (to: number) => void): void {
   const pager = byId("pager");
   pager.hidden = total <= ROWS_OF_A_PAGE;

@@ -1,4 +1,4 @@
-// Numbers and times → text for people.
+// Numbers and times → text for operators.
 
 const UNITS = ["B", "KB", "MB", "GB", "TB"];
 

@@ -3,6 +3,8 @@
 
 import type { ClusterState } from "../../../controller/model/cluster-state.ts";
 import { NodeFollower } from "../../../controller/node/follow-cluster.ts";
+import { WantedInKernel } from "../../../controller/sync/target-kernel.ts";
+import { partsWithoutUdp } from "../../stand-ins/captured.ts";
 import { kernelOf } from "../kernel.ts";
 import { NODE_NAME, syntheticState } from "../synthetic-cluster.ts";
 import { BACKEND_PORT, FRONTEND, type Stand } from "./stand.ts";
@@ -26,5 +28,5 @@ export async function captureOn(stand: Stand, services: number): Promise<void> {
   const state = stateOf(stand, services);
   const options = { nodeName: NODE_NAME, serviceProxyName: undefined, serviceCIDRs: [] };
   const { capture } = new NodeFollower(state, options).update();
-  await kernelOf(stand.node).full(capture);
+  await kernelOf(stand.node).full(new WantedInKernel(partsWithoutUdp(capture), []).whole());
 }

@@ -5,9 +5,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Resource } from "../../../controller/xds/protos.ts";
 import {
-  backendsCluster,
+  backendsClusters,
   captureListeners,
-  proxyFilter,
+  proxyFilters,
 } from "../../../controller/xds/resources.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import { CAPTURE_PORTS } from "../kernel.ts";
@@ -41,7 +41,7 @@ function bootstrap(stand: Stand, { keepsSource }: Source): object {
   const listener = jsonOfResource(
     captureListeners(CAPTURE_PORTS, ["IPv4"], DEFAULT_TCP_OPTIONS)[0] as Resource,
   );
-  const { "@type": _, ...proxy } = jsonOfResource(proxyFilter());
+  const { "@type": _, ...proxy } = jsonOfResource(proxyFilters(DEFAULT_TCP_OPTIONS)[0] as Resource);
   const plain = {
     ...listener,
     listener_filters: keepsSource ? listener.listener_filters : [],
@@ -56,7 +56,7 @@ function bootstrap(stand: Stand, { keepsSource }: Source): object {
 
 function fixedCluster(stand: Stand): object {
   const { cleanup_interval: _, ...cluster } = jsonOfResource(
-    backendsCluster({ tcp: DEFAULT_TCP_OPTIONS }),
+    backendsClusters({ tcp: DEFAULT_TCP_OPTIONS })[0] as Resource,
   );
   const endpoints = stand.backends.map(({ address }) => ({
     endpoint: { address: { socket_address: { address, port_value: BACKEND_PORT } } },

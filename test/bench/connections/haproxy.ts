@@ -32,7 +32,6 @@ function configuration(stand: Stand, workers: number): string {
   );
   return `global
   nbthread ${workers}
-  maxconn 4000
 defaults
   mode tcp
   timeout connect 5s

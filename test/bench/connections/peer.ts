@@ -8,11 +8,20 @@ import type { Stand } from "./stand.ts";
 // To add a peer: a name here, a file that makes it, and its place in peers.ts.
 export const PEER_NAMES = [
   ...(["direct", "envoy", "envoy-own-source", "haproxy", "portico"] as const),
-  ...(["portico-uncounted", "portico-backends", "portico-flow-log"] as const),
+  ...(["portico-one-attempt"] as const),
+  ...(["portico-uncounted", "portico-backends", "portico-flow-log", "portico-output"] as const),
+  "kube-proxy",
 ] as const;
 /** Those that are measured unless others are asked for; the rest cost Portico's extras. */
 export const USUAL_PEERS = PEER_NAMES.slice(0, 5);
 export type PeerName = (typeof PEER_NAMES)[number];
+
+/** Portico as another checkout of this repository has it, as one more peer. */
+export interface CheckoutPeer {
+  name: string;
+  /** Its root, where `npm ci` and `npm run build` have run. */
+  directory: string;
+}
 
 export interface PeerOptions {
   stand: Stand;

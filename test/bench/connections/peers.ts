@@ -1,22 +1,30 @@
 // The names of peers → peers that serve, each on a stand of its own.
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import type { LoadPrograms } from "../load/programs.ts";
 import { plainEnvoyPeer } from "./envoy.ts";
 import { haproxyPeer } from "./haproxy.ts";
-import { type Peer, type PeerName, type PeerOptions, serving } from "./peer.ts";
+import { kubeProxyPeer } from "./kube-proxy.ts";
+import { type CheckoutPeer, type Peer, type PeerName, type PeerOptions, serving } from "./peer.ts";
 import { porticoPeer } from "./portico.ts";
 import { BACKEND_PORT, makeStand, type Stand } from "./stand.ts";
 
-export interface PeersOptions extends Omit<PeerOptions, "stand"> {
+interface PeersOptions extends Omit<PeerOptions, "stand"> {
   programs: LoadPrograms;
 }
 
 /** The stand is closed again when the peer cannot be made. */
-export async function makePeer(name: PeerName, options: PeersOptions): Promise<Peer> {
+export async function makePeer(
+  wanted: PeerName | CheckoutPeer,
+  options: PeersOptions,
+): Promise<Peer> {
   const stand = await makeStand(options.programs);
   try {
-    const peer = await start(name, { ...options, stand });
+    const its = { ...options, stand };
+    const peer = await (typeof wanted === "string"
+      ? start(wanted, its)
+      : fromCheckout(wanted, its));
     await serving(peer, options.programs);
     return peer;
   } catch (error) {
@@ -40,18 +48,33 @@ async function start(name: PeerName, options: PeerOptions): Promise<Peer> {
       return plainEnvoyPeer(options, { keepsSource: false });
     case "haproxy":
       return haproxyPeer(options);
+    case "kube-proxy":
+      return kubeProxyPeer(options.stand);
     case "portico":
       return porticoPeer(options, name);
     case "portico-uncounted":
       return porticoPeer(options, name, { plugin: ["stats=off"] });
+    case "portico-one-attempt": {
+      const tcp = { ...DEFAULT_TCP_OPTIONS, connectAttempts: 1, connectTimeoutMs: 10_000 };
+      return porticoPeer(options, name, { plugin: ["attempt=0"], tcp });
+    }
     case "portico-backends":
       return porticoPeer(options, name, { plugin: ["stats=backend"] });
+    case "portico-output":
+      return porticoPeer(options, name, { capture: { policyHook: "output" } });
     case "portico-flow-log": {
       const file = join(options.directory, "flows.log");
       const flowLog = { file, sample: 1, services: [] };
       return porticoPeer(options, name, { plugin: ["names"], flowLog });
     }
   }
+}
+
+/** The load and the stand are this checkout's; controller, plugin and rules are the other's. */
+async function fromCheckout({ name, directory }: CheckoutPeer, options: PeerOptions) {
+  const file = resolve(directory, "test/bench/connections/portico.ts");
+  const other: { porticoPeer: typeof porticoPeer } = await import(file);
+  return other.porticoPeer(options, name);
 }
 
 /** Pod to Pod, to one of the backends. */

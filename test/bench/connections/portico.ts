@@ -4,13 +4,13 @@
 import { join } from "node:path";
 import { type PorticoExtras, PorticoNode } from "../portico-node.ts";
 import { stateOf } from "./capture.ts";
-import type { Peer, PeerName, PeerOptions } from "./peer.ts";
+import type { Peer, PeerOptions } from "./peer.ts";
 import { FRONTEND } from "./stand.ts";
 
 /** `extras`: with what its plugin and its listeners are told otherwise. */
 export async function porticoPeer(
   options: PeerOptions,
-  name: PeerName,
+  name: string,
   extras: PorticoExtras = {},
 ): Promise<Peer> {
   const { stand, directory, services } = options;

@@ -5,12 +5,13 @@ import { columns } from "../../../controller/cli/output.ts";
 import { type Summary, summarize } from "../statistics.ts";
 import { PEER_NAMES } from "./peer.ts";
 import { LOAD_KINDS, type LoadKind, type Sample } from "./rounds.ts";
+import { rangeText, sameRound } from "./same-round.ts";
 
 /** Whom every peer is compared with, round by round. */
 const BASELINES = ["envoy", "haproxy", "portico"] as const;
 type Baseline = (typeof BASELINES)[number];
 
-export interface PeerFigures {
+interface PeerFigures {
   peer: string;
   kind: LoadKind;
   perSecond: Summary;
@@ -26,21 +27,18 @@ export interface PeerFigures {
 }
 
 export function figuresOf(samples: readonly Sample[]): PeerFigures[] {
-  const peers = PEER_NAMES.filter((name) => samples.some(({ peer }) => peer === name));
+  const peers = new Set([...PEER_NAMES, ...samples.map(({ peer }) => peer)]);
   return LOAD_KINDS.flatMap((kind) =>
-    peers.map((peer) =>
-      figuresOfPeer(
-        peer,
-        kind,
-        samples.filter((sample) => sample.kind === kind),
-      ),
-    ),
+    [...peers].flatMap((peer) => {
+      const ofKind = samples.filter((sample) => sample.kind === kind);
+      return ofKind.some((sample) => sample.peer === peer) ? figuresOfPeer(peer, kind, ofKind) : [];
+    }),
   );
 }
 
 function figuresOfPeer(peer: string, kind: LoadKind, samples: readonly Sample[]): PeerFigures {
   const own = samples.filter((sample) => sample.peer === peer);
-  const compare = (ratio: Ratio) => ratiosTo(own, samples, ratio);
+  const compare = (ratio: Ratio) => ratiosTo(samples, peer, ratio);
   return {
     peer,
     kind,
@@ -64,17 +62,12 @@ function figuresOfPeer(peer: string, kind: LoadKind, samples: readonly Sample[])
 type Ratio = (sample: Sample, baseline: Sample) => number | undefined;
 
 function ratiosTo(
-  own: readonly Sample[],
-  all: readonly Sample[],
+  samples: readonly Sample[],
+  peer: string,
   ratio: Ratio,
 ): Record<Baseline, Summary | null> {
   const to = (baseline: Baseline) =>
-    summaryOrNull(
-      own.flatMap((sample) => {
-        const other = all.find(({ peer, round }) => peer === baseline && round === sample.round);
-        return (other && ratio(sample, other)) ?? [];
-      }),
-    );
+    summaryOrNull(sameRound(samples, peer, baseline, ratio).filter((each) => each !== undefined));
   return { envoy: to("envoy"), haproxy: to("haproxy"), portico: to("portico") };
 }
 
@@ -137,9 +130,6 @@ function rowOf(row: PeerFigures): string[] {
   ];
 }
 
-/** "median (lower quartile–upper quartile)" */
 function range(summary: Summary | null, digits: number): string {
-  if (summary === null) return "";
-  const { median, low, high } = summary;
-  return `${median.toFixed(digits)} (${low.toFixed(digits)}–${high.toFixed(digits)})`;
+  return summary === null ? "" : rangeText(summary, digits);
 }

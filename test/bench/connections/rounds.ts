@@ -1,10 +1,9 @@
-// Peers and a load → samples, one per peer, kind of load and round. Interleaved: in each round
-// every peer has its turn, beginning with another one each time, so that what else the machine does
-// meets all of them alike.
+// Peers and a load → samples, one per peer, kind of load and round.
 
 import type { LoadPrograms } from "../load/programs.ts";
 import { type Load, runLoad } from "../load/run.ts";
 import { settledCpuMicroseconds } from "../process-cost.ts";
+import { progress } from "../progress.ts";
 import type { Peer } from "./peer.ts";
 
 /** "new": one request per connection. "keep-alive": many on each of a few connections. */
@@ -27,32 +26,45 @@ export interface Sample {
   error: string;
 }
 
-export interface RoundsOptions {
+interface RoundsOptions {
   programs: LoadPrograms;
   peers: readonly Peer[];
   loads: Loads;
   rounds: number;
-  /** Told before each round. */
-  tell(line: string): void;
+}
+
+/**
+ * Each peer in each round, in an order drawn for each round, so that what else the machine does
+ * meets all of them alike, and no peer has the same neighbours each time. Round 0 is for warming
+ * up.
+ */
+export function* inTurn(peers: readonly Peer[], rounds: number) {
+  for (let round = 0; round <= rounds; round++) {
+    progress(round === 0 ? "warming up" : `round ${round} of ${rounds}`);
+    for (const peer of shuffled(peers)) yield { peer, round };
+  }
 }
 
 /** A round of warming up, which is not in the result, then the rounds. */
 export async function runRounds(options: RoundsOptions): Promise<Sample[]> {
-  const { peers, loads, rounds, tell } = options;
+  const { programs, peers, loads, rounds } = options;
   const samples: Sample[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    tell(round === 0 ? "warming up" : `round ${round} of ${rounds}`);
-    const first = round % peers.length;
-    for (const peer of [...peers.slice(first), ...peers.slice(0, first)]) {
-      for (const kind of LOAD_KINDS) {
-        const load = loads[kind];
-        if (load === undefined) continue;
-        const sample = await measure(options.programs, peer, kind, load);
-        if (round > 0) samples.push({ ...sample, round });
-      }
+  for (const { peer, round } of inTurn(peers, rounds)) {
+    for (const kind of LOAD_KINDS) {
+      const load = loads[kind];
+      if (load === undefined) continue;
+      const sample = await measure(programs, peer, kind, load);
+      if (round > 0) samples.push({ ...sample, round });
     }
   }
   return samples;
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
 }
 
 async function measure(

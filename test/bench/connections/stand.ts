@@ -15,6 +15,8 @@ export interface Stand {
   node: ClusterNode;
   client: Pod;
   backends: readonly [Pod, Pod];
+  /** Processes of the backends. */
+  backendPids: readonly number[];
 }
 
 /** To be closed by closing its cluster. */
@@ -27,8 +29,10 @@ export async function makeStand(programs: LoadPrograms): Promise<Stand> {
     const client = node.pod("client");
     const backends = [node.pod("backend-1"), node.pod("backend-2")] as const;
     await Promise.all([node, client].map(forManyConnections));
-    await Promise.all(backends.map((pod) => startBackend(programs, pod, BACKEND_PORT)));
-    return { cluster, node, client, backends };
+    const backendPids = await Promise.all(
+      backends.map((pod) => startBackend(programs, pod, BACKEND_PORT)),
+    );
+    return { cluster, node, client, backends, backendPids };
   } catch (error) {
     await cluster.close();
     throw error;

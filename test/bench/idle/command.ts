@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import { columns } from "../../../controller/cli/output.ts";
-import { integerBetween } from "../../../controller/config.ts";
+import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../../namespaces/cluster.ts";
 import { nodeObject, PorticoProcess, serviceObjects } from "../../real/portico-fixture.ts";
 import { firstLine } from "../first-line.ts";

@@ -12,15 +12,17 @@ const FLAGS = ["-O2", "-Wall", "-Wextra"];
 export interface LoadPrograms {
   client: string;
   server: string;
+  bulk: string;
+  paced: string;
+  hold: string;
 }
 
 /** Throws, saying what to install, when there is no C compiler. */
 export function loadPrograms(): LoadPrograms {
-  const [client = "", server = ""] = compiled(
-    [source("client.c"), source("server.c")],
-    [source("exchange.h")],
-  );
-  return { client, server };
+  const names = ["client.c", "server.c", "bulk.c", "paced.c", "hold.c"];
+  const all = compiled(names.map(source), [source("exchange.h")]);
+  const [client = "", server = "", bulk = "", paced = "", hold = ""] = all;
+  return { client, server, bulk, paced, hold };
 }
 
 /** A program of each source, in their order, which may include the headers. Throws likewise. */
@@ -45,7 +47,7 @@ function compileInto(directory: string, sources: readonly string[]): void {
 
 function compile(file: string, program: string): void {
   const compiler = process.env.CC || "cc";
-  const args = [...FLAGS, "-o", program, file];
+  const args = [...FLAGS, "-o", program, file, "-lm"];
   const { error, status, stderr } = spawnSync(compiler, args, { encoding: "utf8" });
   if (error) {
     throw new Error(

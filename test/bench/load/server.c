@@ -1,5 +1,6 @@
 // server PORT: answers every HTTP request on PORT (any address, IPv4) with the same small response,
-// and closes after a request that says so. Prints "ready" once it listens; runs until it is killed.
+// and closes after a request that says so; after two requests it sends or takes bytes without end
+// (exchange.h). Prints "ready" once it listens; runs until it is killed.
 //
 // One thread, edge of the load it measures: it parses no more than it needs to find the end of a
 // request, takes no request longer than MAX_REQUEST_BYTES, and serves what it can (a connection
@@ -22,8 +23,12 @@
 
 enum { MAX_REQUEST_BYTES = 512, EVENTS_AT_ONCE = 256, BACKLOG = 4096 };
 
+// What a connection is for: requests, or bytes without end to its client or from it.
+enum kind { REQUESTS, DOWN, UP };
+
 struct connection {
   int fd;
+  enum kind kind;
   size_t length;
   char request[MAX_REQUEST_BYTES];
 };
@@ -53,6 +58,7 @@ static void accept_all(int epoll, int listener) {
     struct connection *connection = malloc(sizeof *connection);
     if (connection == NULL) fail("malloc");
     connection->fd = fd;
+    connection->kind = REQUESTS;
     connection->length = 0;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) fail("epoll_ctl");
@@ -80,15 +86,42 @@ static int answer(struct connection *connection) {
   return connection->length < MAX_REQUEST_BYTES;
 }
 
-static void serve(struct connection *connection) {
+// Whether the client has asked for bytes without end; that is the only thing it ever asks for.
+static int becomes_stream(int epoll, struct connection *connection) {
+  const char *request = connection->request;
+  if (connection->length < LENGTH_OF(UP_REQUEST)) return 0;
+  if (memcmp(request, UP_REQUEST, LENGTH_OF(UP_REQUEST)) == 0) connection->kind = UP;
+  if (memcmp(request, DOWN_REQUEST, LENGTH_OF(DOWN_REQUEST)) == 0) connection->kind = DOWN;
+  if (connection->kind == DOWN) {
+    struct epoll_event event = {.events = EPOLLOUT, .data.ptr = connection};
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, connection->fd, &event)) fail("epoll_ctl");
+  }
+  return connection->kind != REQUESTS;
+}
+
+static void move_piece(struct connection *connection) {
+  static char piece[PIECE_BYTES];
+  ssize_t count = connection->kind == DOWN
+                      ? send(connection->fd, piece, sizeof piece, MSG_NOSIGNAL)
+                      : recv(connection->fd, piece, sizeof piece, 0);
+  if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  close_connection(connection);
+}
+
+static void serve(int epoll, struct connection *connection) {
   ssize_t count = read(connection->fd, connection->request + connection->length,
                        MAX_REQUEST_BYTES - connection->length);
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count > 0) {
     connection->length += (size_t)count;
-    if (answer(connection)) return;
+    if (becomes_stream(epoll, connection) || answer(connection)) return;
   }
   close_connection(connection);
+}
+
+static void serve_any(int epoll, struct connection *connection) {
+  if (connection->kind == REQUESTS) serve(epoll, connection);
+  else move_piece(connection);
 }
 
 int main(int argument_count, char **arguments) {
@@ -113,7 +146,7 @@ int main(int argument_count, char **arguments) {
     int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, -1);
     for (int i = 0; i < count; i++) {
       if (events[i].data.ptr == NULL) accept_all(epoll, listener);
-      else serve(events[i].data.ptr);
+      else serve_any(epoll, events[i].data.ptr);
     }
   }
 }

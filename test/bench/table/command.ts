@@ -1,7 +1,7 @@
 // bench table
 
 import { Command } from "commander";
-import { integerBetween } from "../../../controller/config.ts";
+import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { findEnvoy } from "../../../envoy/find.ts";
 import { busyWarning, machine } from "../machine.ts";
 import { progress } from "../progress.ts";

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { shippedPlugin } from "../../../controller/config.ts";
+import { shippedPlugin } from "../../../controller/config/run-options.ts";
 import { NodeFollower } from "../../../controller/node/follow-cluster.ts";
 import type { Frontend } from "../../../controller/node/types.ts";
 import { recordFromFrontend } from "../../../controller/wire/encode.ts";
@@ -15,7 +15,6 @@ import type { Peer } from "../connections/peer.ts";
 import { endPeer, makePeer } from "../connections/peers.ts";
 import { runRounds } from "../connections/rounds.ts";
 import { loadPrograms } from "../load/programs.ts";
-import { progress } from "../progress.ts";
 import { type Summary, summarize } from "../statistics.ts";
 import { NODE_NAME, syntheticState } from "../synthetic-cluster.ts";
 
@@ -27,7 +26,7 @@ export interface LookupFigures {
   envoyUs: Summary;
 }
 
-export interface LookupOptions {
+interface LookupOptions {
   /** Table sizes to compare. */
   services: readonly [number, number];
   rounds: number;
@@ -97,7 +96,7 @@ async function throughEnvoy(options: LookupOptions): Promise<number[][]> {
     }
     const loads = { new: { connections: 5_000, concurrency: 50, requestsEach: 1 } };
     const { rounds } = options;
-    const samples = await runRounds({ programs, peers, loads, rounds, tell: progress });
+    const samples = await runRounds({ programs, peers, loads, rounds });
     return peers.map(({ name }) =>
       samples.filter(({ peer }) => peer === name).flatMap(({ cpuUs }) => cpuUs ?? []),
     );

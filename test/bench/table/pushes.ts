@@ -16,7 +16,7 @@ import {
   syntheticState,
 } from "../synthetic-cluster.ts";
 
-export interface PushOptions {
+interface PushOptions {
   size: ClusterSize;
   envoy: string;
   workers: number;

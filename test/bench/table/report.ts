@@ -7,7 +7,7 @@ import type { ControllerMemory } from "./controller-memory.ts";
 import type { LookupFigures } from "./lookup.ts";
 import type { PushRun } from "./pushes.ts";
 
-export interface TableFigures {
+interface TableFigures {
   pushes: readonly PushRun[];
   /** With a handful of Services, and with the whole cluster. */
   controller: { small: ControllerMemory; whole: ControllerMemory };
@@ -16,7 +16,7 @@ export interface TableFigures {
 }
 
 /** One figure; lower is better. */
-export interface Row {
+interface Row {
   what: string;
   value: number;
   unit: "ms" | "s" | "µs" | "MB";

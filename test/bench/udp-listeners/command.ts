@@ -8,11 +8,12 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
 import { columns } from "../../../controller/cli/output.ts";
-import { integerBetween, shippedPlugin } from "../../../controller/config.ts";
-import { EnvoyListeners } from "../../../controller/daemon/envoy-listeners.ts";
+import { integerBetween } from "../../../controller/config/flag-values.ts";
+import { shippedPlugin } from "../../../controller/config/run-options.ts";
+import { EnvoyListeners } from "../../../controller/plane/envoy-listeners.ts";
 import { TableClient } from "../../../controller/table/client.ts";
 import { XdsTimeoutError } from "../../../controller/xds/errors.ts";
-import { PluginRollout } from "../../../controller/xds/plugin-rollout.ts";
+import { PluginDelivery } from "../../../controller/xds/plugin-delivery.ts";
 import { XdsServer } from "../../../controller/xds/server.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import type { UdpCluster, UdpListener, UdpTarget } from "../../../controller/xds/udp-target.ts";
@@ -58,19 +59,27 @@ async function run(options: Options): Promise<void> {
   const log = { info: () => {}, warn: (_: object, text: string) => progress(text) };
   const xds = new XdsServer({ socketPath: join(directory, XDS_SOCKET), log });
   const table = new TableClient(join(directory, TABLE_SOCKET));
-  const rollout = new PluginRollout({ xds, table, pushSnapshot: async () => {} });
-  await rollout.begin(await readFile(shippedPlugin()));
+  const delivery = new PluginDelivery({
+    xds,
+    table,
+    pushSnapshot: async () => {},
+    tcp: DEFAULT_TCP_OPTIONS,
+  });
+  await delivery.begin(await readFile(shippedPlugin()));
   const listeners = new EnvoyListeners({
-    ...{ xds, directory, ports: CAPTURE_PORTS, tcp: DEFAULT_TCP_OPTIONS },
-    serve: () => rollout.serve(),
+    xds,
+    directory,
+    ports: CAPTURE_PORTS,
+    tcp: DEFAULT_TCP_OPTIONS,
+    serve: () => delivery.serve(),
   });
   await xds.start();
   const envoy = await startEnvoy({
-    ...{ runDirectory: directory, nodeId: "a", binary: await findEnvoy(process.env, progress) },
-    ...{
-      concurrency: options.workers,
-      launcher: ["nsenter", `--net=/run/netns/${node.name}`, "--"],
-    },
+    runDirectory: directory,
+    nodeId: "a",
+    binary: await findEnvoy(process.env, progress),
+    concurrency: options.workers,
+    launcher: ["nsenter", `--net=/run/netns/${node.name}`, "--"],
   });
   try {
     await until("Envoy asks for listeners", async () =>
@@ -131,13 +140,22 @@ function frontend(index: number) {
   const at = `240.1.${(index >> 8) & 255}.${index & 255}`;
   const name = `udp/namespace-${index % 50}/service-${index}/dns/IPv4/internal`;
   const cluster: UdpCluster = {
-    ...{ name, hasAffinity: false, leaving: [] },
+    name,
+    hasAffinity: false,
+    leaving: [],
     backends: [{ address: "10.1.1.1", port: 1_000 + (index % 60_000), local: true }],
   };
   const listener: UdpListener = {
-    ...{ name: `udp-masquerade/${address}:53/UDP/${at}`, frontend: `${address}:53/UDP` },
-    ...{ service: `namespace-${index % 50}/service-${index}`, portName: "dns", kind: "masquerade" },
-    ...{ address: at, cluster: name, idleTimeoutSeconds: 35, hasAffinity: false },
+    name: `udp-masquerade/${address}:53/UDP/${at}`,
+    frontend: `${address}:53/UDP`,
+    service: `namespace-${index % 50}/service-${index}`,
+    portName: "dns",
+    kind: "masquerade",
+    keepsSource: true,
+    address: at,
+    cluster: name,
+    idleTimeoutSeconds: 35,
+    hasAffinity: false,
   };
   const both = { listener, cluster };
   made.set(index, both);
@@ -152,6 +170,7 @@ function targetOf(count: number): UdpTarget {
   return {
     listeners: new Map(listeners.map((each) => [each.name, each])),
     clusters: new Map(clusters.map((each) => [each.name, each])),
+    takeChanges: () => undefined,
   };
 }
 

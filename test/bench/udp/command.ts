@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import { Command } from "commander";
 import { columns } from "../../../controller/cli/output.ts";
-import { integerBetween } from "../../../controller/config.ts";
+import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { findEnvoy } from "../../../envoy/find.ts";
 import { busyWarning, machine } from "../machine.ts";
 import { cpuMicroseconds, residentBytes, settledCpuMicroseconds } from "../process-cost.ts";
@@ -114,10 +114,14 @@ async function measure(
   const all = [...spent.values()].reduce((sum, each) => sum + each, result.cpuUs);
   const own = proxy === undefined ? 0 : (spent.get(proxy) ?? 0);
   return {
-    ...{ peer: name, kind },
+    peer: name,
+    kind,
     perSecond: result.answered / result.seconds,
-    ...{ cpuUs: all / queries, proxyCpuUs: own / queries },
-    ...{ p50Us: result.latencyUs.p50, p99Us: result.latencyUs.p99, lost: result.lost },
+    cpuUs: all / queries,
+    proxyCpuUs: own / queries,
+    p50Us: result.latencyUs.p50,
+    p99Us: result.latencyUs.p99,
+    lost: result.lost,
     grownBytes: proxy === undefined ? 0 : residentBytes(proxy) - memory,
   };
 }

@@ -5,7 +5,7 @@ import type { Namespace } from "../../namespaces/namespace.ts";
 import { firstLine } from "../first-line.ts";
 import { compiled } from "../load/programs.ts";
 
-export interface Queries {
+interface Queries {
   count: number;
   /** At once. */
   concurrency: number;
@@ -14,7 +14,7 @@ export interface Queries {
 }
 
 /** What datagrams.c prints; its head says what each figure is. */
-export interface QueryResult {
+interface QueryResult {
   seconds: number;
   answered: number;
   lost: number;

@@ -15,9 +15,9 @@ import { nodeFromObject } from "../../../controller/model/from-node.ts";
 import { serviceFromObject } from "../../../controller/model/from-service.ts";
 import { serviceCIDRFromObject } from "../../../controller/model/from-service-cidr.ts";
 import { type Cluster, type ClusterNode, makeNode, type Pod } from "../../namespaces/cluster.ts";
+import { rulesOfKubeProxy } from "../kube-proxy-rules.ts";
 import { PorticoNode } from "../portico-node.ts";
 import { nodeObject, serviceCIDRObject } from "../synthetic-cluster.ts";
-import { rulesOfKubeProxy } from "./kube-proxy-rules.ts";
 import { startBackend } from "./load.ts";
 
 export const UDP_PEERS = ["direct", "kube-proxy", "portico"] as const;
@@ -38,7 +38,7 @@ export interface UdpPeer {
   close(): Promise<void>;
 }
 
-export interface UdpPeerOptions {
+interface UdpPeerOptions {
   program: string;
   /** The program. */
   envoy: string;
@@ -76,7 +76,12 @@ async function wayOf(
   }
   if (name === "kube-proxy") {
     const addresses = backends.map(({ address }) => address);
-    const rules = rulesOfKubeProxy({ ...FRONTEND, targetPort: BACKEND_PORT, backends: addresses });
+    const rules = rulesOfKubeProxy({
+      ...FRONTEND,
+      protocol: "udp",
+      targetPort: BACKEND_PORT,
+      backends: addresses,
+    });
     await node.exec("nft", ["-f", "-"], { input: rules });
     return { target: FRONTEND, proxy: undefined, close };
   }
@@ -101,7 +106,8 @@ function stateOf(backends: readonly Pod[]): ClusterState {
   const service = serviceFromObject({
     metadata,
     spec: {
-      ...{ clusterIP: address, clusterIPs: [address] },
+      clusterIP: address,
+      clusterIPs: [address],
       ports: [{ name: "dns", protocol: "UDP", port }],
     },
   });

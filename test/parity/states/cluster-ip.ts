@@ -131,6 +131,11 @@ export const CLUSTER_IP: readonly State[] = [
     spread([WEB, API]),
   ),
   state(
+    "a backend that refuses, next to one that answers",
+    [service(), slice(["pod-a"]), slice(["pod-c"], { name: "web-2", ports: [{ port: 7 }] })],
+    spread([WEB], ["client-1", "pod-a", "node-1", "outside"]),
+  ),
+  state(
     "a backend that refuses",
     [service(), slice(["pod-a", "pod-c"], { ports: [{ port: 7 }] })],
     spread([WEB], ["client-1", "pod-a", "node-1", "outside"]),

@@ -1,0 +1,92 @@
+// An endpoint as the store keeps it. Of 100,000 endpoints, many run on the same node in the same
+// state, so each has its address and Pod, and shares the rest: half the memory of plain objects.
+
+import { sameData } from "./same-data.ts";
+import type { Endpoint } from "./types.ts";
+
+/** What many endpoints have in common. */
+type EndpointFacts = Omit<Endpoint, "address" | "podName">;
+
+class StoredEndpoint implements Endpoint {
+  readonly address: string;
+  readonly podName: string | undefined;
+  readonly facts: EndpointFacts;
+
+  /** `facts`: the same object for equal ones (EndpointStore). */
+  constructor(address: string, podName: string | undefined, facts: EndpointFacts) {
+    this.address = address;
+    this.podName = podName;
+    this.facts = facts;
+  }
+
+  get ready(): boolean {
+    return this.facts.ready;
+  }
+
+  get serving(): boolean {
+    return this.facts.serving;
+  }
+
+  get terminating(): boolean {
+    return this.facts.terminating;
+  }
+
+  get nodeName(): string {
+    return this.facts.nodeName;
+  }
+
+  get zone(): string {
+    return this.facts.zone;
+  }
+
+  get zoneHints(): readonly string[] {
+    return this.facts.zoneHints;
+  }
+
+  get nodeHints(): readonly string[] {
+    return this.facts.nodeHints;
+  }
+}
+
+/** Forgetting all of them costs memory, not correctness. */
+const MOST_FACTS = 65_536;
+
+export class EndpointStore {
+  readonly #facts = new Map<string, EndpointFacts>();
+
+  /** Returns an equal endpoint, with the facts of an earlier one if those are equal. */
+  stored(endpoint: Endpoint): StoredEndpoint {
+    return new StoredEndpoint(endpoint.address, endpoint.podName, this.#factsOf(endpoint));
+  }
+
+  #factsOf(endpoint: Endpoint): EndpointFacts {
+    const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = endpoint;
+    const state = (ready ? 4 : 0) + (serving ? 2 : 0) + (terminating ? 1 : 0);
+    const hints = zoneHints.length + nodeHints.length === 0 ? "" : `${zoneHints} ${nodeHints}`;
+    const key = `${state} ${nodeName} ${zone} ${hints}`;
+    const known = this.#facts.get(key);
+    // A zone or a hint may be any text, so two may have the same key.
+    if (known) return hasFacts(endpoint, known) ? known : factsOf(endpoint);
+    if (this.#facts.size >= MOST_FACTS) this.#facts.clear();
+    const facts = factsOf(endpoint);
+    this.#facts.set(key, facts);
+    return facts;
+  }
+}
+
+function hasFacts(endpoint: Endpoint, facts: EndpointFacts): boolean {
+  return (
+    endpoint.ready === facts.ready &&
+    endpoint.serving === facts.serving &&
+    endpoint.terminating === facts.terminating &&
+    endpoint.nodeName === facts.nodeName &&
+    endpoint.zone === facts.zone &&
+    sameData(endpoint.zoneHints, facts.zoneHints) &&
+    sameData(endpoint.nodeHints, facts.nodeHints)
+  );
+}
+
+function factsOf(endpoint: Endpoint): EndpointFacts {
+  const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = endpoint;
+  return { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints };
+}

@@ -1,0 +1,48 @@
+// A look at something that cannot always be read (for lack of descriptors, say) → looks one at a
+// time, and another one a little later after each that failed.
+
+import type { Clock } from "./clock.ts";
+
+interface LooksOptions {
+  clock: Clock;
+  /** From a look that failed to the next one. */
+  retryMs: number;
+  /** Rejects when it has to look again. */
+  look: () => Promise<void>;
+}
+
+export class Looks {
+  readonly #options: LooksOptions;
+  #last: Promise<void> = Promise.resolve();
+  #cancelRetry = () => {};
+  #isStopped = false;
+
+  constructor(options: LooksOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when a look that starts after this call is over, whether it failed or not. */
+  now(): Promise<void> {
+    this.#last = this.#last.then(() => this.#look());
+    return this.#last;
+  }
+
+  /** No look starts after this. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelRetry();
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  async #look(): Promise<void> {
+    this.#cancelRetry();
+    if (this.#isStopped) return;
+    const { clock, retryMs, look } = this.#options;
+    await look().catch(() => {
+      if (!this.#isStopped) this.#cancelRetry = clock.after(retryMs, () => void this.now());
+    });
+  }
+}

@@ -1,0 +1,118 @@
+// What Envoy has for a module of proxy-wasm 0.2.1, by name, each with its type: the functions that
+// a module may import, and the callbacks that Envoy looks for among its exports. A module that has
+// another type under one of these names is refused. As proxy-wasm-cpp-host has them
+// (include/proxy-wasm/exports.h, wasm.h).
+//
+// A type: i for i32, I for i64; parameters, then ":", then the result.
+
+const PROXY: Record<string, string> = {
+  log: "iii:i",
+  get_log_level: "i:i",
+  get_status: "iii:i",
+  get_property: "iiii:i",
+  set_property: "iiii:i",
+  continue_stream: "i:i",
+  close_stream: "i:i",
+  send_local_response: "iiiiiiii:i",
+  get_shared_data: "iiiii:i",
+  set_shared_data: "iiiii:i",
+  register_shared_queue: "iii:i",
+  resolve_shared_queue: "iiiii:i",
+  dequeue_shared_queue: "iii:i",
+  enqueue_shared_queue: "iii:i",
+  get_buffer_bytes: "iiiii:i",
+  get_buffer_status: "iii:i",
+  set_buffer_bytes: "iiiii:i",
+  add_header_map_value: "iiiii:i",
+  get_header_map_value: "iiiii:i",
+  replace_header_map_value: "iiiii:i",
+  remove_header_map_value: "iii:i",
+  get_header_map_pairs: "iii:i",
+  set_header_map_pairs: "iii:i",
+  get_header_map_size: "ii:i",
+  http_call: "iiiiiiiiii:i",
+  define_metric: "iiii:i",
+  increment_metric: "iI:i",
+  record_metric: "iI:i",
+  get_metric: "ii:i",
+  grpc_call: "iiiiiiiiiiii:i",
+  grpc_stream: "iiiiiiiii:i",
+  grpc_cancel: "i:i",
+  grpc_close: "i:i",
+  grpc_send: "iiii:i",
+  set_tick_period_milliseconds: "i:i",
+  get_current_time_nanoseconds: "i:i",
+  set_effective_context: "i:i",
+  done: ":i",
+  call_foreign_function: "iiiiii:i",
+};
+
+/** Those that code of a language's standard library asks for; files and sockets it has none. */
+const WASI: Record<string, string> = {
+  args_get: "ii:i",
+  args_sizes_get: "ii:i",
+  clock_res_get: "ii:i",
+  clock_time_get: "iIi:i",
+  environ_get: "ii:i",
+  environ_sizes_get: "ii:i",
+  fd_close: "i:i",
+  fd_fdstat_get: "ii:i",
+  fd_fdstat_set_flags: "ii:i",
+  fd_filestat_get: "ii:i",
+  fd_prestat_dir_name: "iii:i",
+  fd_prestat_get: "ii:i",
+  fd_read: "iiii:i",
+  fd_seek: "iIii:i",
+  fd_write: "iiii:i",
+  path_filestat_get: "iiiii:i",
+  path_open: "iiiiiIIii:i",
+  poll_oneoff: "iiii:i",
+  proc_exit: "i:",
+  random_get: "ii:i",
+  sched_yield: ":i",
+};
+
+/** Types by "module.name". */
+export const ENVOY_FUNCTIONS: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(PROXY).map(([name, type]) => [`env.proxy_${name}`, type] as const),
+  ...["wasi_snapshot_preview1", "wasi_unstable"].flatMap((module) =>
+    Object.entries(WASI).map(([name, type]) => [`${module}.${name}`, type] as const),
+  ),
+  ["env.emscripten_notify_memory_growth", "i:"],
+]);
+
+/** Types by name. */
+export const ENVOY_CALLBACKS: ReadonlyMap<string, string> = new Map([
+  ["_initialize", ":"],
+  ["_start", ":"],
+  ["malloc", "i:i"],
+  ["proxy_on_memory_allocate", "i:i"],
+  ["proxy_on_vm_start", "ii:i"],
+  ["proxy_validate_configuration", "ii:i"],
+  ["proxy_on_configure", "ii:i"],
+  ["proxy_on_tick", "i:"],
+  ["proxy_on_context_create", "ii:"],
+  ["proxy_on_new_connection", "i:i"],
+  ["proxy_on_downstream_data", "iii:i"],
+  ["proxy_on_upstream_data", "iii:i"],
+  ["proxy_on_downstream_connection_close", "ii:"],
+  ["proxy_on_upstream_connection_close", "ii:"],
+  ["proxy_on_request_headers", "iii:i"],
+  ["proxy_on_request_body", "iii:i"],
+  ["proxy_on_request_trailers", "ii:i"],
+  ["proxy_on_request_metadata", "ii:i"],
+  ["proxy_on_response_headers", "iii:i"],
+  ["proxy_on_response_body", "iii:i"],
+  ["proxy_on_response_trailers", "ii:i"],
+  ["proxy_on_response_metadata", "ii:i"],
+  ["proxy_on_http_call_response", "iiiii:"],
+  ["proxy_on_grpc_receive", "iii:"],
+  ["proxy_on_grpc_close", "iii:"],
+  ["proxy_on_grpc_receive_initial_metadata", "iii:"],
+  ["proxy_on_grpc_receive_trailing_metadata", "iii:"],
+  ["proxy_on_queue_ready", "ii:"],
+  ["proxy_on_foreign_function", "iii:"],
+  ["proxy_on_done", "i:i"],
+  ["proxy_on_log", "i:"],
+  ["proxy_on_delete", "i:"],
+]);
