@@ -32,6 +32,7 @@ it("takes other values, and none", () => {
     keepalive: { timeSeconds: 60, intervalSeconds: 10, probes: 3 },
     userTimeoutMs: 90_000,
   });
+  expect(parse("--connect-timeout", "1h").connectTimeoutMs).toBe(3_600_000);
   expect(parse("--tcp-keepalive-time", "0s").keepalive).toBeUndefined();
 });
 
@@ -56,6 +57,7 @@ it.each([
   [["--tcp-keepalive-probes", "128"], /from 1 to 127/],
   [["--tcp-user-timeout", "1000h"], /2147483647ms at most/],
   [["--connect-timeout", "0s"], /more than 0/],
+  [["--connect-timeout", "61m"], /61m is too long: give 1h at most/],
   [["--connect-attempts", "0"], /from 1 to 10/],
   [["--connect-attempts", "11"], /from 1 to 10/],
 ])("takes nothing that the kernel does not: %s", (args, message) => {

@@ -24,6 +24,9 @@ export interface ConnectionFlags {
   tcpUserTimeout: number;
 }
 
+/** No client waits longer, and ten attempts are within the milliseconds that timers take. */
+const MOST_CONNECT_TIMEOUT_MS = 3_600_000;
+
 /** The longest that the kernel can wait, in milliseconds (32 bits, as for a sysctl). */
 const MOST_USER_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -45,7 +48,7 @@ export function addConnectionOptions(command: Command): void {
     "--connect-timeout <duration>",
     "time limit for a backend to accept a connection, for each attempt " +
       `(default: ${seconds(connectAttempts)}; ${seconds(1)} with --connect-attempts 1)`,
-    intervalMs,
+    connectTimeoutFromText,
   );
   add(
     "--connect-attempts <n>",
@@ -108,6 +111,12 @@ export function tcpOptionsFromFlags(flags: ConnectionFlags): TcpOptions {
 
 function seconds(attempts: number): string {
   return `${defaultConnectTimeoutMs(attempts) / 1_000}s`;
+}
+
+function connectTimeoutFromText(text: string): number {
+  const timeout = intervalMs(text);
+  if (timeout <= MOST_CONNECT_TIMEOUT_MS) return timeout;
+  throw new InvalidArgumentError(`${text} is too long: give 1h at most.`);
 }
 
 /** The kernel takes whole seconds. */
