@@ -23,7 +23,7 @@ import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
 import { UdpPublisher } from "../xds/udp-publisher.ts";
 import { roleOfListener } from "../xds/udp-target.ts";
 import { GivenListeners } from "./given-listeners.ts";
-import { udpFlowLimits } from "./udp-limits.ts";
+import { udpFlowLimit } from "./udp-limits.ts";
 
 interface EnvoyListenersParts {
   xds: XdsServer;
@@ -58,7 +58,7 @@ export class EnvoyListeners {
       xds,
       clusters,
       port: DEFAULT_CAPTURE_OPTIONS.udpPort,
-      flowLimit: udpFlowLimits(),
+      flowLimit: udpFlowLimit(),
       flowLog,
     });
     xds.setFirst(CLUSTER_TYPE, clusters);
