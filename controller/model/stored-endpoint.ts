@@ -66,26 +66,15 @@ export class EndpointStore {
     const key = `${state} ${nodeName} ${zone} ${hints}`;
     const known = this.#facts.get(key);
     // A zone or a hint may be any text, so two may have the same key.
-    if (known) return hasFacts(endpoint, known) ? known : factsOf(endpoint);
-    if (this.#facts.size >= MOST_FACTS) this.#facts.clear();
     const facts = factsOf(endpoint);
+    if (known) return sameData(facts, known) ? known : facts;
+    if (this.#facts.size >= MOST_FACTS) this.#facts.clear();
     this.#facts.set(key, facts);
     return facts;
   }
 }
 
-function hasFacts(endpoint: Endpoint, facts: EndpointFacts): boolean {
-  return (
-    endpoint.ready === facts.ready &&
-    endpoint.serving === facts.serving &&
-    endpoint.terminating === facts.terminating &&
-    endpoint.nodeName === facts.nodeName &&
-    endpoint.zone === facts.zone &&
-    sameData(endpoint.zoneHints, facts.zoneHints) &&
-    sameData(endpoint.nodeHints, facts.nodeHints)
-  );
-}
-
+/** Of a field that is missing here, the compiler complains: what is shared is compared by all. */
 function factsOf(endpoint: Endpoint): EndpointFacts {
   const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = endpoint;
   return { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints };

@@ -7,10 +7,6 @@ export class CountedSet implements TextSet {
   readonly #counts = new Map<string, number>();
   #changed = new Set<string>();
 
-  get size(): number {
-    return this.#counts.size;
-  }
-
   has(member: string): boolean {
     return this.#counts.has(member);
   }

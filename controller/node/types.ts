@@ -86,7 +86,6 @@ export interface CapturedFrontend extends FrontendAddress {
 
 /** Texts without repetition, in no particular order. */
 export interface TextSet extends Iterable<string> {
-  readonly size: number;
   has(text: string): boolean;
 }
 
