@@ -11,6 +11,8 @@ function watched() {
   let found: Omit<EnvoyRoom, "limit"> | undefined;
   let limit = 100;
   let limitsAsked = 0;
+  /** How long an answer takes, or its absence. */
+  let takesMs = 0;
   let socket = "/run/a/admin.sock";
   let reported: Problem[] = [];
   const watch = new EnvoyRoomWatch({
@@ -30,6 +32,7 @@ function watched() {
     },
     reader: {
       counts: async () => {
+        now += takesMs;
         if (found === undefined) throw new Error("Envoy does not answer");
         return found;
       },
@@ -63,8 +66,13 @@ function watched() {
     found = undefined;
     await fire();
   };
+  const delayIfAnswersTake = (milliseconds: number) => {
+    takesMs = milliseconds;
+    return () => waiting?.delayMs;
+  };
   const stop = watch.start();
   return {
+    delayIfAnswersTake,
     watch,
     stop,
     look,
@@ -147,4 +155,21 @@ it("asks for the limit once, and for the rest until it is stopped", async () => 
   expect(watch.last?.open.tcp).toBe(3);
   stop();
   expect(isWaiting()).toBe(false);
+});
+
+it("looks again soon after one look without an answer, and less often after many", async () => {
+  const { look, lose, delayIfAnswersTake } = watched();
+  const delay = delayIfAnswersTake(2_000);
+  await look(1);
+  expect(delay()).toBe(200_000);
+  const delays: unknown[] = [];
+  for (let looks = 0; looks < 8; looks += 1) {
+    await lose();
+    delays.push(delay());
+  }
+  const seconds = [5, 10, 20, 40, 80, 160, 200, 200];
+  expect(delays).toEqual(seconds.map((each) => each * 1_000));
+  delayIfAnswersTake(10);
+  await look(1);
+  expect(delay()).toBe(5_000);
 });

@@ -12,7 +12,10 @@ import type { Problem } from "../model/types.ts";
 import type { Clock } from "../system/clock.ts";
 
 const EVERY_MS = 5_000;
-/** With thousands of UDP listeners an answer takes Envoy's main thread a while. */
+/**
+ * With thousands of UDP listeners an answer takes Envoy's main thread a while. This bounds the time
+ * until the next look, also after looks without an answer, the first of which is repeated soon.
+ */
 const MOST_SHARE = 1 / 100;
 /** The problem begins at the first share, and ends at the second. */
 const NEARLY_FULL = 0.9;
@@ -48,6 +51,8 @@ export class EnvoyRoomWatch {
   #cancel = () => {};
   #hasStopped = false;
   #isNearlyFull = false;
+  /** Looks without an answer since the last one with. */
+  #failures = 0;
   #last: EnvoyRoom | undefined;
   /** Of the Envoy on that socket; undefined: not asked yet. */
   #limit: { adminSocket: string; most: Promise<number | undefined> } | undefined;
@@ -86,7 +91,10 @@ export class EnvoyRoomWatch {
     this.#last = await this.#read().catch(() => undefined);
     const now = clock.now();
     if (!this.#hasStopped && this.#last) report(this.#problems(this.#last, now));
-    this.#lookIn(Math.max(EVERY_MS, (now - before) / MOST_SHARE));
+    this.#failures = this.#last ? 0 : this.#failures + 1;
+    const rest = Math.max(EVERY_MS, (now - before) / MOST_SHARE);
+    const soon = this.#failures === 0 ? rest : EVERY_MS * 2 ** (this.#failures - 1);
+    this.#lookIn(Math.min(rest, soon));
   }
 
   async #read(): Promise<EnvoyRoom> {
