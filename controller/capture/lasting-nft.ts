@@ -26,6 +26,8 @@ const MAX_SCRIPT_LENGTH = 30_000;
 export class LastingNft {
   readonly #program: () => string;
   #running: RunningNft | undefined;
+  /** How often it was ended: a change that this happens to leaves nothing behind. */
+  #ends = 0;
   /** On performance.now()'s clock. */
   #notBefore = 0;
   #cancelIdle = () => {};
@@ -42,8 +44,15 @@ export class LastingNft {
   async change(script: string): Promise<boolean> {
     if (performance.now() < this.#notBefore || script.length > MAX_SCRIPT_LENGTH) return false;
     this.#cancelIdle();
-    this.#running ??= await started(this.#program());
-    const isApplied = (await this.#running?.change(inOneLine(script))) ?? false;
+    const ends = this.#ends;
+    const running = this.#running ?? (await started(this.#program()));
+    if (ends !== this.#ends) {
+      running?.end();
+      return false;
+    }
+    this.#running = running;
+    const isApplied = (await running?.change(inOneLine(script))) ?? false;
+    if (ends !== this.#ends) return isApplied;
     if (!isApplied) this.#notBefore = performance.now() + RETRY_MS;
     if (!isApplied || this.#running?.isUsedUp) this.end();
     else this.#endWhenIdle();
@@ -52,6 +61,7 @@ export class LastingNft {
 
   /** Ends the process, if there is one. The next change starts another. */
   end(): void {
+    this.#ends += 1;
     this.#cancelIdle();
     this.#running?.end();
     this.#running = undefined;
