@@ -76,3 +76,27 @@ it("keeps what it reported when it cannot read, and looks again a little later",
   await watch.look();
   expect(reports).toHaveLength(1);
 });
+
+it("reports what it cannot find out in three looks, until it can", async () => {
+  const reports: (readonly string[])[] = [];
+  let isReadable = false;
+  const watch = new PolicyHookWatch({
+    watch: { listen: () => {}, watchSetting: () => {} },
+    clock: new TestClock(0),
+    policyHook: "forward",
+    families: BOTH,
+    requestFull: () => {},
+    report: (messages) => void reports.push(messages),
+    read: async () => {
+      if (!isReadable) throw new Error("ip -j address show: Operation not permitted\n");
+      return { families: BOTH, isLoose: true };
+    },
+  });
+  for (let looks = 0; looks < 2; looks++) await watch.look();
+  expect(reports).toEqual([]);
+  for (let looks = 0; looks < 2; looks++) await watch.look();
+  expect(reports).toEqual([[expect.stringMatching(/not known .*: Operation not permitted$/)]]);
+  isReadable = true;
+  await watch.look();
+  expect(reports.slice(1)).toEqual([[]]);
+});

@@ -14,6 +14,9 @@ import { Looks } from "../system/looks.ts";
 
 /** From a look that failed, for lack of descriptors, say. */
 const RETRY_MS = 5_000;
+const MOST_RETRY_MS = 60_000;
+/** So many failures in a row are reported: the reason is then not one that passes by itself. */
+const REPORTED_FAILURES = 3;
 
 const SETTINGS: Readonly<Record<IPFamily, { path: string; sysctl: string }>> = {
   IPv4: { path: "/proc/sys/net/ipv4/ip_forward", sysctl: "net.ipv4.ip_forward" },
@@ -41,11 +44,18 @@ export class PolicyHookWatch {
   readonly #parts: Required<PolicyHookWatchParts>;
   readonly #looks: Looks;
   #reported: readonly string[] = [];
+  /** In a row. */
+  #failures = 0;
 
   constructor(parts: PolicyHookWatchParts) {
     this.#parts = { read: readForwarding, ...parts };
     const { watch, clock, policyHook, requestFull } = parts;
-    this.#looks = new Looks({ clock, retryMs: RETRY_MS, look: () => this.#look() });
+    this.#looks = new Looks({
+      clock,
+      retryMs: RETRY_MS,
+      mostRetryMs: MOST_RETRY_MS,
+      look: () => this.#look(),
+    });
     if (policyHook === "output") return;
     const paths = Object.values(SETTINGS).map(({ path }) => path);
     for (const path of paths) watch.watchSetting(path);
@@ -64,11 +74,22 @@ export class PolicyHookWatch {
   }
 
   async #look(): Promise<void> {
-    const { families, report, read } = this.#parts;
-    const messages = forwardingProblems(await read(), families);
+    const { families, read } = this.#parts;
+    try {
+      const forwarding = await read();
+      this.#failures = 0;
+      this.#report(forwardingProblems(forwarding, families));
+    } catch (error) {
+      this.#failures += 1;
+      if (this.#failures >= REPORTED_FAILURES) this.#report([unknownBecause(error as Error)]);
+      throw error;
+    }
+  }
+
+  #report(messages: readonly string[]): void {
     if (sameData(messages, this.#reported)) return;
     this.#reported = messages;
-    report(messages);
+    this.#parts.report(messages);
   }
 }
 
@@ -89,6 +110,13 @@ export function forwardingProblems(
         "the next start of the node",
     ];
   });
+}
+
+function unknownBecause({ message }: Error): string {
+  return (
+    "it is not known whether network policies and firewalls see Envoy's connections with their " +
+    `clients' addresses: ${message.trim()}`
+  );
 }
 
 async function readForwarding(): Promise<Forwarding> {

@@ -7,6 +7,8 @@ interface LooksOptions {
   clock: Clock;
   /** From a look that failed to the next one. */
   retryMs: number;
+  /** To which that doubles from failure to failure; absent: it stays the same. */
+  mostRetryMs?: number;
   /** Rejects when it has to look again. */
   look: () => Promise<void>;
 }
@@ -16,6 +18,7 @@ export class Looks {
   #last: Promise<void> = Promise.resolve();
   #cancelRetry = () => {};
   #isStopped = false;
+  #failures = 0;
 
   constructor(options: LooksOptions) {
     this.#options = options;
@@ -40,9 +43,14 @@ export class Looks {
   async #look(): Promise<void> {
     this.#cancelRetry();
     if (this.#isStopped) return;
-    const { clock, retryMs, look } = this.#options;
-    await look().catch(() => {
-      if (!this.#isStopped) this.#cancelRetry = clock.after(retryMs, () => void this.now());
-    });
+    const { clock, retryMs, mostRetryMs = retryMs, look } = this.#options;
+    try {
+      await look();
+      this.#failures = 0;
+    } catch {
+      const delayMs = Math.min(retryMs * 2 ** this.#failures, mostRetryMs);
+      this.#failures += 1;
+      if (!this.#isStopped) this.#cancelRetry = clock.after(delayMs, () => void this.now());
+    }
   }
 }
