@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { openSockets } from "./explain-reached.ts";
+import { openSockets, reachedAmong } from "./explain-reached.ts";
 
 // As Linux 6.18 prints them on a little-endian machine.
 const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid
@@ -14,17 +14,32 @@ const TCP6 = `  sl  local_address                         remote_address        
 
 test("open connections of these addresses, and to whom", () => {
   const of = (...sources: string[]) => [...openSockets(TCP, new Set(sources)).values()];
-  expect(of("10.1.1.10")).toEqual(["10.1.1.11:8080"]);
-  expect(of("10.1.1.10", "192.0.2.1")).toEqual(["10.1.1.11:8080", "10.1.1.12:8080"]);
+  const accepted = { place: "10.1.1.11:8080", isAccepted: true };
+  expect(of("10.1.1.10")).toEqual([accepted]);
+  const waiting = { place: "10.1.1.12:8080", isAccepted: false };
+  expect(of("10.1.1.10", "192.0.2.1")).toEqual([accepted, waiting]);
   expect(of("10.1.1.11")).toEqual([]);
 });
 
 test("IPv6", () => {
   const sockets = openSockets(TCP6, new Set(["fd00:1:1::a"]));
-  expect([...sockets.values()]).toEqual(["[fd00:1:1::b]:8080"]);
+  expect([...sockets.values()]).toEqual([{ place: "[fd00:1:1::b]:8080", isAccepted: true }]);
 });
 
 test("an empty list, and one that ends early", () => {
   expect(openSockets("", new Set(["10.1.1.10"])).size).toBe(0);
   expect(openSockets(TCP.slice(0, 100), new Set(["10.1.1.10"])).size).toBe(0);
+});
+
+test("a backend has it that accepted it, and none while all are silent", () => {
+  const [first, second] = ["10.1.1.11:8080", "10.1.1.12:8080"];
+  const accepted = (place: string) => ({ place, isAccepted: true });
+  const waiting = (place: string) => ({ place, isAccepted: false });
+  const none = { reached: undefined, waitingFor: [] };
+  expect(reachedAmong([])).toEqual(none);
+  expect(reachedAmong([accepted(first)])).toEqual({ reached: first, waitingFor: [] });
+  expect(reachedAmong([waiting(first), accepted(second)])).toEqual({ ...none, reached: second });
+  expect(reachedAmong([accepted(first), accepted(second)])).toEqual(none);
+  const silent = [waiting(second), waiting(first), waiting(second)];
+  expect(reachedAmong(silent)).toEqual({ ...none, waitingFor: [first, second] });
 });

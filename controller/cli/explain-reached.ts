@@ -1,6 +1,7 @@
 // Which backend got a trial connection: while it is open, Envoy has a connection to that backend
 // that was not there before. Reads the node's own list of sockets. Others may connect at the same
-// time, so it reports a backend only when it is certain.
+// time, so it reports a backend only when it is certain. Envoy accepts its client before a backend
+// has accepted Envoy: so which backends have not answered is reported too.
 
 import { readFile } from "node:fs/promises";
 import ipaddr from "ipaddr.js";
@@ -10,16 +11,32 @@ import { addressAndPort } from "../model/ip.ts";
 /** How often the list is read while the connection is open. */
 const READ_MS = 100;
 
-/** TCP_ESTABLISHED and TCP_SYN_SENT of tcp_states.h. */
-const OPEN_STATES = ["01", "02"];
+/** Of tcp_states.h. */
+const TCP_ESTABLISHED = "01";
+const TCP_SYN_SENT = "02";
 
-/** Watches while `made` is pending; resolves to its result, and the backend. */
+/** A connection of this node, or the attempt at one. */
+interface NodeSocket {
+  /** The far end. */
+  place: string;
+  /** False while the far end has not answered. */
+  isAccepted: boolean;
+}
+
+export interface ReachedBackends {
+  /** The backend that accepted; undefined when none has, or when that is uncertain. */
+  reached: string | undefined;
+  /** Backends that have not answered, sorted; empty when any has accepted. */
+  waitingFor: string[];
+}
+
+/** Watches while `made` is pending; resolves to its result, and the backends. */
 export async function watchingBackends<T>(
   { from, to, backends }: Explanation,
   made: () => Promise<T>,
-): Promise<{ result: T; reached: string | undefined }> {
+): Promise<ReachedBackends & { result: T }> {
   if (!to.endsWith("/TCP") || backends.length === 0) {
-    return { result: await made(), reached: undefined };
+    return { result: await made(), reached: undefined, waitingFor: [] };
   }
   const file = to.startsWith("[") ? "/proc/net/tcp6" : "/proc/net/tcp";
   const places = new Set(backends.map(({ place }) => place));
@@ -28,9 +45,9 @@ export async function watchingBackends<T>(
   const sources = [from.address, ...(isOfNode ? backends.map(({ source }) => source) : [])];
   const read = async () => openSockets(await readFile(file, "utf8"), new Set(sources));
   const before = await read();
-  const seen = new Map<string, string>();
+  const seen = new Map<string, NodeSocket>();
   const look = async () => {
-    for (const [socket, place] of await read()) if (!before.has(socket)) seen.set(socket, place);
+    for (const [ends, socket] of await read()) if (!before.has(ends)) seen.set(ends, socket);
   };
   let isPending = true;
   const pending = made().finally(() => {
@@ -43,19 +60,31 @@ export async function watchingBackends<T>(
     }
   };
   const [result] = await Promise.all([pending, watch()]);
-  const reached = [...new Set(seen.values())].filter((place) => !isOfNode || places.has(place));
-  return { result, reached: reached.length === 1 ? reached[0] : undefined };
+  const own = [...seen.values()].filter(({ place }) => !isOfNode || places.has(place));
+  return { result, ...reachedAmong(own) };
 }
 
-/** /proc/net/tcp or tcp6 → the open connections from these addresses: both ends → the far one. */
-export function openSockets(text: string, sources: ReadonlySet<string>): Map<string, string> {
-  const sockets = new Map<string, string>();
+/** Sockets of one trial connection → what became of it. */
+export function reachedAmong(sockets: readonly NodeSocket[]): ReachedBackends {
+  const of = (isAccepted: boolean) => {
+    const some = sockets.filter((socket) => socket.isAccepted === isAccepted);
+    return [...new Set(some.map(({ place }) => place))].sort();
+  };
+  const [accepted, waitingFor] = [of(true), of(false)];
+  if (accepted.length === 0) return { reached: undefined, waitingFor };
+  return { reached: accepted.length === 1 ? accepted[0] : undefined, waitingFor: [] };
+}
+
+/** /proc/net/tcp or tcp6 → the connections from these addresses, by the text of both ends. */
+export function openSockets(text: string, sources: ReadonlySet<string>): Map<string, NodeSocket> {
+  const sockets = new Map<string, NodeSocket>();
   for (const line of text.split("\n").slice(1)) {
     const [, local = "", remote = "", state = ""] = line.trim().split(/\s+/);
-    if (!OPEN_STATES.includes(state)) continue;
+    if (state !== TCP_ESTABLISHED && state !== TCP_SYN_SENT) continue;
     const [localAddress] = placeFrom(local);
     if (!sources.has(localAddress)) continue;
-    sockets.set(`${local} ${remote}`, addressAndPort(...placeFrom(remote)));
+    const place = addressAndPort(...placeFrom(remote));
+    sockets.set(`${local} ${remote}`, { place, isAccepted: state === TCP_ESTABLISHED });
   }
   return sockets;
 }

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import type { Explanation, Outcome } from "../explain/explanation.ts";
 import { type DialOutcome, dial } from "./explain-dial.ts";
-import { watchingBackends } from "./explain-reached.ts";
+import { type ReachedBackends, watchingBackends } from "./explain-reached.ts";
 
 interface TrialOptions {
   /** A process or a file that names the network namespace to dial from; undefined: this one. */
@@ -12,13 +12,11 @@ interface TrialOptions {
   timeoutMs: number;
 }
 
-export interface Trial {
+export interface Trial extends ReachedBackends {
   /** "this node itself", or the namespace as given. */
   madeFrom: string;
   happened: DialOutcome;
   milliseconds: number;
-  /** The backend that got it; undefined when that is uncertain. */
-  reached: string | undefined;
   /** What the explanation predicts, in words. */
   expected: string;
   /** Undefined where the outcome says nothing about the explanation. */
@@ -36,18 +34,25 @@ export async function tryConnection(
   const { to, from, outcome, backends } = explanation;
   const begin = performance.now();
   const source = netns === undefined ? undefined : from.address;
-  const { result: happened, reached } = await watchingBackends(explanation, () =>
+  const {
+    result: happened,
+    reached,
+    waitingFor,
+  } = await watchingBackends(explanation, () =>
     netns === undefined ? dial(to, source, timeoutMs) : dialIn(netns, to, source, timeoutMs),
   );
   const { expected, agrees } = comparison(outcome, happened, to.endsWith("/UDP"));
   const isListed = reached === undefined || backends.some(({ place }) => place === reached);
+  // Envoy has accepted it, which says nothing yet: the backends may still answer, or refuse.
+  const isUndecided = happened === "open" && waitingFor.length > 0;
   return {
     madeFrom: netns ?? "this node itself",
     happened,
     milliseconds: Math.round(performance.now() - begin),
     reached,
+    waitingFor,
     expected,
-    agrees: agrees && isListed,
+    agrees: isUndecided ? undefined : agrees && isListed,
   };
 }
 
@@ -92,9 +97,13 @@ const WORDS: Record<DialOutcome, string> = {
 
 /** Returns the lines that follow an explanation, the last with a line feed. */
 export function textFromTrial({ madeFrom, happened, milliseconds, ...rest }: Trial): string {
-  const { reached, expected, agrees } = rest;
+  const { reached, waitingFor, expected, agrees } = rest;
   const lines = [`tried       from ${madeFrom}: ${WORDS[happened]} (${milliseconds} ms)`];
   if (reached !== undefined) lines.push(`            Envoy connected to ${reached} meanwhile`);
+  if (waitingFor.length > 0) {
+    const places = waitingFor.join(", ");
+    lines.push(`            !! no backend has accepted it: ${places} did not answer yet`);
+  }
   if (agrees === undefined) lines.push(`            explained: ${expected}`);
   else if (agrees) lines.push(`            as explained: ${expected}`);
   else {

@@ -166,6 +166,7 @@ async function explained(...args: string[]): Promise<Explanation & { trial?: Tri
 interface TrialAnswer {
   happened: string;
   reached?: string;
+  waitingFor: readonly string[];
   agrees: boolean | undefined;
 }
 
@@ -232,6 +233,23 @@ describe("with the connection made", () => {
     expect(text).toContain("!! NOT AS EXPLAINED");
     expect(text).toContain("the picked backend refused or did not accept");
     expect(code).toBe(2);
+  });
+
+  it("says which backend has not answered, while Envoy alone has accepted", async () => {
+    const web = node.pod("web-1");
+    const chain = "chain inet silent in { type filter hook input priority 0; }";
+    const rule = "add rule inet silent in tcp dport 8080 drop";
+    await web.exec("nft", [`add table inet silent; add ${chain}; ${rule}`]);
+    onTestFinished(async () => void (await web.exec("nft", ["delete table inet silent"])));
+    const args = ["--from", CLIENT, ...tryingFrom("client")];
+    const { trial } = await explained("shop/web", ...args);
+    expect(trial).toMatchObject({ happened: "open", waitingFor: [`${WEB_1}:8080`] });
+    expect(trial).not.toHaveProperty("reached");
+    expect(trial).not.toHaveProperty("agrees");
+    const { text, code } = await explain("shop/web", ...args);
+    expect(text).toContain(`!! no backend has accepted it: ${WEB_1}:8080 did not answer yet`);
+    expect(text).not.toMatch(/as explained/i);
+    expect(code).toBe(0);
   });
 
   it("leaves alone what is no frontend", async () => {
