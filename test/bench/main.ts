@@ -1,9 +1,11 @@
-// npm run bench -- table | connections | udp | idle | latency | growth | many: what Portico costs,
-// beside others on the same machine. Wiring only; each bench is a folder.
+// npm run bench -- table | connections | udp | idle | latency | growth | many |
+// healing: what Portico costs, beside others on the same machine. Wiring only; each bench is a
+// folder.
 
 import { Command } from "commander";
 import { reexecInUserNamespace } from "../namespaces/user-namespace.ts";
 import { connectionsCommand } from "./connections/command.ts";
+import { healingCommand } from "./healing/command.ts";
 import { idleCommand } from "./idle/command.ts";
 import { latencyCommand } from "./latency/command.ts";
 import { growthCommand } from "./latency/growth.ts";
@@ -25,4 +27,5 @@ await new Command("bench")
   .addCommand(latencyCommand())
   .addCommand(growthCommand())
   .addCommand(manyCommand())
+  .addCommand(healingCommand())
   .parseAsync();

@@ -155,7 +155,7 @@ export class Cluster {
       ],
       this.underlay.name,
     );
-    await this.join(this.outside, OUTSIDE_ADDRESSES);
+    await this.join(this.outside, OUTSIDE_ADDRESSES, "port-outside");
   }
 
   /** Makes a node, and its Pods; the nodes that are there learn to reach them, and it them. */
@@ -164,7 +164,7 @@ export class Cluster {
     const nodeIP = plan.nodeIP ?? "auto";
     const addresses = nodeIP === "auto" ? nodeAddresses(number, this.dualStack) : [nodeIP].flat();
     const node = new ClusterNode(this, plan.name, number, addresses);
-    await this.join(node, addresses);
+    await this.join(node, addresses, portOf(number));
     await forwarding(node);
     this.nodes.set(plan.name, node);
     const known = this.others(node).flatMap((other) =>
@@ -175,6 +175,16 @@ export class Cluster {
       await node.addPod(label, address);
     }
     return node;
+  }
+
+  /** Cuts a node off, as a loss of power would: what is sent to it is lost, nothing answers. */
+  async unplug(node: ClusterNode): Promise<void> {
+    await ipBatch([`link set ${portOf(node.number)} down`], this.underlay.name);
+  }
+
+  /** Undoes unplug(). */
+  async plugIn(node: ClusterNode): Promise<void> {
+    await ipBatch([`link set ${portOf(node.number)} up`], this.underlay.name);
   }
 
   /** Removes everything, with the processes in it. May be called twice. */
@@ -188,8 +198,11 @@ export class Cluster {
     leaveOnExit(this.prefix);
   }
 
-  private async join(namespace: Namespace, addresses: readonly string[]): Promise<void> {
-    const port = `port${this.nodes.size}-${namespace === this.outside ? "out" : "node"}`;
+  private async join(
+    namespace: Namespace,
+    addresses: readonly string[],
+    port: string,
+  ): Promise<void> {
     const { name } = namespace;
     await makeNamespace(name);
     await ipBatch([
@@ -233,6 +246,11 @@ export async function makeNode(
 ): Promise<{ cluster: Cluster; node: ClusterNode }> {
   const cluster = await makeCluster({ ...plan, nodes: [plan] });
   return { cluster, node: cluster.node(plan.name) };
+}
+
+/** The underlay's end of a node's link. */
+function portOf(nodeNumber: number): string {
+  return `port-node-${nodeNumber}`;
 }
 
 async function makeNamespace(name: string): Promise<void> {

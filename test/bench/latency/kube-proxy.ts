@@ -5,20 +5,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configurationOf } from "../../parity/configuration.ts";
 import { NODE_NAME } from "../synthetic-cluster.ts";
-import { ServiceProxy } from "./service-proxy.ts";
+import { type ProxyWorld, ServiceProxy } from "./service-proxy.ts";
 import type { World } from "./world.ts";
 
 /** Of the Pods, for both proxies. */
 export const CLUSTER_CIDR = "10.1.0.0/16";
 
-export class KubeProxy extends ServiceProxy {
+export class KubeProxy<W extends ProxyWorld = World> extends ServiceProxy<W> {
   readonly name = "kube-proxy";
   readonly paceMs = 2_500;
   readonly #program: string;
   readonly #directory = mkdtempSync(join(tmpdir(), "portico-bench-kube-proxy-"));
 
   /** `program` is kube-proxy's path. */
-  constructor(world: World, program: string, kubeconfig: string) {
+  constructor(world: W, program: string, kubeconfig: string) {
     super(world);
     this.#program = program;
     const changes = { clusterCIDR: CLUSTER_CIDR, nftables: {} };

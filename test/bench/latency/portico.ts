@@ -7,7 +7,7 @@ import { progress } from "../progress.ts";
 import { NODE_NAME } from "../synthetic-cluster.ts";
 import { CLUSTER_CIDR } from "./kube-proxy.ts";
 import { INSPECTOR } from "./profile.ts";
-import { ServiceProxy } from "./service-proxy.ts";
+import { type ProxyWorld, ServiceProxy } from "./service-proxy.ts";
 import type { World } from "./world.ts";
 
 /** Of this checkout. */
@@ -22,14 +22,16 @@ interface PorticoOptions {
   kubeconfig: string;
   /** It can be profiled (profile.ts). */
   inspected: boolean;
+  /** More flags of `portico run`; absent: none. */
+  flags?: readonly string[];
 }
 
-export class Portico extends ServiceProxy {
+export class Portico<W extends ProxyWorld = World> extends ServiceProxy<W> {
   readonly name: "portico" | "before";
   readonly paceMs = 1_000;
   readonly #options: PorticoOptions;
 
-  constructor(world: World, options: PorticoOptions) {
+  constructor(world: W, options: PorticoOptions) {
     super(world);
     this.name = options.name;
     this.#options = options;
@@ -45,7 +47,7 @@ export class Portico extends ServiceProxy {
   }
 
   override async start(): Promise<void> {
-    const { command, kubeconfig, inspected } = this.#options;
+    const { command, kubeconfig, inspected, flags: more = [] } = this.#options;
     const envoy = await findEnvoy(process.env, progress);
     const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
     const variables = [`ENVOY=${envoy}`, `PATH=${path}`];
@@ -54,6 +56,7 @@ export class Portico extends ServiceProxy {
       ...["--kubeconfig", kubeconfig, "--node-name", NODE_NAME],
       ...["--with-envoy", "--run-dir", this.#runDirectory],
       ...["--detect-local-mode", "ClusterCIDR", "--cluster-cidr", CLUSTER_CIDR],
+      ...more,
     ];
     this.run(["env", ...variables, command, "run", ...flags], this.logFile);
   }

@@ -3,6 +3,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { RunningProgram } from "../../cluster/program.ts";
+import type { ClusterNode } from "../../namespaces/cluster.ts";
 import { residentBytes } from "../process-cost.ts";
 import { difference, sum, type TreeCost, treeCost } from "./tree-cost.ts";
 import type { World } from "./world.ts";
@@ -14,14 +15,20 @@ export type ProxyName = (typeof PROXY_NAMES)[number];
 /** At rest: so little CPU in one look that nothing is being worked on. */
 const REST = { lookMs: 250, cpuUs: 25_000, looks: 4, mostLooks: 240 };
 
-export abstract class ServiceProxy {
+/** What a proxy needs to know of where it runs. */
+export interface ProxyWorld {
+  /** The one that it serves. */
+  readonly node: ClusterNode;
+}
+
+export abstract class ServiceProxy<W extends ProxyWorld = World> {
   abstract readonly name: ProxyName;
   /** Between two changes that are looked at one by one: more than it waits between two syncs. */
   abstract readonly paceMs: number;
-  readonly world: World;
+  readonly world: W;
   #program: RunningProgram | undefined;
 
-  constructor(world: World) {
+  constructor(world: W) {
     this.world = world;
   }
 

@@ -40,7 +40,7 @@ export class World {
     const pods = { ...WEB, client: CLIENT };
     const { cluster, node } = await makeNode({ name: NODE_NAME, nodeIP: NODE_ADDRESS, pods });
     try {
-      await link(control, node, number);
+      await linkToControl(control, node, number);
       for (const name of Object.keys(WEB)) {
         const child = node.pod(name).spawn(serverProgram, [String(TARGET_PORT), name]);
         await firstLine(child, name);
@@ -58,7 +58,12 @@ export class World {
   }
 }
 
-async function link(control: Namespace, node: Namespace, number: number): Promise<void> {
+/** `number` tells the links of several nodes apart. */
+export async function linkToControl(
+  control: Namespace,
+  node: Namespace,
+  number: number,
+): Promise<void> {
   const [near, far] = [`198.19.${number}.2`, `198.19.${number}.1`];
   await ipBatch([
     `link add api netns ${node.name} type veth peer name node${number} netns ${control.name}`,

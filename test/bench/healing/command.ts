@@ -1,0 +1,76 @@
+// bench healing: what clients notice of backends that fail, with Portico and with kube-proxy, on
+// real parts and the same objects.
+
+import { Command, InvalidArgumentError } from "commander";
+import { integerBetween } from "../../../controller/config/flag-values.ts";
+import { makeScratch } from "../latency/scratch.ts";
+import { busyWarning, machine } from "../machine.ts";
+import { progress } from "../progress.ts";
+import { DEFAULT_PEERS, PEER_NAMES, type PeerName } from "./peers.ts";
+import { type Row, textOf } from "./report.ts";
+import { type Pace, SCENARIO_NAMES, SCENARIOS, type ScenarioName } from "./scenarios.ts";
+import { Stand } from "./stand.ts";
+
+interface Options extends Pace {
+  peers: readonly PeerName[];
+  scenarios: readonly ScenarioName[];
+  output?: string;
+}
+
+export function healingCommand(action: (options: Options) => Promise<void> = run): Command {
+  return new Command("healing")
+    .description(
+      "connections at a fixed rate, from several addresses, while backends fail: how many fail, " +
+        `and how long clients wait\n\n${scenarioTexts()}`,
+    )
+    .option("--peers <list>", `of ${PEER_NAMES}`, listOf(PEER_NAMES), [...DEFAULT_PEERS])
+    .option("--scenarios <list>", "of those above", listOf(SCENARIO_NAMES), [...SCENARIO_NAMES])
+    .option("--rate <number>", "connections a second", integerBetween(1, 10_000), 1_000)
+    .option("--seconds <number>", "of connections, in each scenario", integerBetween(2, 60), 10)
+    .option("-o, --output <format>", 'print "json" instead of a table')
+    .action(action);
+}
+
+function scenarioTexts(): string {
+  return SCENARIO_NAMES.map((name) => `  ${name}: ${SCENARIOS[name].what}`).join("\n");
+}
+
+/** Names with commas between them, each once. */
+function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const names = text.split(",").map((name) => {
+      const found = known.find((each) => each === name);
+      if (found !== undefined) return found;
+      throw new InvalidArgumentError(`${name} is none of ${known.join(", ")}`);
+    });
+    return [...new Set(names)];
+  };
+}
+
+async function run(options: Options): Promise<void> {
+  const around = { machine: machine(), warning: busyWarning() };
+  if (around.warning !== undefined) progress(around.warning);
+  const rows: Row[] = [];
+  // What has been measured is printed when it is stopped or fails, too.
+  process.once("exit", () => {
+    const { output, ...settings } = options;
+    const text =
+      output === "json"
+        ? JSON.stringify({ ...around, settings, rows })
+        : `${around.machine}\n\n${textOf(rows)}`;
+    process.stdout.write(`${text}\n`);
+  });
+  const stand = await Stand.make({ ...options, scratch: makeScratch() });
+  try {
+    for (const scenario of options.scenarios) {
+      progress(`${scenario}: ${SCENARIOS[scenario].what}`);
+      for (const peer of stand.peers) {
+        const tally = await stand.turn(peer, scenario, options);
+        rows.push({ scenario, peer: peer.name, tally });
+        progress(`  ${peer.name}: ${tally.failed} of ${tally.connections} failed`);
+      }
+    }
+  } finally {
+    await stand.close();
+  }
+}

@@ -1,0 +1,49 @@
+// Tallies → the table that is printed. Pure.
+
+import { columns } from "../../../controller/cli/output.ts";
+import type { PeerName } from "./peers.ts";
+import type { ScenarioName } from "./scenarios.ts";
+import { KNOWN_MS, type Tally, WAITS_MS } from "./tally.ts";
+
+/** One turn. */
+export interface Row {
+  scenario: ScenarioName;
+  peer: PeerName;
+  tally: Tally;
+}
+
+const LATER = `LATER THAN ${KNOWN_MS / 1_000} s`;
+const HEADING = [
+  ...["SCENARIO", "PEER", "CONNECTIONS", "FAILED", "HOW", "P50 ms", "P99 ms", "LONGEST ms"],
+  ...[`${LATER}: FAILED`, `WAITED > ${WAITS_MS} ms`, "LONGEST ms"],
+];
+
+export function textOf(rows: readonly Row[]): string {
+  return columns([HEADING, ...rows.map(cellsOf)]);
+}
+
+function cellsOf({ scenario, peer, tally }: Row): string[] {
+  const { connections, failed, failures, later } = tally;
+  const how = Object.entries(failures).map(([outcome, count]) => `${count} ${outcome}`);
+  return [
+    scenario,
+    peer,
+    String(connections),
+    failed === 0 ? "0" : `${failed} (${percentage(failed, connections)})`,
+    how.join(", "),
+    ...[tally.p50Ms, tally.p99Ms, tally.longestMs].map(milliseconds),
+    ...(later ? [String(later.failed), String(later.waited), milliseconds(later.longestMs)] : []),
+  ];
+}
+
+/** Never 0 % of some, never 100 % of fewer. */
+function percentage(part: number, all: number): string {
+  const share = (100 * part) / all;
+  if (share < 0.1) return "< 0.1 %";
+  return `${share > 99.9 && part < all ? "> 99.9" : share.toFixed(1)} %`;
+}
+
+function milliseconds(value: number): string {
+  if (Number.isNaN(value)) return "";
+  return value.toFixed(value < 10 ? 1 : 0);
+}
