@@ -4,6 +4,8 @@
 import { Command, Option } from "commander";
 import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
 import { addressAndPort } from "../model/ip.ts";
+import { settingsText } from "../node/settings-text.ts";
+import type { Backend } from "../node/types.ts";
 import { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
@@ -80,7 +82,7 @@ function sortKey(record: DecodedRecord): string {
 function asTable(version: number, records: readonly DecodedRecord[]): string {
   if (version === 0) return "Envoy has no table yet: is the controller running?\n";
   if (records.length === 0) return "no Services\n";
-  const heading = ["NAMESPACE", "SERVICE", "PORT", "TYPE", "FRONTEND", "BACKENDS"];
+  const heading = ["NAMESPACE", "SERVICE", "PORT", "TYPE", "FRONTEND", "SETTINGS", "BACKENDS"];
   return columns([heading, ...records.map(row)]);
 }
 
@@ -88,8 +90,23 @@ function row(record: DecodedRecord): string[] {
   const { namespace, service, portName, kind, address, port, protocol, backends } = record;
   const outside = record.list === "local" ? " from outside" : "";
   const frontend = `${addressAndPort(address, port)}/${protocol}${outside}`;
-  const list = backends.map((backend) => addressAndPort(backend.address, backend.port));
-  return [namespace, service, portName, kind, frontend, abbreviated(list)];
+  const settings = settingsText(record.settings).join(", ") || "-";
+  return [
+    namespace,
+    service,
+    portName,
+    kind,
+    frontend,
+    settings,
+    abbreviated(backends.map(backendText)),
+  ];
+}
+
+/** Returns "10.1.1.10:8080", with what the balancing of its Service needs. */
+function backendText({ address, port, weight, isPreferred }: Backend): string {
+  const words = [weight === undefined ? "" : `weight ${weight}`, isPreferred ? "preferred" : ""];
+  const more = words.filter((word) => word !== "").join(", ");
+  return addressAndPort(address, port) + (more === "" ? "" : ` (${more})`);
 }
 
 /** Returns the first few backends, and how many more there are: operators read this table. */

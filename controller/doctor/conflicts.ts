@@ -3,6 +3,7 @@
 
 import { objectKey } from "../model/cluster-state.ts";
 import type { ObjectKey } from "../model/types.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import { serviceViewFrom } from "../node/frontends.ts";
 import { NodeView } from "../node/node-view.ts";
 import type { ThisNode } from "../node/this-node.ts";
@@ -25,6 +26,7 @@ export function claimsOf(cluster: DoctorCluster): Claims {
     zone: "",
     primaryAddresses: [],
     nodePortAddresses: (cluster.nodes ?? []).flatMap(({ node: { addresses } }) => addresses),
+    defaults: DEFAULT_SETTINGS,
   };
   const claimants = new Map<FrontendKey, ObjectKey[]>();
   for (const { service } of cluster.services) {

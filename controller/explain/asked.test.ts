@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ClusterState } from "../model/cluster-state.ts";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { serviceFromObject } from "../model/from-service.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import { DEFAULT_TCP_OPTIONS } from "../xds/tcp-options.ts";
 import { askedFromTexts } from "./asked.ts";
 import type { KnownCluster } from "./known-cluster.ts";
@@ -36,7 +37,13 @@ const known: KnownCluster = {
   isSynced: true,
   state,
   frontends: new Map(),
-  node: { name: "node-1", zone: "", primaryAddresses: ["192.0.2.1"], nodePortAddresses: [] },
+  node: {
+    name: "node-1",
+    zone: "",
+    primaryAddresses: ["192.0.2.1"],
+    nodePortAddresses: [],
+    defaults: DEFAULT_SETTINGS,
+  },
   serviceProxyName: undefined,
   localDetector: { kind: "none" },
   connecting: DEFAULT_TCP_OPTIONS,

@@ -1,7 +1,8 @@
 // What decides on the way of a connection, apart from which endpoints are usable: traffic policies,
-// hints, the fallback to terminating endpoints, session affinity, source ranges.
+// hints, the fallback to terminating endpoints, session affinity, source ranges, and the settings
+// of its Service.
 
-import type { TrafficPolicy } from "../model/types.ts";
+import type { Balancing, TrafficPolicy } from "../model/types.ts";
 import type { KnownFrontend } from "./endpoints.ts";
 import type { Client, Decision } from "./explanation.ts";
 import type { KernelWay } from "./kernel-way.ts";
@@ -22,6 +23,8 @@ export function decisionsFrom(
     ...hints(knownFrontend, policy),
     ...terminating(knownFrontend, policy),
     ...affinity(knownFrontend),
+    ...balancing(knownFrontend),
+    ...limits(knownFrontend),
   ];
 }
 
@@ -78,4 +81,34 @@ function affinity({ frontend, service }: KnownFrontend): Decision[] {
       ? "the client's address selects the backend (a hash; the timeout does not apply to UDP)"
       : `a client keeps its last backend until it has been away for ${seconds} s`;
   return [{ name: "sessionAffinity", value, effect }];
+}
+
+const BALANCING_EFFECTS: Record<Exclude<Balancing, "random">, string> = {
+  "least-connections": "of two backends drawn at random, the one with fewer connections",
+  "round-robin": "one backend after the other",
+  "client-hash": "the client's address selects the backend",
+  weighted: "at random, in proportion to the weights of the backends",
+  failover: "at random among the preferred backends, while one of them accepts connections",
+};
+
+function balancing({ frontend }: KnownFrontend): Decision[] {
+  const { balancing: value, ejection } = frontend.settings;
+  return [
+    ...(value === "random" ? [] : [{ name: "balancing", value, effect: BALANCING_EFFECTS[value] }]),
+    ...(ejection ? [] : [{ name: "ejection", value: "off", effect: NO_EJECTION }]),
+  ];
+}
+
+const NO_EJECTION = "a backend that fails gets further connections";
+
+function limits({ frontend }: KnownFrontend): Decision[] {
+  const { maxConnections, maxNewConnectionsPerSecond } = frontend.settings;
+  const refused = "further ones are refused, on this node";
+  const limitsInForce: [string, number, string][] = [
+    ["max-connections", maxConnections, `at once; ${refused}`],
+    ["max-new-connections-per-second", maxNewConnectionsPerSecond, `new ones; ${refused}`],
+  ];
+  return limitsInForce.flatMap(([name, most, effect]) => {
+    return most === 0 ? [] : [{ name, value: String(most), effect }];
+  });
 }

@@ -112,7 +112,6 @@ function hintNames(hints: unknown): readonly string[] {
 }
 
 function lastChangeTriggerTime(reader: ObjectReader): number {
-  const { annotations } = reader.metadata;
-  const text = textOf(recordOf(annotations)["endpoints.kubernetes.io/last-change-trigger-time"]);
+  const text = textOf(reader.annotations["endpoints.kubernetes.io/last-change-trigger-time"]);
   return text === "" ? 0 : Date.parse(text) || 0;
 }

@@ -7,6 +7,7 @@ import { nodeFromObject } from "./from-node.ts";
 import { serviceFromObject } from "./from-service.ts";
 import { serviceCIDRFromObject } from "./from-service-cidr.ts";
 import type { Parsed } from "./json.ts";
+import { NO_SETTINGS } from "./service-settings.ts";
 
 function messages(parsed: Parsed<unknown>): string[] {
   return parsed.problems.map(({ message }) => message);
@@ -33,6 +34,7 @@ describe("serviceFromObject", () => {
         internalTrafficPolicy: "Cluster",
         externalTrafficPolicy: "Cluster",
         affinityTimeoutSeconds: 0,
+        settings: NO_SETTINGS,
         healthCheckNodePort: 0,
         serviceProxyName: undefined,
         selector: undefined,
@@ -93,6 +95,7 @@ describe("serviceFromObject", () => {
       internalTrafficPolicy: "Local",
       externalTrafficPolicy: "Local",
       affinityTimeoutSeconds: 10_800,
+      settings: NO_SETTINGS,
       healthCheckNodePort: 31000,
       selector: { app: "web" },
       publishNotReadyAddresses: true,
@@ -352,6 +355,9 @@ describe.each([
 });
 
 const fieldNames = [
+  "portico.dev/balancing",
+  "portico.dev/weights",
+  "portico.dev/max-connections",
   "name",
   "namespace",
   "labels",

@@ -13,6 +13,7 @@ import {
   textOf,
   textsOf,
 } from "./json.ts";
+import { serviceSettings } from "./service-settings.ts";
 import type { LoadBalancerIngress, Service, ServicePort } from "./types.ts";
 
 const HEADLESS = "None";
@@ -46,6 +47,7 @@ export function serviceFromObject(json: unknown): Parsed<Service> {
     internalTrafficPolicy: trafficPolicy(reader, "internalTrafficPolicy"),
     externalTrafficPolicy: trafficPolicy(reader, "externalTrafficPolicy"),
     affinityTimeoutSeconds: affinityTimeoutSeconds(reader),
+    settings: serviceSettings(reader),
     healthCheckNodePort:
       reader.port("spec.healthCheckNodePort", spec.healthCheckNodePort ?? 0, 0) ?? 0,
     serviceProxyName: label(labels, "service.kubernetes.io/service-proxy-name"),

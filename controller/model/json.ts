@@ -70,6 +70,7 @@ export class ObjectReader {
   readonly name: string;
   readonly metadata: JsonRecord;
   readonly labels: JsonRecord;
+  readonly annotations: JsonRecord;
   readonly spec: JsonRecord;
   readonly status: JsonRecord;
   readonly root: JsonRecord;
@@ -80,6 +81,7 @@ export class ObjectReader {
     this.root = recordOf(json);
     this.metadata = recordOf(this.root.metadata);
     this.labels = recordOf(this.metadata.labels);
+    this.annotations = recordOf(this.metadata.annotations);
     this.spec = recordOf(this.root.spec);
     this.status = recordOf(this.root.status);
     this.name = textOf(this.metadata.name);

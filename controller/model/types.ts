@@ -5,6 +5,15 @@ export type IPFamily = "IPv4" | "IPv6";
 export type Protocol = "TCP" | "UDP" | "SCTP";
 export type TrafficPolicy = "Cluster" | "Local";
 
+/** How a backend is picked for a connection. */
+export type Balancing =
+  | "random"
+  | "least-connections"
+  | "round-robin"
+  | "client-hash"
+  | "weighted"
+  | "failover";
+
 /** "namespace/name", the identity of a namespaced object; "name" for one without a namespace. */
 export type ObjectKey = string;
 
@@ -20,6 +29,28 @@ export interface ServicePort {
 export interface LoadBalancerIngress {
   ip: string;
   ipMode: "VIP" | "Proxy";
+}
+
+/**
+ * Names endpoints: a canonical CIDR of their addresses, or the name of a Pod, or the beginning of
+ * one and "*".
+ */
+export type EndpointPattern = string;
+
+/** What the annotations of a Service say (service-settings.ts); shared where there are none. */
+export interface ServiceSettings {
+  /** Undefined: as by the node's default. */
+  balancing: Balancing | undefined;
+  /** Whether backends that fail are left alone; undefined: as by the node's default. */
+  ejection: boolean | undefined;
+  /** Of all its connections at once, on this node; 0 for no limit. */
+  maxConnections: number;
+  /** The same for new ones in a second. */
+  maxNewConnectionsPerSecond: number;
+  /** For balancing "weighted", from 1 to 255: the first that matches counts, or else 1. */
+  weights: readonly { pattern: EndpointPattern; weight: number }[];
+  /** For balancing "failover": which come first; empty: those of the node's zone. */
+  preferred: readonly EndpointPattern[];
 }
 
 export interface Service {
@@ -39,6 +70,7 @@ export interface Service {
   externalTrafficPolicy: TrafficPolicy;
   /** Seconds of ClientIP session affinity; 0 for none. */
   affinityTimeoutSeconds: number;
+  settings: ServiceSettings;
   /** 0 when there is none. */
   healthCheckNodePort: number;
   /** Value of the label service.kubernetes.io/service-proxy-name; undefined when it is not set. */

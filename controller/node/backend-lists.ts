@@ -4,7 +4,7 @@
 import { compareAddresses } from "../model/ip.ts";
 import type { Backend } from "./types.ts";
 
-/** Both sorted. A backend that only became local, or ceased to be, is in both. */
+/** Both sorted. A backend of which only a flag differs (local, its weight, …) is in both. */
 interface BackendDifference {
   gone: readonly Backend[];
   come: readonly Backend[];
@@ -30,7 +30,7 @@ export function backendDifference(
     }
     if (!other || comparePlaces(other, backend) > 0) come.push(backend);
     else {
-      if (other.local !== backend.local) {
+      if (!hasSameFlags(other, backend)) {
         gone.push(other);
         come.push(backend);
       }
@@ -39,6 +39,10 @@ export function backendDifference(
   }
   for (; index < before.length; index++) gone.push(before[index] as Backend);
   return gone.length + come.length === 0 ? NO_DIFFERENCE : { gone, come };
+}
+
+function hasSameFlags(a: Backend, b: Backend): boolean {
+  return a.local === b.local && a.weight === b.weight && a.isPreferred === b.isPreferred;
 }
 
 /** Reports whether two lists, sorted as in Frontend, have the same backends. */

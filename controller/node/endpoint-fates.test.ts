@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Endpoint, EndpointSlice, ServicePort } from "../model/types.ts";
 import { endpointFates } from "./endpoint-fates.ts";
+import { DEFAULT_SETTINGS } from "./frontend-settings.ts";
 import type { ThisNode } from "./this-node.ts";
 
 const NODE: ThisNode = {
@@ -8,6 +9,7 @@ const NODE: ThisNode = {
   zone: "zone-a",
   primaryAddresses: ["192.0.2.1"],
   nodePortAddresses: [],
+  defaults: DEFAULT_SETTINGS,
 };
 const HTTP: ServicePort = { name: "http", protocol: "TCP", port: 80, nodePort: 0 };
 const READY = { ready: true, serving: true, terminating: false };

@@ -5,11 +5,12 @@ import type { Changes, ClusterState } from "../model/cluster-state.ts";
 import { sameData } from "../model/same-data.ts";
 import type { Node, ObjectKey } from "../model/types.ts";
 import { FollowedCaptureSet } from "./capture-set.ts";
+import { DEFAULT_SETTINGS } from "./frontend-settings.ts";
 import { serviceViewFrom } from "./frontends.ts";
 import { NodeDependents } from "./node-dependents.ts";
 import { NodeView, type NodeViewUpdate } from "./node-view.ts";
 import { type ThisNode, thisNodeFromNode } from "./this-node.ts";
-import type { CaptureChange, CaptureSet, ServiceView } from "./types.ts";
+import type { CaptureChange, CaptureSet, FrontendSettings, ServiceView } from "./types.ts";
 
 export interface NodeOptions {
   nodeName: string;
@@ -24,6 +25,8 @@ export interface NodeOptions {
   nodePortAddresses?: readonly string[];
   /** Replaces the Node object's first address of its family; as kube-proxy's bindAddress. */
   nodeIP?: string | undefined;
+  /** What applies to Services whose annotations say nothing else; absent: DEFAULT_SETTINGS. */
+  defaults?: FrontendSettings;
 }
 
 export interface NodeUpdate extends NodeViewUpdate {
@@ -97,15 +100,16 @@ export class NodeFollower {
   }
 
   #thisNode(node: Node | undefined): ThisNode {
-    const { nodeName, nodePortAddresses = [], nodeIP } = this.#options;
+    const { nodeName, nodePortAddresses = [], nodeIP, defaults = DEFAULT_SETTINGS } = this.#options;
     const interfaceAddresses = this.#interfaceAddresses;
-    return thisNodeFromNode(nodeName, node, { nodePortAddresses, interfaceAddresses, nodeIP });
+    const own = { nodePortAddresses, interfaceAddresses, nodeIP, defaults };
+    return thisNodeFromNode(nodeName, node, own);
   }
 
   #viewOf(key: ObjectKey): ServiceView | undefined {
     const service = this.#state.services.get(key);
     const slices = service ? this.#state.slicesOf(key) : [];
-    this.#dependents.note(key, service, slices);
+    this.#dependents.note(key, service, slices, this.#node.defaults);
     if (!service) return undefined;
     return serviceViewFrom(service, slices, this.#node, this.#options.serviceProxyName);
   }

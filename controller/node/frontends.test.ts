@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { endpointSliceFromObject } from "../model/from-endpoint-slice.ts";
 import { serviceFromObject } from "../model/from-service.ts";
 import type { EndpointSlice, Service } from "../model/types.ts";
+import { DEFAULT_SETTINGS } from "./frontend-settings.ts";
 import { serviceViewFrom } from "./frontends.ts";
 import type { ThisNode } from "./this-node.ts";
 import type { Frontend, ServiceView } from "./types.ts";
@@ -11,6 +12,7 @@ const NODE: ThisNode = {
   zone: "",
   primaryAddresses: ["192.0.2.1"],
   nodePortAddresses: ["192.0.2.1"],
+  defaults: DEFAULT_SETTINGS,
 };
 
 function service(spec: object, labels: object = {}): Service {

@@ -16,9 +16,10 @@ import { CARRIED_FAMILIES, CARRIED_PROTOCOLS, FOREIGN_PROTOCOLS } from "./carrie
 import { type CategorizedEndpoints, categorizeEndpoints } from "./categorize-endpoints.ts";
 import { frontendKey } from "./frontend-key.ts";
 import { type FrontendPlace, frontendPlacesOf, policiesInUse } from "./frontend-places.ts";
+import { endpointSettings, frontendSettings } from "./frontend-settings.ts";
 import { type PortEndpoint, portEndpoints } from "./port-endpoints.ts";
 import type { ThisNode } from "./this-node.ts";
-import type { Backend, Frontend, ServiceView, Verdict } from "./types.ts";
+import type { Backend, Frontend, FrontendSettings, ServiceView, Verdict } from "./types.ts";
 
 /** Backends by traffic policy; built once for all places of a ServicePort, which share them. */
 interface BackendLists {
@@ -101,18 +102,36 @@ function* frontendsOfPort(
   slices: readonly EndpointSlice[],
   node: ThisNode,
 ): Generator<Frontend> {
+  const settings = frontendSettings(service.settings, node.defaults);
+  const backendOf = backendMaker(service, node);
   for (const family of CARRIED_FAMILIES) {
     const places = frontendPlacesOf(service, port, family, node);
     if (places.length === 0) continue;
     const endpoints = portEndpoints(slices, family, port, node.name);
     const policies = policiesInUse(service, port, family);
     const categorized = categorizeEndpoints(endpoints, policies, node);
-    const lists = backendLists(categorized, servingOf(port, endpoints));
-    for (const place of places) yield frontendOf(service, port, family, place, lists);
+    const lists = backendLists(categorized, servingOf(port, endpoints, backendOf), backendOf);
+    for (const place of places) {
+      yield frontendOf({ service, port, family, settings }, place, lists);
+    }
   }
 }
 
-function servingOf({ protocol }: ServicePort, endpoints: readonly PortEndpoint[]) {
+type BackendMaker = (endpoint: PortEndpoint) => Backend;
+
+function backendMaker(service: Service, node: ThisNode): BackendMaker {
+  const settingsOf = endpointSettings(service, node);
+  return ({ endpoint, port, local }) => {
+    const backend = { address: endpoint.address, port, local };
+    return settingsOf ? { ...backend, ...settingsOf(endpoint) } : backend;
+  };
+}
+
+function servingOf(
+  { protocol }: ServicePort,
+  endpoints: readonly PortEndpoint[],
+  backendOf: BackendMaker,
+) {
   if (protocol !== "UDP") return {};
   const serving = endpoints.filter(({ endpoint }) => endpoint.serving);
   return { servingBackends: serving.map(backendOf) };
@@ -121,6 +140,7 @@ function servingOf({ protocol }: ServicePort, endpoints: readonly PortEndpoint[]
 function backendLists(
   endpoints: CategorizedEndpoints<PortEndpoint>,
   serving: BackendLists["serving"],
+  backendOf: BackendMaker,
 ): BackendLists {
   return {
     serving,
@@ -130,14 +150,15 @@ function backendLists(
   };
 }
 
-function backendOf({ endpoint, port, local }: PortEndpoint): Backend {
-  return { address: endpoint.address, port, local };
+interface OfPort {
+  service: Service;
+  port: ServicePort;
+  family: IPFamily;
+  settings: FrontendSettings;
 }
 
 function frontendOf(
-  service: Service,
-  port: ServicePort,
-  family: IPFamily,
+  { service, port, family, settings }: OfPort,
   place: FrontendPlace,
   lists: BackendLists,
 ): Frontend {
@@ -155,6 +176,7 @@ function frontendOf(
     ...lists.serving,
     allowedSources: place.allowedSources,
     affinityTimeoutSeconds: service.affinityTimeoutSeconds,
+    settings,
   };
 }
 

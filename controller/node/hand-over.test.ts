@@ -8,6 +8,7 @@ import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import { verdictRules } from "../capture/verdict-rules.ts";
 import type { IPFamily } from "../model/types.ts";
 import type { UdpOptions } from "../xds/udp-target.ts";
+import { DEFAULT_SETTINGS } from "./frontend-settings.ts";
 import { type HandOver, handOverOf, LISTENER_KINDS, VERDICTS } from "./hand-over.ts";
 import type { Frontend, Verdict } from "./types.ts";
 
@@ -67,6 +68,7 @@ function listenersOf(verdict: Verdict, family: IPFamily, options: UdpOptions) {
     servingBackends: backends,
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
   const { listeners } = targetUdpOf([frontend], options).target;
   return new Set([...listeners.values()].map(({ kind }) => kind));

@@ -5,14 +5,21 @@
 
 import { sameData } from "../model/same-data.ts";
 import type { EndpointSlice, ObjectKey, Service } from "../model/types.ts";
+import { prefersZone } from "./frontend-settings.ts";
 import type { ThisNode } from "./this-node.ts";
+import type { FrontendSettings } from "./types.ts";
 
-/** The name of a node never changes: another Node object would be another node. */
-type Fact = Exclude<keyof ThisNode, "name">;
+/** The others never change: another Node object would be another node. */
+type Fact = Exclude<keyof ThisNode, "name" | "defaults">;
+type Depends = (
+  service: Service,
+  slices: readonly EndpointSlice[],
+  defaults: FrontendSettings,
+) => boolean;
 
 /** Must cover what frontends.ts and what it calls read of a ThisNode. */
-const DEPENDS: Record<Fact, (service: Service, slices: readonly EndpointSlice[]) => boolean> = {
-  zone: (_service, slices) => slices.some(hasZoneHints),
+const DEPENDS: Record<Fact, Depends> = {
+  zone: (service, slices, defaults) => slices.some(hasZoneHints) || prefersZone(service, defaults),
   // Where the node itself may dial a load balancer, so may its addresses.
   primaryAddresses: ({ loadBalancerSourceRanges }) => loadBalancerSourceRanges.length > 0,
   nodePortAddresses: ({ ports }) => ports.some(({ nodePort }) => nodePort !== 0),
@@ -27,9 +34,14 @@ export class NodeDependents {
   };
 
   /** Notes what a Service depends on now; `service` is undefined when it is gone. */
-  note(key: ObjectKey, service: Service | undefined, slices: readonly EndpointSlice[]): void {
+  note(
+    key: ObjectKey,
+    service: Service | undefined,
+    slices: readonly EndpointSlice[],
+    defaults: FrontendSettings,
+  ): void {
     for (const fact of FACTS) {
-      if (service && DEPENDS[fact](service, slices)) this.#dependents[fact].add(key);
+      if (service && DEPENDS[fact](service, slices, defaults)) this.#dependents[fact].add(key);
       else this.#dependents[fact].delete(key);
     }
   }

@@ -4,6 +4,7 @@ import { familyOf } from "../model/ip.ts";
 import type { Node } from "../model/types.ts";
 import { CARRIED_FAMILIES } from "./carried.ts";
 import { nodePortAddressesFrom } from "./node-port-addresses.ts";
+import type { FrontendSettings } from "./types.ts";
 
 export interface ThisNode {
   name: string;
@@ -13,9 +14,11 @@ export interface ThisNode {
   primaryAddresses: readonly string[];
   /** The addresses on which node ports answer. */
   nodePortAddresses: readonly string[];
+  /** What applies to Services whose annotations say nothing else; never changes. */
+  defaults: FrontendSettings;
 }
 
-/** Facts of the node that do not come from the API; all canonical. */
+/** What does not come from the API; addresses are canonical. */
 interface NodeAddressing {
   /** Replaces the Node object's first address of its family. */
   nodeIP?: string | undefined;
@@ -23,13 +26,14 @@ interface NodeAddressing {
   nodePortAddresses: readonly string[];
   /** The addresses of its interfaces. */
   interfaceAddresses: readonly string[];
+  defaults: FrontendSettings;
 }
 
 /** `node` is undefined while there is no Node object of that name: no zone, no node ports. */
 export function thisNodeFromNode(
   name: string,
   node: Node | undefined,
-  { nodePortAddresses: wanted, interfaceAddresses: interfaces, nodeIP }: NodeAddressing,
+  { nodePortAddresses: wanted, interfaceAddresses: interfaces, nodeIP, defaults }: NodeAddressing,
 ): ThisNode {
   const primary = primaryAddressesOf(node, nodeIP);
   return {
@@ -37,6 +41,7 @@ export function thisNodeFromNode(
     zone: node?.labels["topology.kubernetes.io/zone"] ?? "",
     primaryAddresses: primary,
     nodePortAddresses: node ? nodePortAddressesFrom({ wanted, primary, interfaces }) : [],
+    defaults,
   };
 }
 

@@ -1,6 +1,6 @@
 // This node's view of the cluster: which frontends it serves and which backends each may use.
 
-import type { IPFamily, Problem, Protocol } from "../model/types.ts";
+import type { Balancing, IPFamily, Problem, Protocol } from "../model/types.ts";
 
 /** An (address, port, protocol) that clients dial: "10.96.0.10:80/TCP", "[fd00::a]:80/TCP". */
 export type FrontendKey = string;
@@ -12,6 +12,21 @@ export interface Backend {
   port: number;
   /** Whether it runs on this node. */
   local: boolean;
+  /** For balancing "weighted", 2 to 255; absent: 1. */
+  weight?: number;
+  /** For balancing "failover": it comes before those that are not. */
+  isPreferred?: true;
+}
+
+/** How connections are treated. Shared by many frontends, and never changed. */
+export interface FrontendSettings {
+  balancing: Balancing;
+  /** Whether backends that fail are left alone. */
+  ejection: boolean;
+  /** Of all connections of the ServicePort at once, on this node; 0 for no limit. */
+  maxConnections: number;
+  /** The same for new ones in a second. */
+  maxNewConnectionsPerSecond: number;
 }
 
 /**
@@ -63,6 +78,7 @@ export interface Frontend extends FrontendAddress {
   allowedSources: readonly string[];
   /** 0 for no session affinity. */
   affinityTimeoutSeconds: number;
+  settings: FrontendSettings;
 }
 
 /** One Service's share of the node view; the node view consists of these. */

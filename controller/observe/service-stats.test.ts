@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Frontend } from "../node/types.ts";
 import { serviceIdOf } from "../wire/service-id.ts";
 import type { Counters, StatsEntry } from "../wire/stats.ts";
@@ -32,6 +33,7 @@ function frontend(own: Partial<Frontend> = {}): Frontend {
     localBackends: [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
     backends: [{ address: "10.1.0.1", port: 8080, local: true }],
     ...own,
   };

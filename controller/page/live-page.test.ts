@@ -3,6 +3,7 @@
 import { expect, it } from "vitest";
 import { countReads } from "../../test/stand-ins/counted-reads.ts";
 import { ClusterState } from "../model/cluster-state.ts";
+import { NO_SETTINGS } from "../model/service-settings.ts";
 import type { EndpointSlice, Service } from "../model/types.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
 import type { NodeStatus } from "./findings.ts";
@@ -22,6 +23,7 @@ const ORDERS: Service = {
   internalTrafficPolicy: "Cluster",
   externalTrafficPolicy: "Local",
   affinityTimeoutSeconds: 60,
+  settings: NO_SETTINGS,
   healthCheckNodePort: 0,
   serviceProxyName: undefined,
   selector: { app: "orders" },

@@ -2,6 +2,7 @@
 
 import { addressAndPort } from "../model/ip.ts";
 import type { Endpoint, EndpointSlice, Service } from "../model/types.ts";
+import { settingsText } from "../node/settings-text.ts";
 import type { Backend, Frontend } from "../node/types.ts";
 import type { EndpointDetail, FrontendDetail, ServiceDetail } from "./page-api.ts";
 import { backendsOf, type IndexedService } from "./service-index.ts";
@@ -28,7 +29,7 @@ export function describeService(indexed: IndexedService, objects: ServiceObjects
     namespace: indexed.namespace,
     name: indexed.name,
     health: indexed.health,
-    settings: objects.service ? settingsOf(objects.service) : [],
+    settings: objects.service ? settingsOf(objects.service, indexed.frontends[0]) : [],
     doors: indexed.frontends.map((frontend) => frontendDetail(frontend, places)),
     endpoints,
     endpointCount: all.length,
@@ -96,13 +97,14 @@ function endpointDetail(
 }
 
 /** Returns what differs from the defaults of Services, and its type and selector. */
-function settingsOf(service: Service): ServiceDetail["settings"] {
+function settingsOf(service: Service, frontend: Frontend | undefined): ServiceDetail["settings"] {
   const { type, selector, affinityTimeoutSeconds, healthCheckNodePort } = service;
   const labels = Object.entries(selector ?? {}).map((pair) => pair.join("="));
   const settings = [
     ["Type", type],
     ["Selector", labels.join(", ")],
     ["Session affinity", affinityTimeoutSeconds > 0 ? `ClientIP, ${affinityTimeoutSeconds} s` : ""],
+    ["Connections", frontend ? settingsText(frontend.settings).join(", ") : ""],
     ["Internal policy", service.internalTrafficPolicy === "Local" ? "Local" : ""],
     ["External policy", service.externalTrafficPolicy === "Local" ? "Local" : ""],
     ["Health check port", healthCheckNodePort > 0 ? String(healthCheckNodePort) : ""],

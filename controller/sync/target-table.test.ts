@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MAX_BACKENDS } from "../../plugin/wire/layout.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Backend, Frontend } from "../node/types.ts";
 import { TargetTable } from "./target-table.ts";
 
@@ -27,6 +28,7 @@ function frontend(number: number, backendCount: number): Frontend {
     localBackends: [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
 }
 

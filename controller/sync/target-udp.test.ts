@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { countingBytes } from "../../test/stand-ins/udp-targets.ts";
 import { frontendKey } from "../node/frontend-key.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import { LISTENER_KINDS } from "../node/hand-over.ts";
 import type { Backend, Frontend, FrontendKind, Verdict } from "../node/types.ts";
 import type { UdpBinding, UdpBindings } from "../node/udp-binding.ts";
@@ -108,6 +109,7 @@ function frontendFrom({ isRemoval: _, podFamilies: __, isApplied: ___, ...step }
     portName: "dns",
     localBackends: step.backends.filter(({ local }) => local),
     allowedSources: [],
+    settings: DEFAULT_SETTINGS,
   };
 }
 

@@ -10,6 +10,7 @@ import { serviceFromObject } from "../model/from-service.ts";
 import type { Parsed } from "../model/json.ts";
 import { KINDS, type Problem } from "../model/types.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Frontend } from "../node/types.ts";
 import type { UdpOptions } from "../xds/udp-target.ts";
 import { TargetTable } from "./target-table.ts";
@@ -109,19 +110,38 @@ const serviceMade: fc.Arbitrary<Happening> = fc
     sessionAffinity: fc.constantFrom("None", "ClientIP"),
     proxyName: fc.constantFrom(undefined, undefined, undefined, "other"),
     allocatesNodePorts: fc.boolean(),
+    annotations: fc.constantFrom<object>(
+      {},
+      {},
+      { "portico.dev/balancing": "failover", "portico.dev/max-connections": "9" },
+      { "portico.dev/balancing": "failover", "portico.dev/preferred-backends": "pod-1" },
+      { "portico.dev/weights": "pod-1=5, 10.1.1.2=7, pod-*=2", "portico.dev/ejection": "off" },
+      { "portico.dev/balancing": "fail-over" },
+    ),
   })
-  .map(({ name, protocols, nodePort, ingress, proxyName, allocatesNodePorts, ...spec }) => {
-    const { type } = spec;
-    const hasNodePorts = type === "NodePort" || (type === "LoadBalancer" && allocatesNodePorts);
-    const ports = protocols.map((protocol) => {
-      return { name: protocol, protocol, port: 80, ...(hasNodePorts && { nodePort }) };
-    });
-    const labels = proxyName ? { "service.kubernetes.io/service-proxy-name": proxyName } : {};
-    const status = { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } };
-    const object = { metadata: { name, labels }, spec: { ...spec, ports }, status };
-    const made = parsed(serviceFromObject(object));
-    return (state: ClusterState) => state.upsert("Service", made);
-  });
+  .map(
+    ({
+      name,
+      protocols,
+      nodePort,
+      ingress,
+      proxyName,
+      allocatesNodePorts,
+      annotations,
+      ...spec
+    }) => {
+      const { type } = spec;
+      const hasNodePorts = type === "NodePort" || (type === "LoadBalancer" && allocatesNodePorts);
+      const ports = protocols.map((protocol) => {
+        return { name: protocol, protocol, port: 80, ...(hasNodePorts && { nodePort }) };
+      });
+      const labels = proxyName ? { "service.kubernetes.io/service-proxy-name": proxyName } : {};
+      const status = { loadBalancer: { ingress: ingress.map((ip) => ({ ip })) } };
+      const object = { metadata: { name, labels, annotations }, spec: { ...spec, ports }, status };
+      const made = parsed(serviceFromObject(object));
+      return (state: ClusterState) => state.upsert("Service", made);
+    },
+  );
 
 interface PlainEndpoint {
   address: string;
@@ -158,6 +178,8 @@ function sliceHappens(
           addresses: [isIPv6 ? `fd00:1::${address.slice(-1)}` : address],
           nodeName,
           conditions: { ready: ready && !terminating, serving: ready, terminating },
+          zone: nodeName === NODE ? "zone-a" : "zone-b",
+          targetRef: { kind: "Pod", name: `pod-${terminating ? 1 : address.slice(-1)}` },
           hints: {
             forZones: zones.map((zone) => ({ name: zone })),
             forNodes: nodes.map((node) => ({ name: node })),
@@ -273,6 +295,7 @@ function frontendOf({ number, size }: TableStep): Frontend {
     localBackends: size > 1 ? backends : [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
 }
 

@@ -12,9 +12,15 @@ import type { EndpointSlice, Node, Service } from "../model/types.ts";
 const PROTOCOLS = ["TCP", "UDP"];
 
 /** A Service with a port of each protocol. */
-function service(name: string, spec: object = {}, port: object = {}): Service {
+function service(
+  name: string,
+  spec: object = {},
+  port: object = {},
+  annotations: object = {},
+): Service {
   const ports = PROTOCOLS.map((protocol) => ({ name: protocol, protocol, port: 80, ...port }));
-  return serviceFromObject({ metadata: { name }, spec: { ports, ...spec } }).value as Service;
+  return serviceFromObject({ metadata: { name, annotations }, spec: { ports, ...spec } })
+    .value as Service;
 }
 
 interface PlainEndpoint {
@@ -91,6 +97,10 @@ const CHANGES: Record<string, (node: SimulatedNode) => void> = {
     ),
   "session affinity": ({ state }) =>
     state.upsert("Service", service("s7", { clusterIP: "10.96.0.7", sessionAffinity: "ClientIP" })),
+  "an annotation": ({ state }) => {
+    const own = { "portico.dev/balancing": "round-robin" };
+    state.upsert("Service", service("s7", { clusterIP: "10.96.0.7" }, {}, own));
+  },
   hints: ({ state }) =>
     state.upsert("EndpointSlice", slice("s7", [{ address: "10.1.0.7", zone: "zone-b" }])),
   "an address that another Service has": ({ state }) =>

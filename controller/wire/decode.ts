@@ -3,6 +3,7 @@
 
 import {
   BACKEND_FLAG_LOCAL,
+  BACKEND_FLAG_PREFERRED,
   BACKEND_IPV4_BYTES,
   BACKEND_IPV6_BYTES,
   FRAME_BASE_VERSION_OFFSET,
@@ -21,16 +22,23 @@ import {
   KIND_EXTERNAL_IP,
   KIND_LOAD_BALANCER,
   KIND_NODE_PORT,
+  OPTION_NO_EJECTION,
   RECORD_AFFINITY_OFFSET,
   RECORD_BACKEND_COUNT_OFFSET,
+  RECORD_BALANCING_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_KIND_OFFSET,
+  RECORD_MAX_CONNECTIONS_OFFSET,
+  RECORD_MAX_NEW_CONNECTIONS_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
+  RECORD_OPTIONS_OFFSET,
   WIRE_VERSION,
 } from "../../plugin/wire/layout.ts";
-import type { Backend, FrontendKind } from "../node/types.ts";
+import type { Balancing } from "../model/types.ts";
+import type { Backend, FrontendKind, FrontendSettings } from "../node/types.ts";
 import { readAddress } from "./address-bytes.ts";
+import { BALANCING_NUMBERS } from "./encode.ts";
 import { type BackendList, type FrontendIdentity, readKey } from "./key.ts";
 
 /** One list of a frontend in the table: a Frontend without the kernel's verdict. */
@@ -42,6 +50,7 @@ export interface DecodedRecord extends FrontendIdentity {
   portName: string;
   backends: Backend[];
   affinityTimeoutSeconds: number;
+  settings: FrontendSettings;
   /** Its bytes, a view into the frame. */
   bytes: Uint8Array;
   /** Its key alone, a view into the frame. */
@@ -82,12 +91,29 @@ function decodeBackends(record: Uint8Array, count: number, isIPv4: boolean): Bac
   const view = viewOf(record);
   return Array.from({ length: count }, (_, index) => {
     const offset = RECORD_HEADER_BYTES + index * size;
+    const flags = view.getUint8(offset + size - 2);
+    const weight = view.getUint8(offset + size - 1);
     return {
       address: readAddress(record, offset, isIPv4 ? 4 : 16),
       port: view.getUint16(offset + size - 4, false),
-      local: (view.getUint16(offset + size - 2, true) & BACKEND_FLAG_LOCAL) !== 0,
+      local: (flags & BACKEND_FLAG_LOCAL) !== 0,
+      ...(weight > 0 && { weight }),
+      ...((flags & BACKEND_FLAG_PREFERRED) !== 0 && { isPreferred: true }),
     };
   });
+}
+
+const BALANCINGS = new Map(
+  Object.entries(BALANCING_NUMBERS).map(([name, number]) => [number, name as Balancing]),
+);
+
+function decodeSettings(view: DataView): FrontendSettings {
+  return {
+    balancing: BALANCINGS.get(view.getUint8(RECORD_BALANCING_OFFSET)) ?? "random",
+    ejection: (view.getUint8(RECORD_OPTIONS_OFFSET) & OPTION_NO_EJECTION) === 0,
+    maxConnections: view.getUint32(RECORD_MAX_CONNECTIONS_OFFSET, true),
+    maxNewConnectionsPerSecond: view.getUint32(RECORD_MAX_NEW_CONNECTIONS_OFFSET, true),
+  };
 }
 
 /** Decodes one record that fills `bytes` exactly. */
@@ -110,6 +136,7 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
     portName: names[2] ?? "",
     backends: decodeBackends(bytes, count, isIPv4),
     affinityTimeoutSeconds: view.getUint32(RECORD_AFFINITY_OFFSET, true),
+    settings: decodeSettings(view),
     bytes,
     keyBytes: bytes.subarray(RECORD_KEY_OFFSET, RECORD_KEY_OFFSET + KEY_BYTES),
   };

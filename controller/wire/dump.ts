@@ -1,6 +1,7 @@
 // Records of a table → text for operators and golden files: one frontend per line, its backends
 // below it, in the given order.
 
+import { settingsText } from "../node/settings-text.ts";
 import type { Backend } from "../node/types.ts";
 import type { DecodedRecord } from "./decode.ts";
 
@@ -9,8 +10,13 @@ function socketText(address: string, port: number): string {
 }
 
 function backendText(backend: Backend): string {
-  const local = backend.local ? " local" : "";
-  return `  ${socketText(backend.address, backend.port)}${local}\n`;
+  const words = [
+    socketText(backend.address, backend.port),
+    ...(backend.local ? ["local"] : []),
+    ...(backend.isPreferred ? ["preferred"] : []),
+    ...(backend.weight === undefined ? [] : [`weight ${backend.weight}`]),
+  ];
+  return `  ${words.join(" ")}\n`;
 }
 
 function recordText(record: DecodedRecord): string {
@@ -22,6 +28,7 @@ function recordText(record: DecodedRecord): string {
     `${record.namespace}/${record.service}${name}`,
     ...(record.list === "local" ? ["local list"] : []),
     ...(affinity > 0 ? [`affinity ${affinity}s`] : []),
+    ...settingsText(record.settings),
     ...(record.backends.length === 0 ? ["(no backend)"] : []),
   ];
   return `${words.join(" ")}\n${record.backends.map(backendText).join("")}`;

@@ -2,10 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_BACKENDS, MAX_NAME_BYTES, RECORD_HEADER_BYTES } from "../../plugin/wire/layout.ts";
 import { addressBytes } from "../model/ip.ts";
-import type { Backend, Frontend } from "../node/types.ts";
+import type { Balancing } from "../model/types.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
+import type { Backend, Frontend, FrontendSettings } from "../node/types.ts";
 import { type DecodedRecord, decodeRecord } from "./decode.ts";
 import { textFromRecords } from "./dump.ts";
-import { recordFromFrontend } from "./encode.ts";
+import { BALANCING_NUMBERS, recordFromFrontend } from "./encode.ts";
 import { type BackendList, bucketOfKey, keyBytesFromFrontend, readKey } from "./key.ts";
 
 const WEB: Frontend = {
@@ -26,7 +28,10 @@ const WEB: Frontend = {
   localBackends: [],
   allowedSources: [],
   affinityTimeoutSeconds: 0,
+  settings: DEFAULT_SETTINGS,
 };
+
+const BALANCINGS = Object.keys(BALANCING_NUMBERS) as Balancing[];
 
 function hex(bytes: Uint8Array | undefined): string {
   return Buffer.from(bytes ?? []).toString("hex");
@@ -41,10 +46,11 @@ function decoded(frontend: Frontend, list?: BackendList): DecodedRecord {
 it("writes a record as the layout draws it", () => {
   const key = `040600500a60000a${"00".repeat(12)}`;
   const serviceId = "adf0de7b0f40fb52"; // sha256sum of shop\\0web\\0http\\0TCP
-  const head = `4d000000${key}01000d00020000000000000000000000${serviceId}`;
+  const head = `59000000${key}01000d00020000000000000000000000${serviceId}`;
+  const settings = `01000000${"00".repeat(8)}`;
   const backends = "0a01000b1f9001000a01000c1f900000";
   const names = Buffer.from("shop\0web\0http").toString("hex");
-  expect(hex(recordFromFrontend(WEB).record)).toBe(head + backends + names);
+  expect(hex(recordFromFrontend(WEB).record)).toBe(head + settings + backends + names);
 });
 
 it("gives all frontends of a ServicePort the same identity, and no other", () => {
@@ -82,8 +88,18 @@ const ipv6 = fc
 
 function backendsOf(address: fc.Arbitrary<string>): fc.Arbitrary<Backend[]> {
   const port = fc.integer({ min: 1, max: 65535 });
+  const backend: fc.Arbitrary<Backend> = fc.record(
+    {
+      address,
+      port,
+      local: fc.boolean(),
+      weight: fc.integer({ min: 2, max: 255 }),
+      isPreferred: fc.constant(true as const),
+    },
+    { requiredKeys: ["address", "port", "local"] },
+  );
   return fc
-    .uniqueArray(fc.record({ address, port, local: fc.boolean() }), {
+    .uniqueArray(backend, {
       selector: (backend) => `${backend.address} ${backend.port}`,
       maxLength: 20,
     })
@@ -107,6 +123,12 @@ const frontends = fc
       portName: fc.constantFrom("", "http", "größe"),
       backends: backendsOf(of),
       affinityTimeoutSeconds: fc.nat({ max: 86400 }),
+      settings: fc.record<FrontendSettings>({
+        balancing: fc.constantFrom(...BALANCINGS),
+        ejection: fc.boolean(),
+        maxConnections: fc.nat({ max: 4_294_967_295 }),
+        maxNewConnectionsPerSecond: fc.nat({ max: 4_294_967_295 }),
+      }),
     }),
   )
   .map((own) => ({ ...WEB, ...own }));
@@ -157,6 +179,25 @@ describe("limits", () => {
 it("fails loudly when backends are not sorted: our bug", () => {
   const backends = [...WEB.backends].reverse();
   expect(() => recordFromFrontend({ ...WEB, backends })).toThrow("10.1.0.11 port 8080");
+});
+
+it("tells settings to people where they are not Portico's own", () => {
+  const settings: FrontendSettings = {
+    balancing: "weighted",
+    ejection: false,
+    maxConnections: 100,
+    maxNewConnectionsPerSecond: 7,
+  };
+  const backends: Backend[] = [
+    { address: "10.1.0.11", port: 8080, local: true, weight: 20 },
+    { address: "10.1.0.12", port: 8080, local: false, isPreferred: true },
+  ];
+  expect(textFromRecords([decoded({ ...WEB, settings, backends })])).toBe(
+    "10.96.0.10:80/TCP ClusterIP shop/web:http weighted no ejection at most 100 connections " +
+      "at most 7 new connections a second\n" +
+      "  10.1.0.11:8080 local weight 20\n" +
+      "  10.1.0.12:8080 preferred\n",
+  );
 });
 
 it("is told to people", () => {

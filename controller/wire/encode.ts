@@ -4,25 +4,37 @@
 
 import {
   BACKEND_FLAG_LOCAL,
+  BACKEND_FLAG_PREFERRED,
   BACKEND_IPV4_BYTES,
   BACKEND_IPV6_BYTES,
+  BALANCING_CLIENT_HASH,
+  BALANCING_FAILOVER,
+  BALANCING_LEAST_CONNECTIONS,
+  BALANCING_RANDOM,
+  BALANCING_ROUND_ROBIN,
+  BALANCING_WEIGHTED,
   KIND_CLUSTER_IP,
   KIND_EXTERNAL_IP,
   KIND_LOAD_BALANCER,
   KIND_NODE_PORT,
   MAX_BACKENDS,
   MAX_NAME_BYTES,
+  OPTION_NO_EJECTION,
   RECORD_AFFINITY_OFFSET,
   RECORD_BACKEND_COUNT_OFFSET,
+  RECORD_BALANCING_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_KIND_OFFSET,
+  RECORD_MAX_CONNECTIONS_OFFSET,
+  RECORD_MAX_NEW_CONNECTIONS_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
+  RECORD_OPTIONS_OFFSET,
   RECORD_SERVICE_ID_OFFSET,
 } from "../../plugin/wire/layout.ts";
-import type { Problem } from "../model/types.ts";
-import type { Backend, Frontend, FrontendKind } from "../node/types.ts";
+import type { Balancing, Problem } from "../model/types.ts";
+import type { Backend, Frontend, FrontendKind, FrontendSettings } from "../node/types.ts";
 import { writeAddress } from "./address-bytes.ts";
 import { type BackendList, writeKey } from "./key.ts";
 import { writeServiceId } from "./service-id.ts";
@@ -32,6 +44,15 @@ const KIND_NUMBERS: Record<FrontendKind, number> = {
   NodePort: KIND_NODE_PORT,
   ExternalIP: KIND_EXTERNAL_IP,
   LoadBalancer: KIND_LOAD_BALANCER,
+};
+
+export const BALANCING_NUMBERS: Record<Balancing, number> = {
+  random: BALANCING_RANDOM,
+  "least-connections": BALANCING_LEAST_CONNECTIONS,
+  "round-robin": BALANCING_ROUND_ROBIN,
+  "client-hash": BALANCING_CLIENT_HASH,
+  weighted: BALANCING_WEIGHTED,
+  failover: BALANCING_FAILOVER,
 };
 
 type Encoded =
@@ -58,7 +79,9 @@ function writeBackend(
   const port = offset + size - 4;
   bytes[port] = backend.port >> 8;
   bytes[port + 1] = backend.port & 0xff;
-  bytes[port + 2] = backend.local ? BACKEND_FLAG_LOCAL : 0;
+  const local = backend.local ? BACKEND_FLAG_LOCAL : 0;
+  bytes[port + 2] = local | (backend.isPreferred ? BACKEND_FLAG_PREFERRED : 0);
+  bytes[port + 3] = backend.weight ?? 0;
   if (first) return true;
   for (let i = offset; i < port + 2; i++) {
     const difference = (bytes[i] ?? 0) - (bytes[i - size] ?? 0);
@@ -81,6 +104,14 @@ function writeBackends(
     }
     offset += size;
   }
+}
+
+function writeSettings(settings: FrontendSettings, view: DataView): void {
+  const { balancing, ejection, maxConnections, maxNewConnectionsPerSecond } = settings;
+  view.setUint8(RECORD_BALANCING_OFFSET, BALANCING_NUMBERS[balancing]);
+  view.setUint8(RECORD_OPTIONS_OFFSET, ejection ? 0 : OPTION_NO_EJECTION);
+  view.setUint32(RECORD_MAX_CONNECTIONS_OFFSET, maxConnections, true);
+  view.setUint32(RECORD_MAX_NEW_CONNECTIONS_OFFSET, maxNewConnectionsPerSecond, true);
 }
 
 const utf8 = new TextEncoder();
@@ -114,6 +145,7 @@ export function recordFromFrontend(
   view.setUint16(RECORD_NAME_BYTES_OFFSET, names.length, true);
   view.setUint32(RECORD_BACKEND_COUNT_OFFSET, count, true);
   view.setUint32(RECORD_AFFINITY_OFFSET, frontend.affinityTimeoutSeconds, true);
+  writeSettings(frontend.settings, view);
   const like = made.get(backends);
   const end = RECORD_HEADER_BYTES + count * size;
   if (like) record.set(like.subarray(RECORD_HEADER_BYTES, end), RECORD_HEADER_BYTES);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { BUCKET_COUNT, FRAME_HEADER_BYTES } from "../../plugin/wire/layout.ts";
 import { notEmpty } from "../../test/not-empty.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Frontend } from "../node/types.ts";
 import { decodeFrame, FrameError } from "./decode.ts";
 import { recordFromFrontend } from "./encode.ts";
@@ -24,6 +25,7 @@ function frontend(index: number): Frontend {
     localBackends: [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
 }
 

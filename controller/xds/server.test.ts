@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { countReads } from "../../test/stand-ins/counted-reads.ts";
 import { StreamingEnvoy } from "../../test/stand-ins/streaming-envoy.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Backend, Frontend } from "../node/types.ts";
 import { TargetUdp } from "../sync/target-udp.ts";
 import { loadProtos, type Resource } from "./protos.ts";
@@ -71,6 +72,7 @@ function frontendOf(number: number, endpoints: readonly number[]): Frontend {
     servingBackends: backends,
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
 }
 

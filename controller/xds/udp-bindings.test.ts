@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { targetUdpOf } from "../../test/stand-ins/udp-targets.ts";
 import { frontendAddressFrom } from "../node/frontend-key.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Frontend } from "../node/types.ts";
 import { udpBindingsOfPresent } from "./udp-bindings.ts";
 
@@ -21,6 +22,7 @@ function frontend(key: string): Frontend {
     localBackends: [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { notEmpty } from "../../test/not-empty.ts";
 import { countingBytes, targetUdpOf } from "../../test/stand-ins/udp-targets.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import type { Backend, Frontend } from "../node/types.ts";
 import { loadProtos } from "./protos.ts";
 import { udpAssignment, udpCluster, udpListener } from "./udp-resources.ts";
@@ -28,6 +29,7 @@ const DNS: Frontend = {
   servingBackends: [A, B, C],
   allowedSources: [],
   affinityTimeoutSeconds: 0,
+  settings: DEFAULT_SETTINGS,
 };
 
 const LOG: Frontend = {

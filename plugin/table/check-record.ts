@@ -3,6 +3,9 @@
 
 import {
   BACKEND_FLAG_LOCAL,
+  BACKEND_FLAG_PREFERRED,
+  BALANCING_FAILOVER,
+  BALANCING_RANDOM,
   FAMILY_IPV4,
   FAMILY_IPV6,
   KEY_ADDRESS_OFFSET,
@@ -14,20 +17,25 @@ import {
   KIND_LOAD_BALANCER,
   MAX_BACKENDS,
   MAX_NAME_BYTES,
+  OPTION_NO_EJECTION,
   PROTOCOL_SCTP,
   PROTOCOL_TCP,
   PROTOCOL_UDP,
   RECORD_BACKEND_COUNT_OFFSET,
+  RECORD_BALANCING_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_FLAGS_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KIND_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
+  RECORD_OPTIONS_OFFSET,
+  RECORD_RESERVED_OFFSET,
   RECORD_STAMP_OFFSET,
 } from "../wire/layout";
 import {
   backendBytes,
   backendCount,
+  balancing,
   frameBytes,
   keyFamily,
   nameBytes,
@@ -60,6 +68,8 @@ export function checkKey(key: usize, offset: u32): bool {
   return true;
 }
 
+const BACKEND_FLAGS: u32 = BACKEND_FLAG_LOCAL | BACKEND_FLAG_PREFERRED;
+
 function checkBackends(record: usize, offset: u32): bool {
   const bytes = backendBytes(recordKey(record));
   const count = backendCount(record);
@@ -68,8 +78,8 @@ function checkBackends(record: usize, offset: u32): bool {
     const backend = first + i * bytes;
     const at = offset + <u32>(backend - record);
     if (load<u16>(backend + bytes - 4) === 0) return refuse("backend's port is", 0, at);
-    const flags = load<u16>(backend + bytes - 2);
-    if ((flags & ~BACKEND_FLAG_LOCAL) !== 0) return refuse("backend's flags are", flags, at);
+    const flags: u32 = load<u8>(backend + bytes - 2);
+    if ((flags & ~BACKEND_FLAGS) !== 0) return refuse("backend's flags are", flags, at);
     if (i > 0 && memory.compare(backend - bytes, backend, bytes - 2) >= 0) {
       return refuse("backends are not in ascending order, index", i, at);
     }
@@ -84,6 +94,20 @@ function checkNames(names: usize, size: u32, offset: u32): bool {
     if (load<u8>(names + i) === 0) separators++;
   }
   return separators === 2 || refuse("separators in the names are not 2:", separators, offset);
+}
+
+function checkSettings(record: usize, offset: u32): bool {
+  const policy = balancing(record);
+  if (policy < BALANCING_RANDOM || policy > BALANCING_FAILOVER) {
+    return refuse("balancing is unknown:", policy, offset + RECORD_BALANCING_OFFSET);
+  }
+  const options: u32 = load<u8>(record + RECORD_OPTIONS_OFFSET);
+  if ((options & ~OPTION_NO_EJECTION) !== 0) {
+    return refuse("record's options are", options, offset + RECORD_OPTIONS_OFFSET);
+  }
+  const reserved = load<u16>(record + RECORD_RESERVED_OFFSET);
+  if (reserved === 0) return true;
+  return refuse("record's reserved bytes are", reserved, offset + RECORD_RESERVED_OFFSET);
 }
 
 function checkRecordHeader(record: usize, offset: u32): bool {
@@ -114,7 +138,7 @@ export function checkRecord(record: usize, offset: u32, room: u32): bool {
     return refuse("record is cut short, bytes left:", room, offset);
   }
   if (!checkKey(recordKey(record), offset + <u32>(recordKey(record) - record))) return false;
-  if (!checkRecordHeader(record, offset)) return false;
+  if (!checkRecordHeader(record, offset) || !checkSettings(record, offset)) return false;
   const bytes = recordBytes(record);
   if (bytes > room || bytes !== frameBytes(record)) {
     return refuse("record bytes do not fit its content:", bytes, offset + RECORD_BYTES_OFFSET);

@@ -14,6 +14,7 @@ import {
   KEY_LIST_LOCAL,
   RECORD_AFFINITY_OFFSET,
   RECORD_BACKEND_COUNT_OFFSET,
+  RECORD_BALANCING_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_FLAGS_OFFSET,
   RECORD_HEADER_BYTES,
@@ -96,6 +97,11 @@ export function affinityTimeout(record: usize): u32 {
 /** Returns the service id: what all frontends of a ServicePort have in common. */
 export function serviceId(record: usize): u64 {
   return load<u64>(record + RECORD_SERVICE_ID_OFFSET);
+}
+
+/** Returns a BALANCING_ of wire/layout.ts. */
+export function balancing(record: usize): u32 {
+  return load<u8>(record + RECORD_BALANCING_OFFSET);
 }
 
 /** Returns the size of one backend, by the family of the key. */

@@ -9,7 +9,7 @@
 
 /** "PTCO" read as a little-endian u32: the first four bytes of every frame. */
 export const FRAME_MAGIC: u32 = 0x4f435450;
-export const WIRE_VERSION: u32 = 2;
+export const WIRE_VERSION: u32 = 3;
 
 // Frame
 //
@@ -78,18 +78,24 @@ export const HASH_PRIME: u32 = 0x01000193;
 // Record
 //
 //    0        4      24     25      26      28        32      36          40        48
-//   +--------+------+------+-------+-------+---------+-------+-----------+---------+----------+
-//   | record | key  | kind | flags | name  | backend | stamp | affinity  | service | backends |
-//   | bytes  |      | u8   | u8    | bytes | count   | u32   | timeout   | id      | , names  |
-//   | u32    |      |      |       | u16   | u32     |       | u32, s    | 8 bytes |          |
-//   +--------+------+------+-------+-------+---------+-------+-----------+---------+----------+
+//   +--------+------+------+-------+-------+---------+-------+-----------+---------+
+//   | record | key  | kind | flags | name  | backend | stamp | affinity  | service |
+//   | bytes  |      | u8   | u8    | bytes | count   | u32   | timeout   | id      |
+//   | u32    |      |      |       | u16   | u32     |       | u32, s    | 8 bytes |
+//   +--------+------+------+-------+-------+---------+-------+-----------+---------+
+//    48          49        50         52            56              60
+//   +-----------+---------+----------+-------------+---------------+-----------+-------+
+//   | balancing | options | reserved | most        | most new      | backends  | names |
+//   | u8        | u8      | 0        | connections | connections   |           |       |
+//   |           |         | u16      | u32         | a second u32  |           |       |
+//   +-----------+---------+----------+-------------+---------------+-----------+-------+
 //
 // record bytes counts the whole record, itself included. flags and stamp are 0 in a frame; the
 // plugin uses them in shared data. affinity timeout 0: no session affinity. service id: a hash
 // of what all frontends of one ServicePort have in common (namespace, name, port name, protocol);
-// they share one session affinity. names is UTF-8 "namespace\0service\0port name" (the port name
-// may be empty); it is never read for a pick.
-export const RECORD_HEADER_BYTES: u32 = 48;
+// they share one session affinity, and the limits on connections, of which 0 is none. names is
+// UTF-8 "namespace\0service\0port name" (the port name may be empty); it is never read for a pick.
+export const RECORD_HEADER_BYTES: u32 = 60;
 export const RECORD_BYTES_OFFSET: u32 = 0;
 export const RECORD_KEY_OFFSET: u32 = 4;
 export const RECORD_KIND_OFFSET: u32 = 24;
@@ -99,6 +105,11 @@ export const RECORD_BACKEND_COUNT_OFFSET: u32 = 28;
 export const RECORD_STAMP_OFFSET: u32 = 32;
 export const RECORD_AFFINITY_OFFSET: u32 = 36;
 export const RECORD_SERVICE_ID_OFFSET: u32 = 40;
+export const RECORD_BALANCING_OFFSET: u32 = 48;
+export const RECORD_OPTIONS_OFFSET: u32 = 49;
+export const RECORD_RESERVED_OFFSET: u32 = 50;
+export const RECORD_MAX_CONNECTIONS_OFFSET: u32 = 52;
+export const RECORD_MAX_NEW_CONNECTIONS_OFFSET: u32 = 56;
 
 /** What makes the address a frontend; shown, never read for a pick. */
 export const KIND_CLUSTER_IP: u32 = 1;
@@ -106,12 +117,26 @@ export const KIND_NODE_PORT: u32 = 2;
 export const KIND_EXTERNAL_IP: u32 = 3;
 export const KIND_LOAD_BALANCER: u32 = 4;
 
-// Backend: address (4 or 16 bytes by the key's family), port u16 be, flags u16 le. A record's
-// backends are in ascending order of their bytes, no (address, port) twice.
+/** How a backend is picked. The controller writes what applies: the plugin has no default. */
+export const BALANCING_RANDOM: u32 = 1;
+export const BALANCING_LEAST_CONNECTIONS: u32 = 2;
+export const BALANCING_ROUND_ROBIN: u32 = 3;
+export const BALANCING_CLIENT_HASH: u32 = 4;
+export const BALANCING_WEIGHTED: u32 = 5;
+export const BALANCING_FAILOVER: u32 = 6;
+
+/** In options: backends that fail are picked like others. */
+export const OPTION_NO_EJECTION: u32 = 1;
+
+// Backend: address (4 or 16 bytes by the key's family), port u16 be, flags u8, weight u8. Those of
+// a record are in ascending order of their addresses and ports, none twice.
 export const BACKEND_IPV4_BYTES: u32 = 8;
 export const BACKEND_IPV6_BYTES: u32 = 20;
 /** Set when the endpoint is on this node; shown, never read for a pick. */
 export const BACKEND_FLAG_LOCAL: u32 = 1;
+/** Set when BALANCING_FAILOVER picks it before those without. */
+export const BACKEND_FLAG_PREFERRED: u32 = 2;
+// The weight is 1 to 255 where BALANCING_WEIGHTED counts it; 0 counts as 1.
 
 // Limits. Exceeding one is an error that names it, never a truncation.
 /** The longest frame that the table endpoint accepts. */

@@ -1,6 +1,7 @@
 // Frontends as literals.
 
 import { frontendKey } from "../../controller/node/frontend-key.ts";
+import { DEFAULT_SETTINGS } from "../../controller/node/frontend-settings.ts";
 import type { Frontend } from "../../controller/node/types.ts";
 
 /** "shop/orders", "10.96.0.1:80", backends as "10.1.1.1:8080"; refused without any. */
@@ -30,6 +31,7 @@ export function frontendOf(
     localBackends: [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
     ...more,
   };
 }

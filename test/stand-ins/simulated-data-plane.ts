@@ -5,6 +5,7 @@
 import { EMPTY_KERNEL_TARGET, type KernelTarget } from "../../controller/capture/kernel-target.ts";
 import { sameData } from "../../controller/model/same-data.ts";
 import { EMPTY_CAPTURE_SET } from "../../controller/node/capture-set.ts";
+import { DEFAULT_SETTINGS } from "../../controller/node/frontend-settings.ts";
 import type { CaptureSet, Frontend, FrontendKey } from "../../controller/node/types.ts";
 import type { TableEntry } from "../../controller/sync/plan.ts";
 import type { Gateways, Listeners, Target } from "../../controller/sync/reconcile.ts";
@@ -91,6 +92,7 @@ function frontendOf(key: FrontendKey, count: number): Frontend {
     servingBackends: backends,
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
   };
 }
 

@@ -41,13 +41,22 @@ describe("a snapshot", () => {
         address: "fd00::a",
         backends: [{ address: "fd00:1::1", port: 1, local: true }],
       }),
+      frontend(1005, {
+        settings: {
+          balancing: "weighted",
+          ejection: false,
+          maxConnections: 4_294_967_295,
+          maxNewConnectionsPerSecond: 7,
+        },
+        backends: backends(200).map((each) => ({ ...each, weight: 255, isPreferred: true })),
+      }),
     ];
     const frames = snapshot(all, 7, 4096);
     expect(frames.length).toBeGreaterThan(5);
     host.pushAll(frames);
     expect(version(1)).toEqual({
       version: 7,
-      wireVersion: 2,
+      wireVersion: 3,
       build: "abc123",
       frontends: all.length,
       loading: null,

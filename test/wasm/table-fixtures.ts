@@ -1,6 +1,7 @@
 // Frontends and frames for tests of the table.
 
 import { join } from "node:path";
+import { DEFAULT_SETTINGS } from "../../controller/node/frontend-settings.ts";
 import type { Backend, Frontend } from "../../controller/node/types.ts";
 import { recordFromFrontend } from "../../controller/wire/encode.ts";
 import { snapshotFrames } from "../../controller/wire/frames.ts";
@@ -39,6 +40,7 @@ export function frontend(index: number, own: Partial<Frontend> = {}): Frontend {
     localBackends: [],
     allowedSources: [],
     affinityTimeoutSeconds: 0,
+    settings: DEFAULT_SETTINGS,
     ...own,
   };
 }
