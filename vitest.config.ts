@@ -31,7 +31,7 @@ export default defineConfig({
       {
         test: {
           name: "wasm",
-          include: ["test/{wasm,plugin}/*.test.ts"],
+          include: ["test/{wasm,plugin,functions}/*.test.ts"],
           expect: { requireAssertions: true },
           testTimeout: 180_000,
         },

@@ -26,9 +26,9 @@ const sources = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*
  * other.
  */
 const ROOMS = [
-  ["plugin/wire", "controller/model"],
+  ["plugin/wire", "controller/model", "controller/linker"],
   ["controller/system"],
-  ["controller/kubeconfig"],
+  ["controller/kubeconfig", "controller/functions"],
   ["controller/watch"],
   ["controller/node", "controller/http", "controller/kernel-watch"],
   ["controller/wire", "controller/capture", "controller/xds"],
@@ -43,7 +43,7 @@ const ROOMS = [
   ["controller/cli"],
 ];
 
-const PURE_ROOMS = ["model", "node", "wire", "explain", "doctor"].map(
+const PURE_ROOMS = ["model", "linker", "node", "wire", "explain", "doctor"].map(
   (room) => `controller/${room}`,
 );
 const COMMENTS = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;
