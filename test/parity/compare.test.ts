@@ -3,6 +3,7 @@
 import { expect, describe as group, it } from "vitest";
 import { describe, verdictOn } from "./compare.ts";
 import { INTENDED_DIFFERENCES } from "./intended-differences.ts";
+import type { ClientName } from "./lab.ts";
 import type { Observation } from "./observe.ts";
 import { flow, type KubernetesObject, type Probe, sequence, service, slice } from "./state.ts";
 
@@ -58,13 +59,36 @@ group("intended differences", () => {
   });
 
   it("a backend that fails leaves its clients to the others, and only Portico's", () => {
-    expect(intended([...half, "refused"], half)).toBe("another-backend");
-    expect(intended([...half, "timeout"], half)).toBe("another-backend");
-    expect(intended([...half, "refused"], ["pod-b:8080 sees client-1"])).toBe("different");
-    expect(intended([...half, "refused"], [])).toBe("different");
-    expect(intended([...half, "reset"], half)).toBe("different");
-    expect(intended(half, [...half, "refused"])).toBe("different");
-    expect(intended(["refused"], half)).toBe("different");
+    const objects = [service(), slice(["pod-a"]), slice(["pod-b"], { ports: [{ port: 7 }] })];
+    const another = (kubeProxy: Observation, portico: Observation) => {
+      const compared = { probe: PROBE, objects, kubeProxy, portico };
+      const found = verdictOn(compared, INTENDED_DIFFERENCES);
+      return found.kind === "intended" ? found.id : found.kind;
+    };
+    expect(another([...half, "refused"], half)).toBe("another-backend");
+    expect(another([...half, "refused"], ["pod-b:8080 sees client-1"])).toBe("different");
+    expect(another([...half, "refused"], [])).toBe("different");
+    expect(another([...half, "reset"], half)).toBe("different");
+    expect(another(half, [...half, "refused"])).toBe("different");
+    expect(another(["refused"], half)).toBe("different");
+    // Of backends that all listen none refuses.
+    expect(intended([...half, "refused"], half)).toBe("different");
+  });
+
+  it("a backend is silent only to clients whom it answers past the proxy", () => {
+    const from = (client: ClientName, to: string) => {
+      const probe: Probe = { ...PROBE, from: client, to };
+      const seen = [`pod-a:8080 sees ${client}`];
+      const compared = { probe, objects: [], kubeProxy: [...seen, "timeout"], portico: seen };
+      return verdictOn(compared, INTENDED_DIFFERENCES).kind;
+    };
+    expect(from("client-2", "192.0.2.1:30080")).toBe("intended");
+    expect(from("client-1", "192.0.2.2:30080")).toBe("intended");
+    expect(from("pod-e", "10.96.0.10:80")).toBe("intended");
+    expect(from("client-1", "192.0.2.1:30080")).toBe("different");
+    expect(from("client-1", "192.0.2.101:30080")).toBe("different");
+    expect(from("client-2", "10.96.0.10:80")).toBe("different");
+    expect(from("node-1", "203.0.113.1:80")).toBe("different");
   });
 });
 

@@ -1,9 +1,16 @@
 // Where Portico is meant to differ from kube-proxy. Nothing else may. README shows this list; each
 // entry has to say what a user sees and why it is so.
 
-import { LISTENING_PORTS } from "./lab.ts";
+import {
+  type ClientName,
+  LISTENING_PORTS,
+  NODES,
+  type NodeName,
+  nameOfAddress,
+  nodeOf,
+} from "./lab.ts";
 import type { Observation } from "./observe.ts";
-import { dialsOf, type KubernetesObject, type Probe } from "./state.ts";
+import { dialsOf, doorFrom, type KubernetesObject, type Probe } from "./state.ts";
 
 /** One probe, as both worlds answered it. */
 export interface Compared {
@@ -39,12 +46,16 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
     reason:
       "A Service of which some backends refuse or do not answer: through kube-proxy the " +
       "clients that get one of them fail; through Portico they are all served by the others.",
-    explains: ({ probe, kubeProxy, portico }) => {
+    explains: ({ probe, objects, kubeProxy, portico }) => {
       const served = kubeProxy.filter((text) => text.includes(" sees "));
+      const failures = kubeProxy.filter((text) => !served.includes(text));
+      const hasReason = (text: string) =>
+        (text === "refused" && hasDeadEndpoint(objects)) ||
+        (text === "timeout" && isBypassed(probe));
       return (
         !isUDP(probe) &&
-        kubeProxy.some(hasFailed) &&
-        kubeProxy.every((text) => hasFailed(text) || served.includes(text)) &&
+        failures.length > 0 &&
+        failures.every(hasReason) &&
         served.length > 0 &&
         isSame(portico, served)
       );
@@ -114,9 +125,24 @@ function refusedLate(text: string): string {
   return ["refused", "eof", "reset"].includes(text) ? "refused late" : text;
 }
 
-/** Of a client whose connect() failed. */
-function hasFailed(text: string): boolean {
-  return text === "refused" || text === "timeout";
+/**
+ * Whether the client is on another node than the proxy that it dials through: where its address is
+ * kept, a backend on a third node answers it directly. Nothing else in the lab is silent.
+ */
+function isBypassed(probe: Probe): boolean {
+  return dialsOf(probe).every(({ from, to }) => nodeOfClient(from) !== proxyingNode(from, to));
+}
+
+function nodeOfClient(from: ClientName): NodeName | undefined {
+  return from === "outside" || from === "crowd" ? undefined : nodeOf(from);
+}
+
+/** A node's own addresses lead to it; to others leads the client's node, or node-1 (lab.ts). */
+function proxyingNode(from: ClientName, to: string): NodeName {
+  const dialled = nameOfAddress(doorFrom(to).address);
+  const own = NODES.find(({ name }) => dialled === name || dialled.startsWith(`${name}'s`));
+  const nearest = NODES.find(({ name, hasProxy }) => hasProxy && name === nodeOfClient(from));
+  return (own ?? nearest)?.name ?? "node-1";
 }
 
 function failedLate(text: string): string {
