@@ -3,7 +3,7 @@ import { healingCommand } from "./healing/command.ts";
 import { nodeObjects, sliceOf } from "./healing/objects.ts";
 import { type Dialled, dialledFrom } from "./healing/open-loop.ts";
 import { PODS, ROLLING } from "./healing/plan.ts";
-import { textOf } from "./healing/report.ts";
+import { isOverload, textOf } from "./healing/report.ts";
 import { SCENARIO_NAMES, SCENARIOS } from "./healing/scenarios.ts";
 import { tallyOf } from "./healing/tally.ts";
 
@@ -56,7 +56,7 @@ it("says of no connection how long it took, where there is none", () => {
   const tally = tallyOf([dialled(0, 7, "refused")], 0);
   expect(tally).toMatchObject({ p50Ms: Number.NaN, longestMs: 7 });
   expect(tally.later).toEqual({ connections: 0, failed: 0, waited: 0, longestMs: Number.NaN });
-  const text = textOf([{ scenario: "refusing", peer: "portico", tally }]);
+  const text = textOf([{ scenario: "refusing", peer: "portico", proxyMs: 5, tally }]);
   expect(text).toContain("1 (100.0 %)");
   expect(text).not.toContain("NaN");
 });
@@ -66,7 +66,8 @@ it("never rounds some failures to none, nor to all", () => {
     const all = Array.from({ length: 10_000 }, (_, index) =>
       dialled(0, 1, index < failed ? "reset" : "answered"),
     );
-    return textOf([{ scenario: "rolling", peer: "portico", tally: tallyOf(all, undefined) }]);
+    const tally = tallyOf(all, undefined);
+    return textOf([{ scenario: "rolling", peer: "portico", proxyMs: 5, tally }]);
   };
   expect(shown(1)).toContain("1 (< 0.1 %)");
   expect(shown(9_999)).toContain("9999 (> 99.9 %)");
@@ -88,7 +89,7 @@ it("has an address for each Pod, on its node, and endpoints for each scenario", 
 });
 
 it.each([
-  [["--scenarios", "refusing,fire"], "fire is none of refusing, node-lost"],
+  [["--scenarios", "refusing,fire"], "fire is none of sound, refusing"],
   [["--peers", "cilium"], "cilium is none of portico"],
   [["--rate", "0"], "from 1 to 10000"],
   [["--seconds", "1"], "from 2 to 60"],
@@ -107,4 +108,12 @@ it("takes each name once, and by default all scenarios with Portico and kube-pro
     { peers: ["portico", "kube-proxy"], scenarios: SCENARIO_NAMES, rate: 1_000, seconds: 10 },
     { peers: ["kube-proxy"] },
   ]);
+});
+
+it("takes waits for a sign of overload only where nothing fails", () => {
+  const row = (scenario: "sound" | "refusing", waitedMs: number) =>
+    ({ scenario, peer: "portico", proxyMs: 5, tally: tallyOf([dialled(0, waitedMs)], 0) }) as const;
+  expect(isOverload(row("sound", 20))).toBe(false);
+  expect(isOverload(row("sound", 900))).toBe(true);
+  expect(isOverload(row("refusing", 900))).toBe(false);
 });

@@ -7,7 +7,7 @@ import { makeScratch } from "../latency/scratch.ts";
 import { busyWarning, machine } from "../machine.ts";
 import { progress } from "../progress.ts";
 import { DEFAULT_PEERS, PEER_NAMES, type PeerName } from "./peers.ts";
-import { type Row, textOf } from "./report.ts";
+import { isOverload, type Row, textOf } from "./report.ts";
 import { type Pace, SCENARIO_NAMES, SCENARIOS, type ScenarioName } from "./scenarios.ts";
 import { Stand } from "./stand.ts";
 
@@ -47,6 +47,10 @@ function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   };
 }
 
+const OVERLOAD =
+  "CLIENTS WAIT ALTHOUGH NOTHING FAILS: this machine does not carry so many connections now, and " +
+  "the figures say little of the proxy; give a lower --rate, or the machine some rest";
+
 async function run(options: Options): Promise<void> {
   const around = { machine: machine(), warning: busyWarning() };
   if (around.warning !== undefined) progress(around.warning);
@@ -65,9 +69,10 @@ async function run(options: Options): Promise<void> {
     for (const scenario of options.scenarios) {
       progress(`${scenario}: ${SCENARIOS[scenario].what}`);
       for (const peer of stand.peers) {
-        const tally = await stand.turn(peer, scenario, options);
-        rows.push({ scenario, peer: peer.name, tally });
-        progress(`  ${peer.name}: ${tally.failed} of ${tally.connections} failed`);
+        const row = await stand.turn(peer, scenario, options);
+        rows.push(row);
+        progress(`  ${peer.name}: ${row.tally.failed} of ${row.tally.connections} failed`);
+        if (isOverload(row)) progress(OVERLOAD);
       }
     }
   } finally {

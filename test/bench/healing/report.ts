@@ -9,20 +9,27 @@ import { KNOWN_MS, type Tally, WAITS_MS } from "./tally.ts";
 export interface Row {
   scenario: ScenarioName;
   peer: PeerName;
+  /** CPU of the proxy with all its processes meanwhile. */
+  proxyMs: number;
   tally: Tally;
 }
 
 const LATER = `LATER THAN ${KNOWN_MS / 1_000} s`;
 const HEADING = [
   ...["SCENARIO", "PEER", "CONNECTIONS", "FAILED", "HOW", "P50 ms", "P99 ms", "LONGEST ms"],
-  ...[`${LATER}: FAILED`, `WAITED > ${WAITS_MS} ms`, "LONGEST ms"],
+  ...[`${LATER}: FAILED`, `WAITED > ${WAITS_MS} ms`, "LONGEST ms", "PROXY'S CPU s"],
 ];
+
+/** Whether a turn in which nothing fails shows that the machine has too much to do. */
+export function isOverload({ scenario, tally }: Row): boolean {
+  return scenario === "sound" && (tally.failed > 0 || tally.p99Ms > WAITS_MS);
+}
 
 export function textOf(rows: readonly Row[]): string {
   return columns([HEADING, ...rows.map(cellsOf)]);
 }
 
-function cellsOf({ scenario, peer, tally }: Row): string[] {
+function cellsOf({ scenario, peer, proxyMs, tally }: Row): string[] {
   const { connections, failed, failures, later } = tally;
   const how = Object.entries(failures).map(([outcome, count]) => `${count} ${outcome}`);
   return [
@@ -32,7 +39,10 @@ function cellsOf({ scenario, peer, tally }: Row): string[] {
     failed === 0 ? "0" : `${failed} (${percentage(failed, connections)})`,
     how.join(", "),
     ...[tally.p50Ms, tally.p99Ms, tally.longestMs].map(milliseconds),
-    ...(later ? [String(later.failed), String(later.waited), milliseconds(later.longestMs)] : []),
+    ...(later
+      ? [String(later.failed), String(later.waited), milliseconds(later.longestMs)]
+      : ["", "", ""]),
+    (proxyMs / 1_000).toFixed(1),
   ];
 }
 

@@ -10,6 +10,7 @@ import { type PodName, ROLLING } from "./plan.ts";
 import type { HealingWorld } from "./world.ts";
 
 export const SCENARIO_NAMES = [
+  "sound",
   "refusing",
   "node-lost",
   "rolling",
@@ -55,6 +56,7 @@ const PATIENCE_MS = 5_000;
 const LOST_AFTER_MS = 1_500;
 /** All attempts of Portico's take 10 s. */
 const LONG_PATIENCE_MS = 12_000;
+const SOUND_SECONDS = 3;
 const FEW: Pace = { rate: 20, seconds: 2 };
 /** Of a new Pod that is ready, and until it is started again. */
 const CRASHES_AFTER_MS = 500;
@@ -65,6 +67,11 @@ const REMOVED_AFTER_MS = 300;
 const patient = (pace: Pace) => ({ ...pace, patienceMs: PATIENCE_MS });
 
 export const SCENARIOS: Record<ScenarioName, Scenario> = {
+  sound: {
+    what: `nothing fails, for ${SOUND_SECONDS} s: what this machine can carry at that rate`,
+    pods: ["web-1", "web-2", "web-3"],
+    load: (pace) => patient({ ...pace, seconds: Math.min(pace.seconds, SOUND_SECONDS) }),
+  },
   refusing: {
     what: "one of two backends refuses all the time",
     pods: ["web-1", "refusing"],

@@ -8,6 +8,7 @@ import { ipBatch } from "../../namespaces/command.ts";
 import { Api } from "../latency/api.ts";
 import { nowMs } from "../latency/client.ts";
 import type { Scratch } from "../latency/scratch.ts";
+import { difference, sum } from "../latency/tree-cost.ts";
 import { API_ADDRESS } from "../latency/world.ts";
 import { compiled } from "../load/programs.ts";
 import { progress } from "../progress.ts";
@@ -23,8 +24,9 @@ import {
 import { beginLoad, type OpenLoad } from "./open-loop.ts";
 import { makePeer, type Peer, type PeerName } from "./peers.ts";
 import { CLIENT_ADDRESSES, type PodName } from "./plan.ts";
+import type { Row } from "./report.ts";
 import { type Pace, SCENARIOS, type ScenarioName } from "./scenarios.ts";
-import { type Tally, tallyOf } from "./tally.ts";
+import { tallyOf } from "./tally.ts";
 import { type HealingPrograms, HealingWorld } from "./world.ts";
 
 /** Where nothing is wrong: to see whether a proxy serves. */
@@ -94,18 +96,20 @@ export class Stand {
     }
   }
 
-  /** Resolves with what became of the connections. */
-  async turn({ name, proxy }: Peer, scenarioName: ScenarioName, pace: Pace): Promise<Tally> {
+  async turn(peer: Peer, scenarioName: ScenarioName, pace: Pace): Promise<Row> {
+    const { name, proxy } = peer;
     const { load, prepare, happens, restore } = SCENARIOS[scenarioName];
     const { world } = proxy;
     const service = this.#serviceOf(scenarioName, name);
     await prepare?.(world);
     try {
+      const before = proxy.cost();
       const { begunMs, dialled } = await this.#load(world, service, load(pace));
       const turn = { world, api: this.#api, service, pace, begunMs };
       const happened = happens ? happens(turn) : Promise.resolve(0);
       const [all, faultMs] = await proxy.unlessEnded(Promise.all([dialled, happened]));
-      return tallyOf(all, faultMs);
+      const proxyMs = sum(difference(proxy.cost(), before)) / 1_000;
+      return { scenario: scenarioName, peer: name, proxyMs, tally: tallyOf(all, faultMs) };
     } finally {
       await restore?.(world);
     }
@@ -148,10 +152,10 @@ export class Stand {
     await proxy.start();
     const isServing = async () => {
       const { dialled } = await this.#load(proxy.world, SOUND, PROBE);
-      const all = await proxy.unlessEnded(dialled);
+      const all = await dialled;
       return all.every(({ outcome }) => outcome === "answered");
     };
-    await until(`${name} to serve`, isServing, START_SECONDS);
+    await proxy.unlessEnded(until(`${name} to serve`, isServing, START_SECONDS));
     progress(`${name} serves after ${((nowMs() - begun) / 1_000).toFixed(1)} s`);
   }
 
