@@ -15,6 +15,10 @@ export let affinityEvictedTotal: u32 = NO_COUNTER;
 export let statsLostTotal: u32 = NO_COUNTER;
 /** Backends that were set for a connection because another had not accepted it. */
 export let repicksTotal: u32 = NO_COUNTER;
+/** Ejections that began, by what failed: of a backend for one client, or for all. */
+export let ejectionsRefusedTotal: u32 = NO_COUNTER;
+export let ejectionsTimedOutTotal: u32 = NO_COUNTER;
+export let ejectionsUnreachableTotal: u32 = NO_COUNTER;
 
 /** Once for each VM. */
 export function defineCounters(): void {
@@ -25,4 +29,7 @@ export function defineCounters(): void {
   affinityEvictedTotal = defineCounter("portico_affinity_evicted_total");
   statsLostTotal = defineCounter("portico_stats_lost_total");
   repicksTotal = defineCounter("portico_repicks_total");
+  ejectionsRefusedTotal = defineCounter("portico_ejections_refused_total");
+  ejectionsTimedOutTotal = defineCounter("portico_ejections_timed_out_total");
+  ejectionsUnreachableTotal = defineCounter("portico_ejections_unreachable_total");
 }

@@ -9,6 +9,7 @@ import { STATS_PAGE_COUNT } from "../../plugin/wire/stats-layout.ts";
 import type { UnixAnswer } from "../http/ask-unix.ts";
 import { addressAndPort, parseAddress } from "../model/ip.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
+import { decodeEjected, EjectedError, type Ejection } from "../wire/ejected.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
 import { type BackendList, bucketOfKey, type FrontendIdentity } from "../wire/key.ts";
 import { decodeStats, type StatsEntry, StatsError } from "../wire/stats.ts";
@@ -212,6 +213,21 @@ export class TableClient {
   /** Makes the plugin drop entries (by keyBytes) that have no open connection. */
   async forgetStats(keys: readonly Uint8Array[]): Promise<void> {
     if (keys.length > 0) await this.#ask("/v1/stats/forget", Buffer.concat(keys));
+  }
+
+  /**
+   * Returns the backends that fail, and that new connections leave alone. Undefined when the plugin
+   * ejects none in this version: an older or a custom one.
+   */
+  async ejected(): Promise<Ejection[] | undefined> {
+    const answer = await ask(this.#target, "/v1/ejected");
+    if (answer.status === 404) return undefined;
+    try {
+      return decodeEjected(expectOk(answer).body);
+    } catch (error) {
+      if (error instanceof EjectedError) return undefined;
+      throw error;
+    }
   }
 
   /**

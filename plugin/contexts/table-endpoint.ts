@@ -13,6 +13,7 @@ import { addNumber, addText, isText, lastingAscii } from "../host/text";
 import { MAX_FRAME_BYTES } from "../wire/layout";
 import { beginError, sendBegunError, sendError } from "./answer";
 import { answerAffinity, answerSession, answerTake } from "./answer-affinity";
+import { answerEjected } from "./answer-ejected";
 import { answerForget, answerStats } from "./answer-stats";
 import { answerDump, answerFrame, answerVersion } from "./answer-table";
 
@@ -62,7 +63,8 @@ function findRoute(path: usize, size: u32): bool {
     matches(path, size, "/v1/stats/forget", "POST", BODY, answerForget) ||
     matches(path, size, "/v1/affinity", "GET", QUERY, answerAffinity) ||
     matches(path, size, "/v1/affinity/take", "POST", BODY, answerTake) ||
-    matches(path, size, "/v1/session", "GET", QUERY, answerSession)
+    matches(path, size, "/v1/session", "GET", QUERY, answerSession) ||
+    matches(path, size, "/v1/ejected", "GET", QUERY, answerEjected)
   );
 }
 

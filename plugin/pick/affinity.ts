@@ -11,21 +11,19 @@
 // in this one, so that all frontends agree where they can.
 //
 // An entry whose backend does not accept moves to the backend that the connection gets instead, and
-// back if that one was not needed (rememberListed).
+// back if that one was not needed (rememberListed). An entry whose backend is ejected moves too: it
+// would not accept, and the wait would be in vain.
 
 import { STATUS_CAS_MISMATCH, STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { release, returnedBytes, returnedSize } from "../abi/memory";
 import { affinityEvictedTotal } from "../counters";
-import { keyFromText } from "../host/address";
+import { clientAddress, readClient } from "../host/client";
 import { steadyNow } from "../host/clock";
 import { countMany } from "../host/counter";
-import { readProperty } from "../host/property";
 import { readShared, returnedCas, writeShared } from "../host/shared-data";
-import { lastingAscii } from "../host/text";
 import { AFFINITY_KEY_BYTES, affinityKey } from "../table/keys";
 import {
   affinityTimeout,
-  backendBytes,
   hashBytes,
   keyFamily,
   keyList,
@@ -36,9 +34,7 @@ import {
   AFFINITY_BUCKET_COUNT,
   HASH_OFFSET_BASIS,
   KEY_ADDRESS_OFFSET,
-  KEY_BYTES,
   KEY_LIST_LOCAL,
-  PROTOCOL_TCP,
 } from "../wire/layout";
 import {
   bucketBytes,
@@ -51,29 +47,20 @@ import {
   secondsLeft,
   writeBucket,
 } from "./affinity-bucket";
-import { pickAny, pickedBackend, pickListed } from "./backend";
-import { isAvoided } from "./tried";
-
-const SOURCE = "source\0address";
-const sourcePath: usize = lastingAscii(SOURCE);
+import { isLeftOut, pickAny, pickedBackend, pickListed } from "./backend";
 
 /** How often other workers may write a bucket between reading and writing it here. */
 const ATTEMPTS: u32 = 8;
 
-/** The client as the key of a frontend: its address takes the place of a frontend's. */
-const client: usize = memory.data(KEY_BYTES);
 const session = changetype<Session>(memory.data(offsetof<Session>(), 8));
 
 /** Starts the session of the new connection; false when its client is unknown. */
 function beginSession(record: usize): bool {
-  const source = readProperty(sourcePath, SOURCE.length);
-  const known = source !== 0 && keyFromText(source, returnedSize(), PROTOCOL_TCP, client);
-  release(source);
-  const family = keyFamily(recordKey(record));
+  const client = readClient();
   session.serviceId = serviceId(record);
-  session.client = client + KEY_ADDRESS_OFFSET;
-  session.family = family;
-  return known && keyFamily(client) === family;
+  session.client = clientAddress(client);
+  session.family = keyFamily(recordKey(record));
+  return client !== 0 && keyFamily(client) === session.family;
 }
 
 function sessionBucket(): u32 {
@@ -86,9 +73,7 @@ function pickRemembered(record: usize, bytes: usize, end: usize, list: u32, now:
   const entry = findEntry(bytes, end, session, list, affinityTimeout(record), now);
   if (entry === 0) return STATUS_NOT_FOUND;
   const status = pickListed(record, entryBackend(entry));
-  const isTried =
-    status === STATUS_OK && isAvoided(pickedBackend(), backendBytes(recordKey(record)));
-  if (isTried) return STATUS_NOT_FOUND;
+  if (status === STATUS_OK && isLeftOut(record)) return STATUS_NOT_FOUND;
   // Reuse this entry, and do not make another one.
   if (status === STATUS_OK) session.list = entryList(entry);
   return status;

@@ -1,15 +1,17 @@
 // A record of the table → one of its backends: any, or a given one if it is listed. For a
-// connection that gets another backend, "any" means one that it has not tried (tried.ts).
+// connection that gets another backend, "any" means one that it has not tried (tried.ts); and one
+// that is not ejected (ejected.ts), if that leaves any.
 
 import { STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { findBackend } from "../table/backends";
 import { findChunkedBackend, readChunkedBackend } from "../table/chunks";
-import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
+import { backendBytes, backendCount, isChunked, keyFamily, recordKey } from "../table/record";
 import { BACKEND_IPV6_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
 import { below } from "./chance";
+import { heedNone, isEjected, skippedCount } from "./ejected";
 import { avoidedCount, avoidFewer, isAvoided } from "./tried";
 
-/** Draws for a backend that was not tried, before the list is searched for one from some place. */
+/** Draws for a backend that is not left out, before the list is searched from some place. */
 const DRAWS: u32 = 8;
 
 const picked: usize = memory.data(BACKEND_IPV6_BYTES);
@@ -26,26 +28,33 @@ function pickAt(record: usize, index: u32): u32 {
   return STATUS_OK;
 }
 
-/** Picks an untried one: by chance, else the next from `start`. STATUS_NOT_FOUND: there is none. */
-function pickUntried(record: usize, start: u32): u32 {
+/** Reports whether the present pick leaves out the backend in pickedBackend. */
+export function isLeftOut(record: usize): bool {
+  const key = recordKey(record);
+  return isAvoided(picked, backendBytes(key)) || isEjected(keyFamily(key), picked);
+}
+
+/** Picks one not left out: by chance, else the next from `start`; STATUS_NOT_FOUND for none. */
+function pickLeft(record: usize, start: u32): u32 {
   const count = backendCount(record);
-  const bytes = backendBytes(recordKey(record));
-  // Among one more than were tried, one is untried.
-  const steps = DRAWS + min(count, avoidedCount() + 1);
+  // Among one more than are left out, one is not.
+  const steps = DRAWS + min(count, avoidedCount() + skippedCount() + 1);
   for (let i: u32 = 0; i < steps; i++) {
     const index = i < DRAWS ? below(count) : (start + i) % count;
     const status = pickAt(record, index);
-    if (status !== STATUS_OK || !isAvoided(picked, bytes)) return status;
+    if (status !== STATUS_OK || !isLeftOut(record)) return status;
   }
   return STATUS_NOT_FOUND;
 }
 
 /** Picks uniformly among the record's backends, at least one; returns a status. */
 export function pickAny(record: usize): u32 {
-  if (avoidedCount() === 0) return pickAt(record, below(backendCount(record)));
-  const status = pickUntried(record, below(backendCount(record)));
+  if (avoidedCount() + skippedCount() === 0) return pickAt(record, below(backendCount(record)));
+  const status = pickLeft(record, below(backendCount(record)));
   if (status !== STATUS_NOT_FOUND) return status;
-  avoidFewer();
+  // Ejected ones before those that this connection has tried.
+  if (skippedCount() !== 0) heedNone();
+  else avoidFewer();
   return pickAny(record);
 }
 

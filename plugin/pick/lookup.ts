@@ -1,5 +1,6 @@
 // Key of a frontend's list → one of its backends, in at most one read of shared data (one more for
-// a long list, plus a read and a write with session affinity).
+// a long list, plus a read and a write with session affinity). While backends are ejected, the
+// clock too, and the client's address where some are for one client.
 
 import { STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { release, returnedBytes, returnedSize } from "../abi/memory";
@@ -12,6 +13,7 @@ import {
   backendCount,
   bucketOfKey,
   firstRecord,
+  keyFamily,
   nameBytes,
   nextRecord,
   recordBytes,
@@ -20,7 +22,8 @@ import {
   serviceId,
 } from "../table/record";
 import { peekAffinity, pickWithAffinity, rememberListed } from "./affinity";
-import { pickAny, pickListed } from "./backend";
+import { pickAny, pickedBackend, pickListed } from "./backend";
+import { heedEjected, heedNone, heedsEjections, mayTakePicked } from "./ejected";
 
 export const PICKED: u32 = 0;
 export const UNKNOWN_FRONTEND: u32 = 1;
@@ -39,6 +42,13 @@ let foundServiceId: u64 = 0;
 /** Returns the service id of the frontend that was found last, backend or not. */
 export function pickedServiceId(): u64 {
   return foundServiceId;
+}
+
+let isHeeding: bool = false;
+
+/** Returns whether failures to connect count for the frontend that was found last. */
+export function pickedHeedsEjections(): bool {
+  return isHeeding;
 }
 
 let isNaming: bool = false;
@@ -63,11 +73,30 @@ function nameConnection(record: usize): void {
   setConnectionName(names, size);
 }
 
+/** Returns a status. */
+function pickOnce(record: usize): u32 {
+  return affinityTimeout(record) === 0 ? pickAny(record) : pickWithAffinity(record);
+}
+
+/** Picks again where another connection tries the picked backend, which was ejected. */
+function pickHeeding(record: usize): u32 {
+  const family = keyFamily(recordKey(record));
+  for (let i: u32 = 0; i < ATTEMPTS; i++) {
+    heedEjected(record);
+    const status = pickOnce(record);
+    if (status !== STATUS_OK || mayTakePicked(family, pickedBackend())) return status;
+  }
+  heedNone();
+  return pickOnce(record);
+}
+
 function pickFromRecord(record: usize): u32 {
   foundServiceId = serviceId(record);
+  isHeeding = heedsEjections(record);
   if (isNaming) nameConnection(record);
   if (backendCount(record) === 0) return NO_BACKEND;
-  const status = affinityTimeout(record) === 0 ? pickAny(record) : pickWithAffinity(record);
+  const status = pickHeeding(record);
+  heedNone();
   return status === STATUS_OK ? PICKED : UNREADABLE;
 }
 

@@ -6,10 +6,15 @@
 // connect_timeout, because failure and next attempt then come one right after the other; and when
 // the list no longer has the one that was set. A connection whose list is empty now is closed, like
 // a new one.
+//
+// What fails and what accepts is reported to plugin/eject, each attempt once.
 
 import { noBackendTotal, repicksTotal } from "../counters";
+import { noteFailure, noteSuccess } from "../eject/outcomes";
+import { steadyNow } from "../host/clock";
 import { enterContext } from "../host/context";
 import { count } from "../host/counter";
+import { FAILED_OTHERWISE, lastFailure } from "../host/failure";
 import { closeDownstream } from "../host/stream";
 import { attemptsBegun, isConnected, lastBackend } from "../host/upstream";
 import { pickedBackend } from "../pick/backend";
@@ -20,7 +25,7 @@ import { countMoved, countRetried } from "../stats/connections";
 import { compareBackends } from "../table/backends";
 import { backendBytes, keyFamily } from "../table/record";
 import { BACKEND_IPV6_BYTES } from "../wire/layout";
-import { backendOf, keyOf, triedOf, Waiting } from "./waiting";
+import { backendOf, keyOf, leftOf, triedOf, Waiting } from "./waiting";
 
 const MILLISECOND: u64 = 1000000;
 /** The longest time between two looks. Envoy makes some four attempts in it if each is refused. */
@@ -76,13 +81,35 @@ function repick(entry: Waiting, now: u64): bool {
   return true;
 }
 
+/** An attempt of the entry's connection has failed, and Envoy knows of no later one that has. */
+function fail(entry: Waiting, backend: usize, now: u64): void {
+  if (!entry.countsFailures) return;
+  const reason = lastFailure();
+  if (reason !== FAILED_OTHERWISE) noteFailure(keyFamily(keyOf(entry)), backend, reason, now);
+}
+
+/** The attempt to the silent backend that was left has failed too. */
+function failLeft(entry: Waiting, now: u64): void {
+  if (!entry.hasLeft) return;
+  entry.hasLeft = false;
+  fail(entry, leftOf(entry), now);
+}
+
 /** The attempt that the backend is for has begun; when that is new, the backend is counted. */
 function noteBegun(entry: Waiting, begun: u32, now: u64): void {
   const isNew = entry.begun < entry.attempt;
   entry.begun = begun;
   if (!isNew) return;
   entry.since = now;
+  failLeft(entry, now);
   if (entry.attempt > 1) countMoved(entry.context, keyFamily(keyOf(entry)), backendOf(entry));
+}
+
+/** The backend is silent: its attempt goes on, and the next one goes to another. */
+function leave(entry: Waiting, now: u64): bool {
+  memory.copy(leftOf(entry), backendOf(entry), BACKEND_IPV6_BYTES);
+  entry.hasLeft = true;
+  return repick(entry, now);
 }
 
 /** The connection waits. False: there is no need to look again. */
@@ -90,29 +117,60 @@ function helpWaiting(entry: Waiting, now: u64): bool {
   const begun = attemptsBegun();
   if (begun < entry.attempt) return isListed(keyOf(entry), backendOf(entry)) || repick(entry, now);
   noteBegun(entry, begun, now);
-  if (!hasFailed(entry) && now - entry.since < silentAfter) return true;
-  return repick(entry, now);
+  if (hasFailed(entry)) {
+    fail(entry, backendOf(entry), now);
+    return repick(entry, now);
+  }
+  return now - entry.since < silentAfter || leave(entry, now);
 }
 
-/**
- * The present connection has its backend, or none any more. If it had several, session affinity and
- * the counts get the one that it has.
- */
-export function settle(entry: Waiting): void {
+/** The present connection has its backend: another one than in the entry, if it was left. */
+function succeed(entry: Waiting, now: u64): void {
+  const isLeft = entry.hasLeft && attemptsBegun() < entry.attempt;
+  if (!isLeft) failLeft(entry, now);
+  if (!entry.countsFailures) return;
+  noteSuccess(keyFamily(keyOf(entry)), isLeft ? leftOf(entry) : backendOf(entry), now);
+}
+
+/** The present connection has ended without a backend. */
+function failAll(entry: Waiting, now: u64): void {
+  entry.begun = attemptsBegun();
+  if (entry.begun < entry.attempt) return;
+  failLeft(entry, now);
+  if (hasFailed(entry)) fail(entry, backendOf(entry), now);
+}
+
+/** Session affinity and the counts get the backend that the connection has, if it had several. */
+function settleMoved(entry: Waiting, isAccepted: bool): void {
   if (entry.attempt === 1) return;
   const last = lastBackend();
   if (last === 0) return;
   countMoved(entry.context, keyFamily(keyOf(entry)), last);
-  if (!isConnected()) return;
+  if (!isAccepted) return;
   if (attemptsBegun() > 1) countRetried(entry.context);
   if (!isSame(entry, last)) rememberBackend(keyOf(entry), last);
+}
+
+/** The present connection has its backend. */
+function settleConnected(entry: Waiting, now: u64): void {
+  succeed(entry, now);
+  settleMoved(entry, true);
+}
+
+/** The present connection ends: it has its backend, or none any more. */
+export function settle(entry: Waiting): void {
+  if (isConnected()) settleConnected(entry, steadyNow());
+  else {
+    failAll(entry, steadyNow());
+    settleMoved(entry, false);
+  }
 }
 
 /** Looks at a connection. False: it waits no longer. */
 export function look(entry: Waiting, now: u64): bool {
   if (!enterContext(entry.context)) return false;
   if (isConnected()) {
-    settle(entry);
+    settleConnected(entry, now);
     return false;
   }
   if (!helpWaiting(entry, now)) return false;

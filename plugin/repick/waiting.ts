@@ -1,13 +1,14 @@
 // The connections of this VM that may have no backend yet: one entry each, in any order, from the
 // first pick until a look (look.ts) finds that it is connected or has ended.
 //
-//    0         4         8       12      16         24         32    52        72
-//   +---------+---------+-------+-------+----------+----------+-----+---------+-------+
-//   | context | attempt | begun | is    | since    | look at  | key | backend | tried |
-//   | u32     | u32     | u32   | again | u64, ns  | u64, ns  | 20  | 20      |       |
-//   +---------+---------+-------+-------+----------+----------+-----+---------+-------+
+//    0         4         8       12      16         24         32    52        72     92
+//   +---------+---------+-------+-------+----------+----------+-----+---------+------+-------+
+//   | context | attempt | begun | facts | since    | look at  | key | backend | left | tried |
+//   | u32     | u32     | u32   |       | u64, ns  | u64, ns  | 20  | 20      | 20   |       |
+//   +---------+---------+-------+-------+----------+----------+-----+---------+------+-------+
 //
-// key names the list, backend is the destination that was set last, and tried is pick/tried.ts's.
+// key names the list, backend is the destination that was set last, left the silent one before it
+// whose attempt may still be in progress, and tried is pick/tried.ts's.
 
 import { allocate, release } from "../abi/memory";
 import { enterContext } from "../host/context";
@@ -24,6 +25,10 @@ export class Waiting {
   begun: u32;
   /** Whether the attempt before it went to the same backend. */
   isAgain: bool;
+  /** Whether `left` has a backend. */
+  hasLeft: bool;
+  /** Whether failures count, and successes: ejection is on for the frontend. */
+  countsFailures: bool;
   /** When a look last found or made a change; 0 before the first. */
   since: u64;
   /** Before that time, no look is needed. */
@@ -32,7 +37,8 @@ export class Waiting {
 
 const KEY_OFFSET: u32 = offsetof<Waiting>();
 const BACKEND_OFFSET: u32 = KEY_OFFSET + KEY_BYTES;
-const TRIED_OFFSET: u32 = BACKEND_OFFSET + BACKEND_IPV6_BYTES;
+const LEFT_OFFSET: u32 = BACKEND_OFFSET + BACKEND_IPV6_BYTES;
+const TRIED_OFFSET: u32 = LEFT_OFFSET + BACKEND_IPV6_BYTES;
 /** A multiple of 8, for the times. */
 const ENTRY_BYTES: u32 = (TRIED_OFFSET + TRIED_BYTES + 7) & ~7;
 const FIRST_ENTRIES: u32 = 64;
@@ -61,6 +67,11 @@ export function backendOf(entry: Waiting): usize {
   return changetype<usize>(entry) + BACKEND_OFFSET;
 }
 
+/** Returns where the backend is that was left, with BACKEND_IPV6_BYTES of room. */
+export function leftOf(entry: Waiting): usize {
+  return changetype<usize>(entry) + LEFT_OFFSET;
+}
+
 /** Returns where the backends are that the connection has tried, for pick/tried.ts. */
 export function triedOf(entry: Waiting): usize {
   return changetype<usize>(entry) + TRIED_OFFSET;
@@ -84,13 +95,15 @@ function makeRoom(present: u32): void {
 }
 
 /** Adds the present connection, whose first attempt goes to this backend of the key's list. */
-export function addWaiting(context: u32, key: usize, backend: usize): void {
+export function addWaiting(context: u32, key: usize, backend: usize, countsFailures: bool): void {
   if (used === capacity) makeRoom(context);
   const entry = waitingAt(used++);
   entry.context = context;
   entry.attempt = 1;
   entry.begun = 0;
   entry.isAgain = false;
+  entry.hasLeft = false;
+  entry.countsFailures = countsFailures;
   entry.since = 0;
   entry.lookAt = 0;
   memory.copy(keyOf(entry), key, KEY_BYTES);

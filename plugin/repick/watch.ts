@@ -1,9 +1,12 @@
 // Watches the connections of this VM until each has its backend (waiting.ts), in ticks that come
 // every few milliseconds and end with the last one: an idle VM does nothing.
 
+import { entryCount } from "../eject/entries";
+import { setClaimTime } from "../eject/probe";
 import { enterContext } from "../host/context";
 import { tickEvery } from "../host/ticks";
 import { pickedBackend } from "../pick/backend";
+import { pickedHeedsEjections } from "../pick/lookup";
 import { look, setAttemptTime, settle } from "./look";
 import { addWaiting, removeWaiting, Waiting, waitingAt, waitingCount } from "./waiting";
 
@@ -18,12 +21,18 @@ let someRepicked: bool = false;
 export function setWatching(attemptMilliseconds: u32): void {
   isWatching = attemptMilliseconds !== 0;
   setAttemptTime(attemptMilliseconds);
+  setClaimTime(attemptMilliseconds);
+}
+
+/** Returns whether connections are watched. */
+export function watchesConnections(): bool {
+  return isWatching;
 }
 
 /** The picked backend of the key's list became the destination of a new connection. */
 export function watchPicked(context: u32, key: usize): void {
   if (!isWatching) return;
-  addWaiting(context, key, pickedBackend());
+  addWaiting(context, key, pickedBackend(), pickedHeedsEjections());
   tickEvery(LOOK_MILLISECONDS);
 }
 
@@ -54,7 +63,7 @@ function waitingWith(context: u32): Waiting | null {
 
 /** The context ends, and may be that of a connection which no look has seen connected. */
 export function settleEnding(context: u32): void {
-  if (!someRepicked) return;
+  if (!someRepicked && entryCount() === 0) return;
   const entry = waitingWith(context);
   if (entry !== null) settle(entry);
 }

@@ -3,11 +3,13 @@
 
 import { release, returnedSize } from "../abi/memory";
 import { steadyNow } from "../host/clock";
+import { lastFailure } from "../host/failure";
 import { readProperty } from "../host/property";
 import { lastingAscii } from "../host/text";
 import { isConnected } from "../host/upstream";
 import { pickedBackend } from "../pick/backend";
 import { pickedServiceId } from "../pick/lookup";
+import { EJECT_REFUSED, EJECT_TIMED_OUT } from "../wire/eject-layout";
 import { FAMILY_IPV4 } from "../wire/layout";
 import {
   STATS_ADDRESS_OFFSET,
@@ -63,8 +65,6 @@ const CONNECT_TIME = "upstream\0cx_pool_ready_duration";
 const connectTimePath: usize = lastingAscii(CONNECT_TIME);
 const FLAGS = "response\0flags";
 const flagsPath: usize = lastingAscii(FLAGS);
-const FAILURE = "upstream\0transport_failure_reason";
-const failurePath: usize = lastingAscii(FAILURE);
 
 /** Of Envoy's response flags (stream_info.h), UpstreamConnectionFailure: an attempt has failed … */
 const FLAG_CONNECTION_FAILURE: u64 = 0x20;
@@ -128,28 +128,11 @@ function readNumber(path: usize, size: u32): u64 {
   return number;
 }
 
-function hasWord(text: usize, size: u32, word: string): bool {
-  const length = <u32>word.length;
-  for (let at: u32 = 0; at + length <= size; at++) {
-    let i: u32 = 0;
-    while (i < length && load<u8>(text + at + i) === <u8>word.charCodeAt(i)) i++;
-    if (i === length) return true;
-  }
-  return false;
-}
-
-/**
- * Returns why the backend was unreachable, by Envoy's text ("delayed connect error: Connection
- * refused"). Envoy has no text for its own connect_timeout.
- */
+/** Returns the STATS_ index of why the backend was unreachable. */
 function failureReason(): u32 {
-  const text = readProperty(failurePath, FAILURE.length);
-  const size = text === 0 ? 0 : returnedSize();
-  let reason = STATS_FAILED_OTHERWISE;
-  if (hasWord(text, size, "refused")) reason = STATS_REFUSED;
-  else if (size === 0 || hasWord(text, size, "timed out")) reason = STATS_TIMED_OUT;
-  release(text);
-  return reason;
+  const failure = lastFailure();
+  if (failure === EJECT_REFUSED) return STATS_REFUSED;
+  return failure === EJECT_TIMED_OUT ? STATS_TIMED_OUT : STATS_FAILED_OTHERWISE;
 }
 
 function connectBucket(nanoseconds: u64): u32 {

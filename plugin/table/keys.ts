@@ -12,10 +12,13 @@
 //   +-----+------+------------------+------------+
 //   | "P" | kind | stats version    | page u32   |   counted per Service: 8 bytes
 //   +-----+------+------------------+------------+
+//   | "P" | kind | eject version    |                backends that fail: 4 bytes
+//   +-----+------+------------------+
 //
 // version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
 // allocation.
 
+import { EJECT_VERSION } from "../wire/eject-layout";
 import { KEY_BYTES, WIRE_VERSION } from "../wire/layout";
 import { STATS_VERSION } from "../wire/stats-layout";
 
@@ -36,6 +39,7 @@ const KIND_CHUNK: u8 = 0x63;
 const KIND_MARK: u8 = 0x6d;
 const KIND_AFFINITY: u8 = 0x61;
 const KIND_STATS: u8 = 0x73;
+const KIND_EJECTED: u8 = 0x65;
 
 export const HEAD_KEY_BYTES: u32 = 4;
 export const MARK_KEY_BYTES: u32 = 4;
@@ -43,6 +47,7 @@ export const BUCKET_KEY_BYTES: u32 = 8;
 export const CHUNK_KEY_BYTES: u32 = 27;
 export const AFFINITY_KEY_BYTES: u32 = 8;
 export const STATS_PAGE_KEY_BYTES: u32 = 8;
+export const EJECTED_KEY_BYTES: u32 = 4;
 
 const head: usize = memory.data(HEAD_KEY_BYTES);
 const mark: usize = memory.data(MARK_KEY_BYTES);
@@ -50,6 +55,7 @@ const bucketKeyBytes: usize = memory.data(BUCKET_KEY_BYTES);
 const chunkKeyBytes: usize = memory.data(CHUNK_KEY_BYTES);
 const affinityKeyBytes: usize = memory.data(AFFINITY_KEY_BYTES);
 const statsKeyBytes: usize = memory.data(STATS_PAGE_KEY_BYTES);
+const ejected: usize = memory.data(EJECTED_KEY_BYTES);
 
 function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
@@ -92,4 +98,9 @@ export function affinityKey(bucket: u32): usize {
 export function statsPageKey(page: u32): usize {
   store<u32>(statsKeyBytes + 4, page);
   return begin(statsKeyBytes, KIND_STATS, STATS_VERSION);
+}
+
+/** Returns the key of the backends that fail, EJECTED_KEY_BYTES. */
+export function ejectedKey(): usize {
+  return begin(ejected, KIND_EJECTED, EJECT_VERSION);
 }

@@ -57,10 +57,10 @@ describe("ticks", () => {
   });
 
   it("go on in VMs that were configured again, with one timer each", async () => {
-    await load([frontend(1)], { build: "b,stats=off" });
+    await load([frontend(1)], { build: "b,stats=off,ejection=off" });
     const before = waiting.open();
     waiting.pass(5);
-    host.configureAgain("c,stats=off");
+    host.configureAgain("c,stats=off,ejection=off");
     const after = waiting.open();
     waiting.pass(5);
     expect(host.tickPeriods).toEqual([5]);
