@@ -1,6 +1,7 @@
 // Envoy's log file → its lines, as they are written. Keeps the file short: Envoy appends to it, so
 // truncating it is safe.
 
+import { statSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 
 type EnvoyLogLevel = "info" | "warn" | "error";
@@ -41,8 +42,12 @@ export class LogFollower {
     );
   }
 
-  /** Returns lines completed since the last call. None when there is no file yet. */
+  /**
+   * Returns lines completed since the last call. None when there is no file yet. Does next to
+   * nothing where the file is as long as it was, as it nearly always is.
+   */
   async read(): Promise<EnvoyLogLine[]> {
+    if (this.#hasNothingNew()) return [];
     const file = await open(this.#path, "r+").catch(() => undefined);
     if (!file) return [];
     try {
@@ -61,6 +66,14 @@ export class LogFollower {
       return this.#split(buffer.toString("utf8", 0, bytesRead));
     } finally {
       await file.close();
+    }
+  }
+
+  #hasNothingNew(): boolean {
+    try {
+      return statSync(this.#path).size === this.#offset;
+    } catch {
+      return false;
     }
   }
 
