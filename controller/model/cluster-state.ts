@@ -86,7 +86,9 @@ export class ClusterState {
     const store: Map<ObjectKey, KindTypes[K]> = this.#stores[kind];
     const key = objectKey(object);
     const before = store.get(key);
-    if (kind === "EndpointSlice") this.#internSlice(object as EndpointSlice);
+    if (kind === "EndpointSlice") {
+      this.#internSlice(object as EndpointSlice, before as EndpointSlice | undefined);
+    }
     if (before !== undefined && sameData(before, object)) return;
     store.set(key, object);
     this.#note(kind, before, object);
@@ -144,10 +146,10 @@ export class ClusterState {
     else this.#slices.delete(service);
   }
 
-  #internSlice(slice: EndpointSlice): void {
+  #internSlice(slice: EndpointSlice, before: EndpointSlice | undefined): void {
     slice.namespace = this.#interner.text(slice.namespace);
     for (const port of slice.ports) port.name = this.#interner.text(port.name);
-    slice.endpoints = slice.endpoints.map((endpoint) => this.#endpoints.stored(endpoint));
+    slice.endpoints = this.#endpoints.storedAll(slice.endpoints, before?.endpoints);
   }
 }
 

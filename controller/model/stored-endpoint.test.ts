@@ -47,3 +47,32 @@ it("shares what endpoints have in common", () => {
   expect(one).toBe(two);
   expect(one).not.toBe(other);
 });
+
+it("says the same of a list, whatever was stored of it before", () => {
+  fc.assert(
+    fc.property(endpoints, endpoints, (before, after) => {
+      const store = new EndpointStore();
+      const stored = store.storedAll(after, store.storedAll(before));
+      expect(stored.map(plain)).toEqual(after);
+    }),
+  );
+});
+
+it("keeps what a list had before, when one is replaced, added or removed", () => {
+  const store = new EndpointStore();
+  const listOf = (...numbers: number[]) =>
+    numbers.map((number) => {
+      const state = { ready: true, serving: true, terminating: false };
+      const place = { nodeName: "node-1", zone: "a", zoneHints: ["a"], nodeHints: [] };
+      return { ...state, ...place, address: `10.1.1.${number}`, podName: `web-${number}` };
+    });
+  const before = store.storedAll(listOf(1, 2, 3, 4));
+  const kept = (...numbers: number[]) => {
+    const stored = store.storedAll(listOf(...numbers), before);
+    return stored.filter((each) => before.includes(each)).map(({ address }) => address.at(-1));
+  };
+  expect(kept(1, 9, 3, 4)).toEqual(["1", "3", "4"]);
+  expect(kept(1, 2, 3, 4, 9)).toEqual(["1", "2", "3", "4"]);
+  expect(kept(2, 3, 4)).toEqual(["2", "3", "4"]);
+  expect(kept(1, 2, 4)).toEqual(["1", "2", "4"]);
+});

@@ -59,6 +59,20 @@ export class EndpointStore {
     return new StoredEndpoint(endpoint.address, endpoint.podName, this.#factsOf(endpoint));
   }
 
+  /**
+   * The same for a list. What an earlier form of it, `before`, has at the same place or the next is
+   * kept as it is: most of a slice stays when one endpoint changes, and what is kept is neither
+   * compared again nor garbage.
+   */
+  storedAll(endpoints: readonly Endpoint[], before: readonly Endpoint[] = []): StoredEndpoint[] {
+    let place = 0;
+    return endpoints.map((endpoint) => {
+      if (!isStoredAs(before[place], endpoint) && isStoredAs(before[place + 1], endpoint)) place++;
+      const present = before[place++];
+      return isStoredAs(present, endpoint) ? present : this.stored(endpoint);
+    });
+  }
+
   #factsOf(endpoint: Endpoint): EndpointFacts {
     const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = endpoint;
     const state = (ready ? 4 : 0) + (serving ? 2 : 0) + (terminating ? 1 : 0);
@@ -72,6 +86,15 @@ export class EndpointStore {
     this.#facts.set(key, facts);
     return facts;
   }
+}
+
+function isStoredAs(present: Endpoint | undefined, endpoint: Endpoint): present is StoredEndpoint {
+  return (
+    present instanceof StoredEndpoint &&
+    present.address === endpoint.address &&
+    present.podName === endpoint.podName &&
+    sameData(factsOf(endpoint), present.facts)
+  );
 }
 
 /** Of a field that is missing here, the compiler complains: what is shared is compared by all. */
