@@ -7,8 +7,9 @@ import type { KernelLook } from "../capture/apply.ts";
 import { LastingNft } from "../capture/lasting-nft.ts";
 import { detectedFamilies, type LocalDetector } from "../capture/local-detector.ts";
 import { namedNft, withNamedNft } from "../capture/named-nft.ts";
-import { DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
+import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../capture/options.ts";
 import type { RunOptions } from "../config/run-options.ts";
+import type { IPFamily } from "../model/types.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
 import type { CaptureSet, Frontend, FrontendKey } from "../node/types.ts";
 import type { UdpBindings } from "../node/udp-binding.ts";
@@ -99,6 +100,8 @@ export class EnvoyPlane {
   readonly #parts: EnvoyPlaneParts;
   readonly #capture: CaptureOfNode;
   readonly #nft: LastingNft;
+  /** As of the start, as the kernel's rules have them. */
+  readonly #families: readonly IPFamily[] = capturedFamilies();
   /** Undefined until it is known which listeners Envoy has from an earlier controller. */
   #udp: TargetUdp | undefined;
 
@@ -130,7 +133,7 @@ export class EnvoyPlane {
     });
     this.#nft = new LastingNft(() => namedNft(options.runDir));
     this.#capture = new CaptureOfNode({
-      options: captureOptions(options, place),
+      options: captureOptions(options, place, this.#families),
       isHeld: parts.isSecond,
       run: withNamedNft(options.runDir),
       lastingNft: this.#nft,
@@ -207,7 +210,7 @@ export class EnvoyPlane {
 
   async #followUdp({ change, frontends, localDetector, former }: PlaneTarget): Promise<TargetUdp> {
     const { masqueradeAll } = this.#parts.options;
-    const podFamilies = detectedFamilies(localDetector, capturedFamilies());
+    const podFamilies = detectedFamilies(localDetector, this.#families);
     const options = { masqueradeAll, podFamilies };
     if (this.#udp) {
       const udpBindings = this.#udp.apply(change.upserted, change.removed, options);
@@ -241,7 +244,11 @@ function attemptOption({ connectAttempts, connectTimeoutMs }: TcpOptions): strin
   return milliseconds === DEFAULT_TCP_OPTIONS.connectTimeoutMs ? [] : [`attempt=${milliseconds}`];
 }
 
-function captureOptions(options: EnvoyPlaneOptions, { ports, otherPorts }: EnvoyPlace) {
+function captureOptions(
+  options: EnvoyPlaneOptions,
+  { ports, otherPorts }: EnvoyPlace,
+  families: readonly IPFamily[],
+): CaptureOptions {
   return {
     ...DEFAULT_CAPTURE_OPTIONS,
     markBit: 2 ** options.markBit,
@@ -254,7 +261,7 @@ function captureOptions(options: EnvoyPlaneOptions, { ports, otherPorts }: Envoy
     otherCapturePorts: otherPorts,
     policyHook: options.policyHook,
     localPorts: localPorts(),
-    families: capturedFamilies(),
+    families,
     masqueradeAll: options.masqueradeAll,
   };
 }

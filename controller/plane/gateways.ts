@@ -59,6 +59,7 @@ type ChangingOptions = Pick<
 export class CaptureOfNode implements CaptureGateway {
   readonly #parts: CaptureOfNodeParts;
   #options: CaptureOptions;
+  #changing: ChangingOptions | undefined;
   #kernel: KernelCapture;
   #isHeld: boolean;
 
@@ -85,8 +86,10 @@ export class CaptureOfNode implements CaptureGateway {
     await this.#kernel.release();
   }
 
-  /** Sets what is true now. */
+  /** Sets what is true now; each sync does. */
   set(changing: ChangingOptions): void {
+    if (sameData(changing, this.#changing)) return;
+    this.#changing = changing;
     const options = { ...this.#options, ...changing };
     if (sameData(options, this.#options)) return;
     this.#options = options;
