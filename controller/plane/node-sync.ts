@@ -21,6 +21,11 @@ import type { EnvoyPlane, PlaneTarget } from "./envoy-plane.ts";
 import { interfaceAddresses, presentAddresses } from "./interface-addresses.ts";
 import { localDetectorFrom } from "./local-detector-from.ts";
 
+/**
+ * Between two syncs while changes keep coming, a second long or more: half of the CPU that 50
+ * changes a second would take otherwise, and no change waits longer than this.
+ */
+const LASTING_INTERVAL_MS = 40;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
 
@@ -100,6 +105,7 @@ export class NodeSync {
       onError: (error, retryInMs) => this.#failed(error, retryInMs),
       clock: systemClock,
       minIntervalMs: options.minSyncPeriodMs,
+      lastingIntervalMs: LASTING_INTERVAL_MS,
       fullIntervalMs: options.syncPeriodMs,
       retryMinMs: RETRY_MIN_MS,
       retryMaxMs: RETRY_MAX_MS,

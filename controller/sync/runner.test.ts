@@ -48,6 +48,7 @@ function setUp(overrides: Partial<RunnerOptions> = {}) {
     onError: (_error, retryInMs) => errors.push(retryInMs),
     clock,
     minIntervalMs: 20,
+    lastingIntervalMs: 40,
     fullIntervalMs: 30_000,
     retryMinMs: 100,
     retryMaxMs: 1_000,
@@ -125,6 +126,38 @@ describe("Runner", () => {
     runner.request();
     await clock.advance(20);
     expect(errors.at(-1)).toBe(100);
+  });
+
+  it("lets more requests share a run where they have come closely for a second", async () => {
+    const { clock, runs, runner } = setUp();
+    for (let ms = 0; ms < 2_000; ms += 10) {
+      runner.request();
+      await clock.advance(10);
+    }
+    const gaps = runs.map(({ at }, index) => at - (runs[index - 1]?.at ?? at)).slice(1);
+    const gapsOf = (from: number, to: number) =>
+      new Set(
+        gaps.filter((_, index) => (runs[index]?.at ?? 0) >= from && (runs[index]?.at ?? 0) < to),
+      );
+    expect([...gapsOf(0, 1_000)]).toEqual([20]);
+    expect([...gapsOf(1_000, 1_900)]).toEqual([40]);
+    await clock.advance(200);
+    const before = runs.length;
+    runner.request();
+    await clock.advance(0);
+    runner.request();
+    await clock.advance(20);
+    expect(runs.slice(before).map(({ at }) => at)).toEqual([2_200, 2_220]);
+  });
+
+  it("makes no request wait that comes long after the run before, however many came", async () => {
+    const { clock, runs, runner } = setUp();
+    for (let ms = 0; ms < 3_000; ms += 50) {
+      runner.request();
+      await clock.advance(50);
+    }
+    expect(runs.map(({ at }) => at % 50).every((late) => late === 0)).toBe(true);
+    expect(runs.length).toBe(60);
   });
 
   it("does not let a request wait for the pause after a failure", async () => {

@@ -18,6 +18,7 @@ test("the clock is set back an hour: what waits does not wait for that hour", as
     onError: () => {},
     clock: systemClock,
     minIntervalMs: 1,
+    lastingIntervalMs: 1,
     fullIntervalMs: 60_000,
     retryMinMs: 1,
     retryMaxMs: 1,
