@@ -1,6 +1,7 @@
 // Services of which a backend refuses, or is silent, on real Envoy: clients get another one, with
 // all that they sent; and an error where there is none.
 
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -20,7 +21,7 @@ import {
 } from "./portico-fixture.ts";
 import { withOtherBuild } from "./test-plugins.ts";
 
-const PODS = ["client", "web-1", "web-2", "refusing", "silent"] as const;
+const PODS = ["client", "web-1", "web-2", "greeting", "refusing", "silent"] as const;
 type PodName = (typeof PODS)[number];
 const ADDRESSES: Record<PodName, [string, string]> = {
   client: ["10.1.1.10", "fd00:1:1::10"],
@@ -28,6 +29,7 @@ const ADDRESSES: Record<PodName, [string, string]> = {
   "web-2": ["10.1.1.22", "fd00:1:1::22"],
   refusing: ["10.1.1.23", "fd00:1:1::23"],
   silent: ["10.1.1.24", "fd00:1:1::24"],
+  greeting: ["10.1.1.25", "fd00:1:1::25"],
 };
 const HALF = "10.96.0.10";
 const HALF_V6 = "fd00:96::10";
@@ -36,6 +38,9 @@ const QUIET = "10.96.0.12";
 const STICKY = "10.96.0.13";
 const DATAGRAMS = "10.96.0.14";
 const LEAVING = "10.96.0.16";
+const GREETING = "10.96.0.17";
+const QUIET_GREETING = "10.96.0.18";
+const NO_GREETING = "10.96.0.19";
 const NODE_PORT = 30080;
 const LOCAL_NODE_PORT = 30081;
 const [OUTSIDE_IPV4 = ""] = OUTSIDE_ADDRESSES;
@@ -72,6 +77,9 @@ const SERVICES: readonly ServiceSketch[] = [
     affinityTimeoutSeconds: 600,
   },
   { name: "leaving", clusterIP: LEAVING, endpoints: ipv4("silent") },
+  { name: "greeting", clusterIP: GREETING, endpoints: ipv4("greeting", "refusing") },
+  { name: "quiet-greeting", clusterIP: QUIET_GREETING, endpoints: ipv4("greeting", "silent") },
+  { name: "no-greeting", clusterIP: NO_GREETING, endpoints: ipv4("refusing") },
   { name: "datagrams", clusterIP: DATAGRAMS, endpoints: ipv4("web-1"), protocol: "UDP" },
   {
     name: "local",
@@ -88,6 +96,7 @@ beforeAll(async () => {
   for (const pod of ["web-1", "web-2"]) {
     await node.pod(pod).serve({ tcp: [8080], udp: [8080] });
   }
+  await startGreeting();
   const drop =
     "add table inet silent; add chain inet silent in { type filter hook input priority 0; }";
   await node.pod("silent").exec("nft", [`${drop}; add rule inet silent in tcp dport 8080 drop`]);
@@ -103,6 +112,45 @@ afterAll(async () => {
   await portico?.close();
   await cluster?.close();
 });
+
+/** A server that speaks first, as those for mail and databases do, and then echoes. */
+async function startGreeting(): Promise<void> {
+  const program = `require("node:net")
+    .createServer((socket) => { socket.write("220 ready\\n"); socket.pipe(socket); })
+    .listen(8080, () => console.log("listens"));`;
+  const server = node.pod("greeting").spawn(process.execPath, ["-e", program]);
+  if (server.stdout) await once(server.stdout, "data");
+}
+
+/**
+ * Prints JSON: for each of so many connections at once what came, where the client sends nothing
+ * before it was greeted: "220 ready, thanks", or how it ended without.
+ */
+const LISTENING_CLIENT = `
+  const [address, tries] = process.argv.slice(1);
+  const ended = Array.from({ length: Number(tries) }, () => new Promise((resolve) => {
+    let text = "";
+    const socket = require("node:net").connect({ host: address, port: 80 });
+    socket.setEncoding("utf8").on("data", (part) => {
+      text += part;
+      if (text === "220 ready\\n") socket.write("thanks\\n");
+      if (text.endsWith("thanks\\n")) socket.destroy();
+    });
+    socket.on("error", (error) => resolve(error.code));
+    socket.on("close", () => resolve(text.trim().replace("\\n", ", ") || "end"));
+  }));
+  Promise.all(ended).then((all) => console.log(JSON.stringify(all)));
+`;
+
+async function greetings(address: string, tries: number): Promise<Record<string, number>> {
+  const args = ["-e", LISTENING_CLIENT, address, String(tries)];
+  const { stdout } = await node.pod("client").exec(process.execPath, args, { timeoutMs: 60_000 });
+  return Object.fromEntries(
+    Object.entries(Object.groupBy(JSON.parse(stdout) as string[], (text) => text)).map(
+      ([text, all = []]) => [text, all.length],
+    ),
+  );
+}
 
 async function dial(
   address: string,
@@ -186,6 +234,17 @@ it("what a client sends before it has a backend arrives byte for byte, with its 
     const { sent, back } = JSON.parse(stdout) as { sent: string; back: string };
     expect(back).toBe(sent);
   }
+});
+
+describe("a client that waits for the server to speak first", () => {
+  it("is greeted by the other when one of two backends refuses, or is silent", async () => {
+    expect(await greetings(GREETING, 50)).toEqual({ "220 ready, thanks": 50 });
+    expect(await greetings(QUIET_GREETING, 8)).toEqual({ "220 ready, thanks": 8 });
+  });
+
+  it("sees the end of the stream when all refuse", async () => {
+    expect(await greetings(NO_GREETING, 5)).toEqual({ end: 5 });
+  });
 });
 
 describe("one of two backends is silent", () => {
