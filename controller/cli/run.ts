@@ -38,8 +38,18 @@ import {
 import { addFlowLogOptions, type FlowLogFlags, flowLogFromFlags } from "./flow-log-options.ts";
 import { allowOpenPoliciesOption, policyHookOption } from "./policy-options.ts";
 import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from "./proxy-options.ts";
+import {
+  addServiceDefaults,
+  type ServiceDefaultFlags,
+  serviceDefaultsFromFlags,
+} from "./service-defaults.ts";
 
-interface Flags extends ProxyFlags, FlowLogFlags, ConnectionFlags, BridgeFlags {
+interface Flags
+  extends ProxyFlags,
+    FlowLogFlags,
+    ConnectionFlags,
+    BridgeFlags,
+    ServiceDefaultFlags {
   writeConfigTo?: string;
   kubeconfig?: string;
   manifests?: string;
@@ -85,6 +95,7 @@ export function runCommand(): Command {
   addSyncOptions(command);
   addTrafficOptions(command);
   addConnectionOptions(command);
+  addServiceDefaults(command);
   addProxyOptions(command);
   return command.action(run);
 }
@@ -356,6 +367,7 @@ function optionsFromFlags(
     serviceMetrics: flags.serviceMetrics,
     flowLog: flowLogFromFlags(flags),
     tcp: tcpOptionsFromFlags(flags),
+    defaults: serviceDefaultsFromFlags(flags),
   };
 }
 

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { BridgeCapture } from "../capture/bridge-plan.ts";
 import type { PolicyHook } from "../capture/options.ts";
+import type { FrontendSettings } from "../node/types.ts";
 import { PACKAGE_ROOT } from "../system/package-root.ts";
 import type { FlowLogOptions } from "../xds/flow-log.ts";
 import type { CapturePorts, RedirectPorts } from "../xds/resources.ts";
@@ -67,6 +68,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   flowLog: FlowLogOptions | undefined;
   /** TCP settings of connections to Services. */
   tcp: TcpOptions;
+  /** What applies to Services whose annotations say nothing else. */
+  defaults: FrontendSettings;
 }
 
 /** What to count: nothing, each ServicePort, or each of its backends too. */

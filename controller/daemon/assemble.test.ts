@@ -2,6 +2,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { defaultConfiguration } from "../config/config-file.ts";
 import { type RunOptions, shippedPlugin } from "../config/run-options.ts";
 import { accessFromText } from "../kubeconfig/load.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
 import { createLog } from "../observe/log.ts";
 import { DEFAULT_TCP_OPTIONS } from "../xds/tcp-options.ts";
 import { assemble, type Parts } from "./assemble.ts";
@@ -63,6 +64,7 @@ function options(): RunOptions {
     serviceMetrics: "service",
     flowLog: undefined,
     tcp: DEFAULT_TCP_OPTIONS,
+    defaults: DEFAULT_SETTINGS,
   };
 }
 

@@ -1,6 +1,6 @@
 // The plugin's configuration, a text from the controller: "BUILD" or "BUILD,OPTION,…" → the build
-// id of this code, what it counts, whether it names connections for the flow log, how long Envoy's
-// attempts to connect last, and whether backends that fail are ejected.
+// id of this code, what it counts, whether it names connections for the flow log, and how long
+// Envoy's attempts to connect last.
 //
 // To add an option: a line in takeOption. A plugin that does not know an option refuses it, and
 // Envoy keeps the code that it has.
@@ -26,7 +26,6 @@ const MOST_DIGITS: u32 = 9;
 
 const build: usize = memory.data(MAX_BUILD_BYTES);
 let buildSize: u32 = 0;
-let ejects: bool = true;
 
 /** Returns the build id of this code, which comes with the configuration. */
 export function buildId(): usize {
@@ -80,7 +79,6 @@ function takeOption(bytes: usize, size: u32): bool {
   else if (isText(bytes, size, "stats=service")) setCounting(COUNT_SERVICES);
   else if (isText(bytes, size, "stats=backend")) setCounting(COUNT_BACKENDS);
   else if (isText(bytes, size, "names")) setNaming(true);
-  else if (isText(bytes, size, "ejection=off")) ejects = false;
   else return takeAttempt(bytes, size);
   return true;
 }
@@ -109,12 +107,11 @@ function takeAll(size: u32): bool {
 /** Reads the configuration of this size, which may be empty. False when it is invalid. */
 export function readConfiguration(size: u32): bool {
   buildSize = 0;
-  ejects = true;
   setCounting(COUNT_SERVICES);
   setNaming(false);
   setWatching(DEFAULT_ATTEMPT_MILLISECONDS);
   const taken = takeAll(size);
   // A failure is seen only of a connection that is watched.
-  setEjecting(ejects && watchesConnections());
+  setEjecting(watchesConnections());
   return taken;
 }

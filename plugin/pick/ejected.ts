@@ -12,7 +12,14 @@ import { mayTake } from "../eject/probe";
 import { findClient, isOfClient } from "../eject/subject";
 import { steadyNow } from "../host/clock";
 import { findBackend } from "../table/backends";
-import { backendBytes, backendCount, isChunked, keyFamily, recordKey } from "../table/record";
+import {
+  backendBytes,
+  backendCount,
+  hasNoEjection,
+  isChunked,
+  keyFamily,
+  recordKey,
+} from "../table/record";
 import { MOST_EJECTED } from "../wire/eject-layout";
 import { BACKEND_IPV6_BYTES, FAMILY_IPV4, RECORD_HEADER_BYTES } from "../wire/layout";
 
@@ -29,14 +36,14 @@ let isEjecting: bool = true;
 /** When this pick began; 0 where no ejection counts for it. */
 let now: u64 = 0;
 
-/** Sets whether backends that fail are ejected. */
-export function setEjecting(isWanted: bool): void {
-  isEjecting = isWanted;
+/** Sets whether failures are seen at all. */
+export function setEjecting(isPossible: bool): void {
+  isEjecting = isPossible;
 }
 
 /** Reports whether failures of the record's backends count, and their ejections. */
-export function heedsEjections(_record: usize): bool {
-  return isEjecting;
+export function heedsEjections(record: usize): bool {
+  return isEjecting && !hasNoEjection(record);
 }
 
 /** Has picks leave nothing out from now on, and claim no backend. */

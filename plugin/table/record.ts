@@ -12,6 +12,7 @@ import {
   KEY_BYTES,
   KEY_FAMILY_OFFSET,
   KEY_LIST_LOCAL,
+  OPTION_NO_EJECTION,
   RECORD_AFFINITY_OFFSET,
   RECORD_BACKEND_COUNT_OFFSET,
   RECORD_BALANCING_OFFSET,
@@ -20,6 +21,7 @@ import {
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
+  RECORD_OPTIONS_OFFSET,
   RECORD_SERVICE_ID_OFFSET,
   RECORD_STAMP_OFFSET,
 } from "../wire/layout";
@@ -67,6 +69,11 @@ export function generation(record: usize): u32 {
 /** Returns the size of the names at the record's end. */
 export function nameBytes(record: usize): u32 {
   return load<u16>(record + RECORD_NAME_BYTES_OFFSET);
+}
+
+/** Returns whether backends that fail are picked like others. */
+export function hasNoEjection(record: usize): bool {
+  return (load<u8>(record + RECORD_OPTIONS_OFFSET) & OPTION_NO_EJECTION) !== 0;
 }
 
 /** Returns how many backends the record has, in itself or in chunks; may be 0. */

@@ -6,6 +6,7 @@ import type { CaptureOptions } from "../../controller/capture/options.ts";
 import { shippedPlugin } from "../../controller/config/run-options.ts";
 import type { ClusterState } from "../../controller/model/cluster-state.ts";
 import { NodeFollower } from "../../controller/node/follow-cluster.ts";
+import type { FrontendSettings } from "../../controller/node/types.ts";
 import { EnvoyListeners } from "../../controller/plane/envoy-listeners.ts";
 import { tableGateway } from "../../controller/plane/gateways.ts";
 import { Reconciler, type TableGateway } from "../../controller/sync/reconcile.ts";
@@ -43,6 +44,8 @@ export interface PorticoExtras {
   flowLog?: FlowLogOptions;
   /** DEFAULT_TCP_OPTIONS when absent. */
   tcp?: TcpOptions;
+  /** What applies to every Service; DEFAULT_SETTINGS when absent. */
+  defaults?: FrontendSettings;
   /** Of the kernel's rules. */
   capture?: Partial<CaptureOptions>;
 }
@@ -87,6 +90,7 @@ export class PorticoNode {
       nodeName: NODE_NAME,
       serviceProxyName: undefined,
       serviceCIDRs: [],
+      ...(options.extras?.defaults && { defaults: options.extras.defaults }),
     });
     this.#reconciler = new Reconciler({
       table: this.#timed(tableGateway(table)),

@@ -13,7 +13,7 @@ import {
   TIMED_OUT,
 } from "./ejecting-host.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
-import { backends, backendText, frontend } from "./table-fixtures.ts";
+import { backends, backendText, frontend, unejecting } from "./table-fixtures.ts";
 import { AT, WaitingHost } from "./waiting-host.ts";
 
 const SECOND = 1_000;
@@ -334,7 +334,7 @@ describe("session affinity", () => {
 
 describe("with nothing ejected", () => {
   it("a pick makes the same calls as with ejection off", async () => {
-    await load(undefined, { build: "b,stats=off,ejection=off" });
+    await load([unejecting(frontend(1))]);
     const off = callsOf(() => waiting.open(FIRST));
     await load();
     expect(callsOf(() => waiting.open(FIRST))).toEqual(off);
@@ -354,11 +354,23 @@ describe("with nothing ejected", () => {
 });
 
 describe("off", () => {
-  it.each(["ejection=off", "attempt=0"])("by %s", async (option) => {
-    await load(undefined, { build: `b,stats=off,${option}` });
+  it("for Envoys that make one attempt", async () => {
+    await load(undefined, { build: "b,stats=off,attempt=0" });
     failAt(waiting, A, FIRST);
     failAt(waiting, A, SECOND_CLIENT);
     expect(ejectionTexts(host)).toEqual([]);
     expect(isPicked(A, THIRD)).toBe(true);
+  });
+
+  it("for a Service: it neither ejects nor heeds what others have ejected", async () => {
+    await load([frontend(1), unejecting(frontend(2))]);
+    const at = "10.96.0.2:80";
+    failAt(waiting, A, { ...FIRST, at });
+    failAt(waiting, A, { ...SECOND_CLIENT, at });
+    expect(ejectionTexts(host)).toEqual([]);
+    failAt(waiting, A, FIRST);
+    failAt(waiting, A, SECOND_CLIENT);
+    expect(isPicked(A, THIRD)).toBe(false);
+    expect(isPicked(A, THIRD, at)).toBe(true);
   });
 });

@@ -67,13 +67,6 @@ it("takes how long an attempt lasts after the build id, and only numbers", async
   expect(host.logs.at(-1)?.message).toContain("attempt=MILLISECONDS");
 });
 
-it("takes that nothing is ejected, and no other word for it", async () => {
-  const host = await WasmHost.load(PLUGIN);
-  expect(await host.wouldConfigure("connection", "b,ejection=off")).toBe(true);
-  expect(await host.wouldConfigure("connection", "b,ejection=on")).toBe(false);
-  expect(host.logs.at(-1)?.message).toContain("ejection=off");
-});
-
 it("takes what is to be counted after the build id, and nothing unknown", async () => {
   const host = await WasmHost.load(PLUGIN);
   for (const what of ["off", "service", "backend"]) {

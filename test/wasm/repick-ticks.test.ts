@@ -6,7 +6,7 @@ import type { Frontend } from "../../controller/node/types.ts";
 import { deltaFrame } from "../../controller/wire/frames.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
 import { statsOf } from "./stats-fixtures.ts";
-import { backends, frontend, record } from "./table-fixtures.ts";
+import { backends, frontend, record, unejecting } from "./table-fixtures.ts";
 import { AT, HALF_MS, WaitingHost } from "./waiting-host.ts";
 
 let waiting: WaitingHost;
@@ -57,10 +57,10 @@ describe("ticks", () => {
   });
 
   it("go on in VMs that were configured again, with one timer each", async () => {
-    await load([frontend(1)], { build: "b,stats=off,ejection=off" });
+    await load([unejecting(frontend(1))], { build: "b,stats=off" });
     const before = waiting.open();
     waiting.pass(5);
-    host.configureAgain("c,stats=off,ejection=off");
+    host.configureAgain("c,stats=off");
     const after = waiting.open();
     waiting.pass(5);
     expect(host.tickPeriods).toEqual([5]);

@@ -45,6 +45,11 @@ export function frontend(index: number, own: Partial<Frontend> = {}): Frontend {
   };
 }
 
+/** The same, of a Service whose backends are picked although they fail. */
+export function unejecting(of: Frontend): Frontend {
+  return { ...of, settings: { ...of.settings, ejection: false } };
+}
+
 /** The record of a frontend's cluster list. */
 export function record(of: Frontend): Uint8Array {
   return recordOf(of, "cluster");

@@ -1,6 +1,7 @@
 // The names of peers → peers that serve, each on a stand of its own.
 
 import { join, resolve } from "node:path";
+import { DEFAULT_SETTINGS } from "../../../controller/node/frontend-settings.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import type { LoadPrograms } from "../load/programs.ts";
 import { plainEnvoyPeer } from "./envoy.ts";
@@ -58,6 +59,8 @@ async function start(name: PeerName, options: PeerOptions): Promise<Peer> {
       const tcp = { ...DEFAULT_TCP_OPTIONS, connectAttempts: 1, connectTimeoutMs: 10_000 };
       return porticoPeer(options, name, { plugin: ["attempt=0"], tcp });
     }
+    case "portico-without-ejection":
+      return porticoPeer(options, name, { defaults: { ...DEFAULT_SETTINGS, ejection: false } });
     case "portico-backends":
       return porticoPeer(options, name, { plugin: ["stats=backend"] });
     case "portico-output":

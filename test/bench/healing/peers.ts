@@ -11,6 +11,7 @@ import type { HealingWorld } from "./world.ts";
 const PORTICO_FLAGS = {
   portico: [],
   "portico-one-attempt": ["--connect-attempts", "1"],
+  "portico-without-ejection": ["--ejection", "off"],
 } satisfies Record<string, readonly string[]>;
 
 const KUBE_PROXY = "kube-proxy";
