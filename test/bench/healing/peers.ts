@@ -10,6 +10,7 @@ import type { HealingWorld } from "./world.ts";
 /** More flags of `portico run`. To add a peer: a line here. */
 const PORTICO_FLAGS = {
   portico: [],
+  "portico-without-ejection": ["--ejection", "off"],
   "portico-one-attempt": ["--connect-attempts", "1"],
   "portico-without-ejection": ["--ejection", "off"],
 } satisfies Record<string, readonly string[]>;
