@@ -12,7 +12,6 @@ const PORTICO_FLAGS = {
   portico: [],
   "portico-without-ejection": ["--ejection", "off"],
   "portico-one-attempt": ["--connect-attempts", "1"],
-  "portico-without-ejection": ["--ejection", "off"],
 } satisfies Record<string, readonly string[]>;
 
 const KUBE_PROXY = "kube-proxy";
