@@ -26,6 +26,7 @@ import {
   RECORD_AFFINITY_OFFSET,
   RECORD_BACKEND_COUNT_OFFSET,
   RECORD_BALANCING_OFFSET,
+  RECORD_FUNCTION_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_KIND_OFFSET,
@@ -51,6 +52,8 @@ export interface DecodedRecord extends FrontendIdentity {
   backends: Backend[];
   affinityTimeoutSeconds: number;
   settings: FrontendSettings;
+  /** Of the function that picks; absent: none. */
+  functionSlot?: number;
   /** Its bytes, a view into the frame. */
   bytes: Uint8Array;
   /** Its key alone, a view into the frame. */
@@ -127,6 +130,7 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
   if (bytes.length !== RECORD_HEADER_BYTES + count * backendBytes + nameBytes) {
     throw new FrameError(`record of ${bytes.length} bytes cannot have ${count} backends`);
   }
+  const named = view.getUint16(RECORD_FUNCTION_OFFSET, true);
   const names = utf8.decode(bytes.subarray(bytes.length - nameBytes)).split("\0");
   return {
     ...identity,
@@ -137,6 +141,7 @@ export function decodeRecord(bytes: Uint8Array): DecodedRecord {
     backends: decodeBackends(bytes, count, isIPv4),
     affinityTimeoutSeconds: view.getUint32(RECORD_AFFINITY_OFFSET, true),
     settings: decodeSettings(view),
+    ...(named > 0 && { functionSlot: named - 1 }),
     bytes,
     keyBytes: bytes.subarray(RECORD_KEY_OFFSET, RECORD_KEY_OFFSET + KEY_BYTES),
   };

@@ -29,6 +29,7 @@ function recordText(record: DecodedRecord): string {
     ...(record.list === "local" ? ["local list"] : []),
     ...(affinity > 0 ? [`affinity ${affinity}s`] : []),
     ...settingsText(record.settings),
+    ...(record.functionSlot === undefined ? [] : [`function in slot ${record.functionSlot}`]),
     ...(record.backends.length === 0 ? ["(no backend)"] : []),
   ];
   return `${words.join(" ")}\n${record.backends.map(backendText).join("")}`;

@@ -24,6 +24,7 @@ import {
   RECORD_BACKEND_COUNT_OFFSET,
   RECORD_BALANCING_OFFSET,
   RECORD_BYTES_OFFSET,
+  RECORD_FUNCTION_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_KIND_OFFSET,
@@ -120,11 +121,13 @@ const utf8 = new TextEncoder();
  * Returns the bytes of one list's record, or the problem that keeps the frontend out of the table.
  * Throws when the backends are not as Frontend promises, which is a bug. `made`: records by their
  * lists; the frontends of a ServicePort share lists, whose bytes are then written once and copied.
+ * `functionSlot`: of the function that picks, if there is one.
  */
 export function recordFromFrontend(
   frontend: Frontend,
   list: BackendList = "cluster",
   made: Map<readonly Backend[], Uint8Array> = new Map(),
+  functionSlot?: number,
 ): Encoded {
   const backends = list === "local" ? frontend.localBackends : frontend.backends;
   const count = backends.length;
@@ -146,6 +149,7 @@ export function recordFromFrontend(
   view.setUint32(RECORD_BACKEND_COUNT_OFFSET, count, true);
   view.setUint32(RECORD_AFFINITY_OFFSET, frontend.affinityTimeoutSeconds, true);
   writeSettings(frontend.settings, view);
+  view.setUint16(RECORD_FUNCTION_OFFSET, functionSlot === undefined ? 0 : functionSlot + 1, true);
   const like = made.get(backends);
   const end = RECORD_HEADER_BYTES + count * size;
   if (like) record.set(like.subarray(RECORD_HEADER_BYTES, end), RECORD_HEADER_BYTES);

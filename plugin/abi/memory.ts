@@ -15,7 +15,7 @@
 //     (refuse); pickedBackend (pickAny, pickListed, isListed), pickedServiceId (pickBackend),
 //     lastBackend (itself); bucketBytes, evictedEntries (writeBucket); countedEntry; queryFirst,
 //     queryCount (parseQuery), queriedFrontend, queriedClient (parseSessionQuery); the route
-//     (findRoute)
+//     (findRoute); viewCount, viewBackend and the others of functions/view.ts (beginView)
 //   until releaseBucket: readBytes, readSize (readBucket)
 //   until released: dumpedPage (dumpBuckets), copiedRow (copyBuckets), statsAnswer (dumpPages)
 

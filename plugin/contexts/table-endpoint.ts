@@ -14,6 +14,7 @@ import { MAX_FRAME_BYTES } from "../wire/layout";
 import { beginError, sendBegunError, sendError } from "./answer";
 import { answerAffinity, answerSession, answerTake } from "./answer-affinity";
 import { answerEjected } from "./answer-ejected";
+import { answerFunctions } from "./answer-functions";
 import { answerForget, answerStats } from "./answer-stats";
 import { answerDump, answerFrame, answerVersion } from "./answer-table";
 
@@ -64,7 +65,8 @@ function findRoute(path: usize, size: u32): bool {
     matches(path, size, "/v1/affinity", "GET", QUERY, answerAffinity) ||
     matches(path, size, "/v1/affinity/take", "POST", BODY, answerTake) ||
     matches(path, size, "/v1/session", "GET", QUERY, answerSession) ||
-    matches(path, size, "/v1/ejected", "GET", QUERY, answerEjected)
+    matches(path, size, "/v1/ejected", "GET", QUERY, answerEjected) ||
+    matches(path, size, "/v1/functions", "GET", QUERY, answerFunctions)
   );
 }
 

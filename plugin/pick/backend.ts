@@ -5,8 +5,16 @@
 import { STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { findBackend } from "../table/backends";
 import { findChunkedBackend, readChunkedBackend } from "../table/chunks";
-import { backendBytes, backendCount, isChunked, keyFamily, recordKey } from "../table/record";
+import {
+  backendBytes,
+  backendCount,
+  isChunked,
+  keyFamily,
+  namedFunction,
+  recordKey,
+} from "../table/record";
 import { BACKEND_IPV6_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
+import { indexByFunction, NO_INDEX } from "./by-function";
 import { below } from "./chance";
 import { heedNone, isEjected, skippedCount } from "./ejected";
 import { avoidedCount, avoidFewer, isAvoided } from "./tried";
@@ -47,15 +55,31 @@ function pickLeft(record: usize, start: u32): u32 {
   return STATUS_NOT_FOUND;
 }
 
-/** Picks uniformly among the record's backends, at least one; returns a status. */
+/** Picks as the record's function says; STATUS_NOT_FOUND for none, or one that is left out. */
+function pickByFunction(record: usize): u32 {
+  const index = indexByFunction(record);
+  if (index === NO_INDEX) return STATUS_NOT_FOUND;
+  const status = pickAt(record, index);
+  return status === STATUS_OK && isLeftOut(record) ? STATUS_NOT_FOUND : status;
+}
+
+/** Picks among the record's backends, at least one; returns a status. */
 export function pickAny(record: usize): u32 {
+  if (namedFunction(record) !== 0) {
+    const status = pickByFunction(record);
+    if (status !== STATUS_NOT_FOUND) return status;
+  }
+  return pickUniformly(record);
+}
+
+function pickUniformly(record: usize): u32 {
   if (avoidedCount() + skippedCount() === 0) return pickAt(record, below(backendCount(record)));
   const status = pickLeft(record, below(backendCount(record)));
   if (status !== STATUS_NOT_FOUND) return status;
   // Ejected ones before those that this connection has tried.
   if (skippedCount() !== 0) heedNone();
   else avoidFewer();
-  return pickAny(record);
+  return pickUniformly(record);
 }
 
 /** Picks the backend with this address and port; STATUS_NOT_FOUND when it is not listed. */

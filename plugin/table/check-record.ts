@@ -16,6 +16,7 @@ import {
   KIND_CLUSTER_IP,
   KIND_LOAD_BALANCER,
   MAX_BACKENDS,
+  MAX_FUNCTIONS,
   MAX_NAME_BYTES,
   OPTION_NO_EJECTION,
   PROTOCOL_SCTP,
@@ -25,11 +26,11 @@ import {
   RECORD_BALANCING_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_FLAGS_OFFSET,
+  RECORD_FUNCTION_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KIND_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
   RECORD_OPTIONS_OFFSET,
-  RECORD_RESERVED_OFFSET,
   RECORD_STAMP_OFFSET,
 } from "../wire/layout";
 import {
@@ -39,6 +40,7 @@ import {
   frameBytes,
   keyFamily,
   nameBytes,
+  namedFunction,
   recordBytes,
   recordFlags,
   recordKey,
@@ -105,9 +107,10 @@ function checkSettings(record: usize, offset: u32): bool {
   if ((options & ~OPTION_NO_EJECTION) !== 0) {
     return refuse("record's options are", options, offset + RECORD_OPTIONS_OFFSET);
   }
-  const reserved = load<u16>(record + RECORD_RESERVED_OFFSET);
-  if (reserved === 0) return true;
-  return refuse("record's reserved bytes are", reserved, offset + RECORD_RESERVED_OFFSET);
+  const named = namedFunction(record);
+  if (named <= MAX_FUNCTIONS) return true;
+  const at = offset + RECORD_FUNCTION_OFFSET;
+  return refuseOver("MAX_FUNCTIONS", MAX_FUNCTIONS, "function", named, at);
 }
 
 function checkRecordHeader(record: usize, offset: u32): bool {

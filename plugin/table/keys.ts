@@ -14,11 +14,14 @@
 //   +-----+------+------------------+------------+
 //   | "P" | kind | eject version    |                backends that fail: 4 bytes
 //   +-----+------+------------------+
+//   | "P" | kind | failures version | slot u32   |   failures of a function: 8 bytes
+//   +-----+------+------------------+------------+
 //
 // version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
 // allocation.
 
 import { EJECT_VERSION } from "../wire/eject-layout";
+import { FUNCTION_FAILURES_VERSION } from "../wire/function-failures-layout";
 import { KEY_BYTES, WIRE_VERSION } from "../wire/layout";
 import { STATS_VERSION } from "../wire/stats-layout";
 
@@ -40,6 +43,7 @@ const KIND_MARK: u8 = 0x6d;
 const KIND_AFFINITY: u8 = 0x61;
 const KIND_STATS: u8 = 0x73;
 const KIND_EJECTED: u8 = 0x65;
+const KIND_FUNCTION: u8 = 0x66;
 
 export const HEAD_KEY_BYTES: u32 = 4;
 export const MARK_KEY_BYTES: u32 = 4;
@@ -48,6 +52,7 @@ export const CHUNK_KEY_BYTES: u32 = 27;
 export const AFFINITY_KEY_BYTES: u32 = 8;
 export const STATS_PAGE_KEY_BYTES: u32 = 8;
 export const EJECTED_KEY_BYTES: u32 = 4;
+export const FUNCTION_KEY_BYTES: u32 = 8;
 
 const head: usize = memory.data(HEAD_KEY_BYTES);
 const mark: usize = memory.data(MARK_KEY_BYTES);
@@ -56,6 +61,7 @@ const chunkKeyBytes: usize = memory.data(CHUNK_KEY_BYTES);
 const affinityKeyBytes: usize = memory.data(AFFINITY_KEY_BYTES);
 const statsKeyBytes: usize = memory.data(STATS_PAGE_KEY_BYTES);
 const ejected: usize = memory.data(EJECTED_KEY_BYTES);
+const functionKeyBytes: usize = memory.data(FUNCTION_KEY_BYTES);
 
 function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
@@ -103,4 +109,10 @@ export function statsPageKey(page: u32): usize {
 /** Returns the key of the backends that fail, EJECTED_KEY_BYTES. */
 export function ejectedKey(): usize {
   return begin(ejected, KIND_EJECTED, EJECT_VERSION);
+}
+
+/** Returns the key of the failures of the function in a slot, FUNCTION_KEY_BYTES. */
+export function functionKey(slot: u32): usize {
+  store<u32>(functionKeyBytes + 4, slot);
+  return begin(functionKeyBytes, KIND_FUNCTION, FUNCTION_FAILURES_VERSION);
 }

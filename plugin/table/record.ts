@@ -18,6 +18,7 @@ import {
   RECORD_BALANCING_OFFSET,
   RECORD_BYTES_OFFSET,
   RECORD_FLAGS_OFFSET,
+  RECORD_FUNCTION_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
@@ -109,6 +110,11 @@ export function serviceId(record: usize): u64 {
 /** Returns a BALANCING_ of wire/layout.ts. */
 export function balancing(record: usize): u32 {
   return load<u8>(record + RECORD_BALANCING_OFFSET);
+}
+
+/** Returns 1 + the slot of the function that picks; 0 for none. */
+export function namedFunction(record: usize): u32 {
+  return load<u16>(record + RECORD_FUNCTION_OFFSET);
 }
 
 /** Returns the size of one backend, by the family of the key. */

@@ -85,15 +85,17 @@ export const HASH_PRIME: u32 = 0x01000193;
 //   +--------+------+------+-------+-------+---------+-------+-----------+---------+
 //    48          49        50         52            56              60
 //   +-----------+---------+----------+-------------+---------------+-----------+-------+
-//   | balancing | options | reserved | most        | most new      | backends  | names |
-//   | u8        | u8      | 0        | connections | connections   |           |       |
-//   |           |         | u16      | u32         | a second u32  |           |       |
+//   | balancing | options | function | most        | most new      | backends  | names |
+//   | u8        | u8      | u16      | connections | connections   |           |       |
+//   |           |         |          | u32         | a second u32  |           |       |
 //   +-----------+---------+----------+-------------+---------------+-----------+-------+
 //
 // record bytes counts the whole record, itself included. flags and stamp are 0 in a frame; the
 // plugin uses them in shared data. affinity timeout 0: no session affinity. service id: a hash
 // of what all frontends of one ServicePort have in common (namespace, name, port name, protocol);
-// they share one session affinity, and the limits on connections, of which 0 is none. names is
+// they share one session affinity, and the limits on connections, of which 0 is none. function: 0,
+// or 1 + the slot of the function that picks (plugin/functions); where it does not, balancing
+// applies, as in a plugin without functions. names is
 // UTF-8 "namespace\0service\0port name" (the port name may be empty); it is never read for a pick.
 export const RECORD_HEADER_BYTES: u32 = 60;
 export const RECORD_BYTES_OFFSET: u32 = 0;
@@ -107,7 +109,7 @@ export const RECORD_AFFINITY_OFFSET: u32 = 36;
 export const RECORD_SERVICE_ID_OFFSET: u32 = 40;
 export const RECORD_BALANCING_OFFSET: u32 = 48;
 export const RECORD_OPTIONS_OFFSET: u32 = 49;
-export const RECORD_RESERVED_OFFSET: u32 = 50;
+export const RECORD_FUNCTION_OFFSET: u32 = 50;
 export const RECORD_MAX_CONNECTIONS_OFFSET: u32 = 52;
 export const RECORD_MAX_NEW_CONNECTIONS_OFFSET: u32 = 56;
 
@@ -147,6 +149,8 @@ export const MAX_BACKENDS: u32 = 65535;
 export const MAX_NAME_BYTES: u32 = 255;
 /** The most bytes of one bucket's records in a frame, so that one frame can hold them. */
 export const MAX_BUCKET_BYTES: u32 = 4194304;
+/** The most slots for functions. */
+export const MAX_FUNCTIONS: u32 = 1024;
 /** The most frontends of one table. */
 export const MAX_FRONTENDS: u32 = 262144;
 

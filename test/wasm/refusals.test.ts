@@ -85,7 +85,11 @@ it.each<[string, Uint8Array, string]>([
   ["with no balancing", changed(ONE, RECORD + 48, 0), "balancing is unknown: 0, at byte 88"],
   ["with a balancing", changed(ONE, RECORD + 48, 7), "balancing is unknown: 7, at byte 88"],
   ["with options", changed(ONE, RECORD + 49, 2), "record's options are 2, at byte 89"],
-  ["with what is reserved", changed(ONE, RECORD + 51, 1), "record's reserved bytes are 256"],
+  [
+    "with a function",
+    changed(ONE, RECORD + 50, 1, 4),
+    "function 1025 is over MAX_FUNCTIONS (1024), at byte 90",
+  ],
   [
     "with long names",
     changed(ONE, RECORD + 26, 0, 1),
