@@ -1,5 +1,6 @@
-// What the plugin reports about functions that failed, as read from the table endpoint: entries in a
-// row, in ascending order of their slots. Numbers only; compiled by both asc and tsc. Little endian.
+// What the plugin reports about functions that failed, as read from the table endpoint: entries in
+// a row, in ascending order of their slots. Numbers only; compiled by both asc and tsc. Little
+// endian.
 //
 //    0       4         8       12
 //   +-------+---------+-------+
