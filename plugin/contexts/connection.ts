@@ -8,9 +8,9 @@ import { noBackendTotal, picksTotal, unknownFrontendTotal } from "../counters";
 import { keyFromText } from "../host/address";
 import { count } from "../host/counter";
 import { logRarely } from "../host/log";
-import { readProperty } from "../host/property";
+import { lastingProperty, readProperty } from "../host/property";
 import { closeDownstream } from "../host/stream";
-import { addBytes, addText, beginText, lastingAscii } from "../host/text";
+import { addBytes, addText, beginText } from "../host/text";
 import { setPickedDestination } from "../pick/destination";
 import { NO_BACKEND, PICKED, pickBackend, UNKNOWN_FRONTEND } from "../pick/lookup";
 import { watchPicked } from "../repick/watch";
@@ -19,8 +19,7 @@ import { keyFamily } from "../table/record";
 import { KEY_BYTES, KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
 import { keyList } from "./root";
 
-const DESTINATION = "destination\0address";
-const destinationPath: usize = lastingAscii(DESTINATION);
+const destinationAddress: usize = lastingProperty("destination\0address");
 const key: usize = memory.data(KEY_BYTES);
 
 /** Makes the picked backend the connection's destination; false when that fails. */
@@ -70,7 +69,7 @@ function serve(contextId: u32, destination: usize, size: u32): u32 {
 
 /** Gives a new connection its backend and lets it continue, or closes it (ACTION_STOP). */
 export function proxy_on_new_connection(contextId: u32): u32 {
-  const destination = readProperty(destinationPath, DESTINATION.length);
+  const destination = readProperty(destinationAddress);
   const size = destination === 0 ? 0 : returnedSize();
   const action = serve(contextId, destination, size);
   release(destination);

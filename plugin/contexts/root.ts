@@ -8,14 +8,13 @@ import { LOG_ERROR } from "../abi/codes";
 import { release, returnedSize } from "../abi/memory";
 import { defineCounters } from "../counters";
 import { log } from "../host/log";
-import { readProperty } from "../host/property";
-import { addNumber, addText, beginText, isText, lastingAscii } from "../host/text";
+import { lastingProperty, readProperty } from "../host/property";
+import { addNumber, addText, beginText, isText } from "../host/text";
 import { seed } from "../pick/chance";
 import { KEY_LIST_LOCAL } from "../wire/layout";
 import { MAX_BUILD_BYTES, readConfiguration } from "./configuration";
 
-const ROOT_ID = "plugin_root_id";
-const rootIdPath: usize = lastingAscii(ROOT_ID);
+const rootId: usize = lastingProperty("plugin_root_id");
 
 let started: bool = false;
 /** Whether a configured role here reads the cluster list, or the whole table. */
@@ -59,7 +58,7 @@ function fail(reason: string): bool {
 
 /** Reports whether the root_id names a role that this VM can have. */
 function takeRole(): bool {
-  const value = readProperty(rootIdPath, ROOT_ID.length);
+  const value = readProperty(rootId);
   const size = value === 0 ? 0 : returnedSize();
   const isLocal = isText(value, size, "connection-local");
   const isOther = isText(value, size, "connection") || isText(value, size, "table");

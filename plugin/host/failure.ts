@@ -3,11 +3,9 @@
 
 import { release, returnedSize } from "../abi/memory";
 import { EJECT_REFUSED, EJECT_TIMED_OUT, EJECT_UNREACHABLE } from "../wire/eject-layout";
-import { readProperty } from "./property";
-import { lastingAscii } from "./text";
+import { lastingProperty, readProperty } from "./property";
 
-const FAILURE = "upstream\0transport_failure_reason";
-const failurePath: usize = lastingAscii(FAILURE);
+const transportFailure: usize = lastingProperty("upstream\0transport_failure_reason");
 
 /** Anything else: it may be this node's own, such as no free port. */
 export const FAILED_OTHERWISE: u32 = 0;
@@ -24,7 +22,7 @@ function hasWord(text: usize, size: u32, word: string): bool {
 
 /** Returns EJECT_REFUSED, EJECT_TIMED_OUT, EJECT_UNREACHABLE or FAILED_OTHERWISE. */
 export function lastFailure(): u32 {
-  const text = readProperty(failurePath, FAILURE.length);
+  const text = readProperty(transportFailure);
   const size = text === 0 ? 0 : returnedSize();
   let reason = FAILED_OTHERWISE;
   if (hasWord(text, size, "refused")) reason = EJECT_REFUSED;

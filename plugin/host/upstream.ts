@@ -19,32 +19,25 @@ import {
   PROTOCOL_TCP,
 } from "../wire/layout";
 import { keyFromText } from "./address";
-import { readProperty } from "./property";
-import { lastingAscii } from "./text";
+import { lastingProperty, readNumber, readProperty } from "./property";
 
-const LOCAL_ADDRESS = "upstream\0local_address";
-const localAddressPath: usize = lastingAscii(LOCAL_ADDRESS);
-const ADDRESS = "upstream\0address";
-const addressPath: usize = lastingAscii(ADDRESS);
-const ATTEMPTS = "upstream\0request_attempt_count";
-const attemptsPath: usize = lastingAscii(ATTEMPTS);
+const localAddress: usize = lastingProperty("upstream\0local_address");
+const address: usize = lastingProperty("upstream\0address");
+const attempts: usize = lastingProperty("upstream\0request_attempt_count");
 
 const addressKey: usize = memory.data(KEY_BYTES);
 const last: usize = memory.data(BACKEND_IPV6_BYTES);
 
 /** Reports whether a backend has accepted. */
 export function isConnected(): bool {
-  const value = readProperty(localAddressPath, LOCAL_ADDRESS.length);
+  const value = readProperty(localAddress);
   release(value);
   return value !== 0;
 }
 
 /** Returns how many attempts have begun. */
 export function attemptsBegun(): u32 {
-  const value = readProperty(attemptsPath, ATTEMPTS.length);
-  const count = value !== 0 && returnedSize() === 8 ? <u32>load<u64>(value) : 0;
-  release(value);
-  return count;
+  return <u32>readNumber(attempts);
 }
 
 /**
@@ -52,7 +45,7 @@ export function attemptsBegun(): u32 {
  * when there is none. Valid until the next call.
  */
 export function lastBackend(): usize {
-  const text = readProperty(addressPath, ADDRESS.length);
+  const text = readProperty(address);
   const isKnown = text !== 0 && keyFromText(text, returnedSize(), PROTOCOL_TCP, addressKey);
   release(text);
   if (!isKnown) return 0;

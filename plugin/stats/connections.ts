@@ -1,11 +1,9 @@
 // What is counted of a connection, at its start and at its end. The configuration
 // (contexts/root.ts) decides what to count: nothing, each ServicePort, or each of its backends too.
 
-import { release, returnedSize } from "../abi/memory";
 import { steadyNow } from "../host/clock";
 import { lastFailure } from "../host/failure";
-import { readProperty } from "../host/property";
-import { lastingAscii } from "../host/text";
+import { lastingProperty, readNumber } from "../host/property";
 import { isConnected } from "../host/upstream";
 import { pickedBackend } from "../pick/backend";
 import { pickedServiceId } from "../pick/lookup";
@@ -57,14 +55,10 @@ export function setCounting(wanted: u32): void {
   mode = wanted;
 }
 
-const RECEIVED = "request\0total_size";
-const receivedPath: usize = lastingAscii(RECEIVED);
-const SENT = "response\0total_size";
-const sentPath: usize = lastingAscii(SENT);
-const CONNECT_TIME = "upstream\0cx_pool_ready_duration";
-const connectTimePath: usize = lastingAscii(CONNECT_TIME);
-const FLAGS = "response\0flags";
-const flagsPath: usize = lastingAscii(FLAGS);
+const received: usize = lastingProperty("request\0total_size");
+const sent: usize = lastingProperty("response\0total_size");
+const connectTime: usize = lastingProperty("upstream\0cx_pool_ready_duration");
+const responseFlags: usize = lastingProperty("response\0flags");
 
 /** Of Envoy's response flags (stream_info.h), UpstreamConnectionFailure: an attempt has failed … */
 const FLAG_CONNECTION_FAILURE: u64 = 0x20;
@@ -120,14 +114,6 @@ export function countNoBackend(): void {
   endEvent();
 }
 
-/** Returns a property of 8 bytes; 0 when absent. */
-function readNumber(path: usize, size: u32): u64 {
-  const value = readProperty(path, size);
-  const number = value !== 0 && returnedSize() === 8 ? load<u64>(value) : 0;
-  release(value);
-  return number;
-}
-
 /** Returns the STATS_ index of why the backend was unreachable. */
 function failureReason(): u32 {
   const failure = lastFailure();
@@ -155,7 +141,7 @@ function durationBucket(nanoseconds: u64): u32 {
 
 /** Worth calling only where the backend sent nothing. Flags of failed attempts stay. */
 function hasFailedToConnect(): bool {
-  const flags = readNumber(flagsPath, FLAGS.length);
+  const flags = readNumber(responseFlags);
   if ((flags & FLAG_RETRY_LIMIT) !== 0) return true;
   return (flags & FLAG_CONNECTION_FAILURE) !== 0 && !isConnected();
 }
@@ -167,7 +153,7 @@ function countConnect(sentBytes: u64): void {
     return;
   }
   // Envoy has a time for a failed one too; none for one whose client left meanwhile.
-  const nanoseconds = readNumber(connectTimePath, CONNECT_TIME.length);
+  const nanoseconds = readNumber(connectTime);
   if (nanoseconds === 0) return;
   addNumber(event, STATS_CONNECT_NANOSECONDS, nanoseconds);
   addNumber(event, STATS_CONNECT_BUCKETS + connectBucket(nanoseconds), 1);
@@ -181,8 +167,8 @@ export function countEnd(context: u32): void {
   const now = steadyNow();
   const duration = now > openedAt ? now - openedAt : 0;
   addNumber(event, STATS_CLOSED, 1);
-  addNumber(event, STATS_RECEIVED_BYTES, readNumber(receivedPath, RECEIVED.length));
-  const sentBytes = readNumber(sentPath, SENT.length);
+  addNumber(event, STATS_RECEIVED_BYTES, readNumber(received));
+  const sentBytes = readNumber(sent);
   addNumber(event, STATS_SENT_BYTES, sentBytes);
   countConnect(sentBytes);
   addNumber(event, STATS_DURATION_NANOSECONDS, duration);
