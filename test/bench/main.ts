@@ -10,11 +10,13 @@ import { idleCommand } from "./idle/command.ts";
 import { latencyCommand } from "./latency/command.ts";
 import { growthCommand } from "./latency/growth.ts";
 import { manyCommand } from "./many/command.ts";
+import { keepTemporary } from "./scratch.ts";
 import { tableCommand } from "./table/command.ts";
 import { udpCommand } from "./udp/command.ts";
 import { udpListenersCommand } from "./udp-listeners/command.ts";
 
 await reexecInUserNamespace();
+keepTemporary();
 await new Command("bench")
   .description("measure Portico on this machine, beside others")
   // A subcommand of a bench has options of the same names as the bench.

@@ -7,10 +7,8 @@ import { integerBetween } from "../../../controller/config/flag-values.ts";
 import type { LoadPrograms } from "../load/programs.ts";
 import { runBulk } from "../load/run.ts";
 import { settledCpuMicroseconds } from "../process-cost.ts";
-import { progress } from "../progress.ts";
-import { printed, type TimedOptions, timedOptions, withPeers } from "./measured.ts";
+import { measureInTurn, type TimedOptions, timedOptions, withPeers } from "./measured.ts";
 import type { Peer } from "./peer.ts";
-import { inTurn } from "./rounds.ts";
 import { ratioText } from "./same-round.ts";
 
 interface BulkOptions extends TimedOptions {
@@ -29,7 +27,7 @@ interface BulkSample {
   /** CPU time of the proxy, and of client, backends and proxy together, ms for 10^9 bytes. */
   proxyMs: number;
   allMs: number;
-  failures: number;
+  hasFailed: boolean;
 }
 
 /** The subcommand of `connections`. */
@@ -47,21 +45,17 @@ async function measureAll(
   { peers, programs }: { peers: readonly Peer[]; programs: LoadPrograms },
   options: BulkOptions,
 ): Promise<void> {
-  const samples: BulkSample[] = [];
-  for (const { peer, round } of inTurn(peers, options.rounds)) {
+  const eachLoad = async (peer: Peer) => {
+    const measured: Omit<BulkSample, "round">[] = [];
     for (const connections of [1, options.connections]) {
       for (const direction of DIRECTIONS) {
         const load = { connections, direction, seconds: options.seconds };
-        const sample = await measure(programs, peer, load);
-        if (round > 0) samples.push({ ...sample, round });
+        measured.push(await measure(programs, peer, load));
       }
     }
-  }
-  printed(options, samples, textOf(samples, peers));
-  if (samples.some(({ failures }) => failures > 0)) {
-    progress("some connections FAILED: the figures of that peer do not count");
-    process.exitCode = 1;
-  }
+    return measured;
+  };
+  await measureInTurn<BulkSample>(options, peers, eachLoad, (samples) => textOf(samples, peers));
 }
 
 async function measure(
@@ -82,7 +76,7 @@ async function measure(
     gigabytesPerSecond: gigabytes / result.seconds,
     proxyMs: proxy / gigabytes,
     allMs: (proxy + backends + result.cpuUs / 1_000) / gigabytes,
-    failures: result.failures,
+    hasFailed: result.failures > 0,
   };
 }
 

@@ -8,10 +8,12 @@ import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { findEnvoy } from "../../../envoy/find.ts";
 import { type LoadPrograms, loadPrograms } from "../load/programs.ts";
 import { busyWarning, machine } from "../machine.ts";
+import { builtCheckout, outputOption } from "../options.ts";
 import { progress } from "../progress.ts";
 import { haproxyVersion } from "./haproxy.ts";
 import { type CheckoutPeer, PEER_NAMES, type Peer, type PeerName } from "./peer.ts";
 import { endPeer, makePeer } from "./peers.ts";
+import { inTurn } from "./rounds.ts";
 
 export interface MeasuredOptions {
   peers: PeerName[];
@@ -40,7 +42,7 @@ export function measuredOptions(command: Command, peers: readonly PeerName[] = P
       [],
     )
     .option("--workers <number>", "threads of every proxy", integerBetween(1, 64), 2)
-    .option("-o, --output <format>", 'print "json" instead of tables');
+    .addOption(outputOption());
 }
 
 /** And those of the ones that go round and measure for a time; `seconds` by default. */
@@ -54,6 +56,8 @@ export function timedOptions(command: Command, seconds: number): Command {
 /** Parses "envoy,portico". */
 function peerNames(text: string): PeerName[] {
   const names = text.split(",");
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new InvalidArgumentError(`It has "${twice}" twice.`);
   const unknown = names.find((name) => !(PEER_NAMES as readonly string[]).includes(name));
   if (unknown !== undefined) throw new InvalidArgumentError(`There is no peer "${unknown}".`);
   return names as PeerName[];
@@ -67,7 +71,7 @@ function oneMoreCheckout(text: string, before: readonly CheckoutPeer[]): Checkou
   }
   const isTaken = [...PEER_NAMES, ...before.map((peer) => peer.name)].includes(name);
   if (isTaken) throw new InvalidArgumentError(`There is a peer "${name}" already.`);
-  return [...before, { name, directory }];
+  return [...before, { name, directory: builtCheckout(directory) }];
 }
 
 /** Without those that this machine does not have, which is said. */
@@ -101,6 +105,28 @@ export async function withPeers(
     for (const peer of peers) await endPeer(peer);
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * What `measure` returns of each peer in each round, without the one of warming up. Prints it, and
+ * exits with 1 when something failed.
+ */
+export async function measureInTurn<S extends { peer: string; round: number; hasFailed: boolean }>(
+  options: TimedOptions,
+  peers: readonly Peer[],
+  measure: (peer: Peer) => Promise<Omit<S, "round">[]>,
+  textOf: (samples: readonly S[]) => string,
+): Promise<void> {
+  const samples: S[] = [];
+  for (const { peer, round } of inTurn(peers, options.rounds)) {
+    const measured = await measure(peer);
+    if (round > 0) samples.push(...measured.map((sample) => ({ ...sample, round }) as S));
+  }
+  printed(options, samples, textOf(samples));
+  const failed = [...new Set(samples.filter((each) => each.hasFailed).map(({ peer }) => peer))];
+  if (failed.length === 0) return;
+  progress(`some connections FAILED: the figures of ${failed.join(", ")} do not count`);
+  process.exitCode = 1;
 }
 
 /** Prints the text, or all samples as JSON. */

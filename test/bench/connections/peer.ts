@@ -8,7 +8,7 @@ import type { Stand } from "./stand.ts";
 // To add a peer: a name here, a file that makes it, and its place in peers.ts.
 export const PEER_NAMES = [
   ...(["direct", "envoy", "envoy-own-source", "haproxy", "portico"] as const),
-  ...(["portico-one-attempt", "portico-without-ejection"] as const),
+  ...(["portico-one-attempt", "envoy-empty-filter", "portico-without-ejection"] as const),
   ...(["portico-uncounted", "portico-backends", "portico-flow-log", "portico-output"] as const),
   "kube-proxy",
 ] as const;

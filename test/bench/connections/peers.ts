@@ -44,9 +44,11 @@ async function start(name: PeerName, options: PeerOptions): Promise<Peer> {
     case "direct":
       return directPeer(options.stand);
     case "envoy":
-      return plainEnvoyPeer(options, { keepsSource: true });
+      return plainEnvoyPeer(options, name);
     case "envoy-own-source":
-      return plainEnvoyPeer(options, { keepsSource: false });
+      return plainEnvoyPeer(options, name, { keepsSource: false });
+    case "envoy-empty-filter":
+      return plainEnvoyPeer(options, name, { hasEmptyFilter: true });
     case "haproxy":
       return haproxyPeer(options);
     case "kube-proxy":

@@ -8,7 +8,7 @@ import type { LoadPrograms } from "../load/programs.ts";
 import { runLoad, runPaced } from "../load/run.ts";
 import { progress } from "../progress.ts";
 import { summarize } from "../statistics.ts";
-import { printed, type TimedOptions, timedOptions, withPeers } from "./measured.ts";
+import { measureInTurn, type TimedOptions, timedOptions, withPeers } from "./measured.ts";
 import type { Peer } from "./peer.ts";
 import { inTurn } from "./rounds.ts";
 import { sameRound } from "./same-round.ts";
@@ -30,7 +30,7 @@ interface LoadSample {
   p99Us: number;
   /** Arrived, and had no answer a second after the end. */
   unanswered: number;
-  error: string;
+  hasFailed: boolean;
 }
 
 /** The subcommand of `connections`. */
@@ -53,19 +53,17 @@ async function measureAll(
 ): Promise<void> {
   const most = await mostPerSecond(peers, programs, options.connections);
   progress(`100 % is ${most.toFixed(0)} requests a second`);
-  const samples: LoadSample[] = [];
-  for (const { peer, round } of inTurn(peers, options.rounds)) {
+  const eachLoad = async (peer: Peer) => {
+    const measured: Omit<LoadSample, "round">[] = [];
     for (const percent of LOAD_PERCENT) {
       const perSecond = (most * percent) / 100;
-      const sample = await measure(programs, peer, perSecond, options);
-      if (round > 0) samples.push({ ...sample, percent, round });
+      measured.push({ ...(await measure(programs, peer, perSecond, options)), percent });
     }
-  }
-  printed(options, samples, textOf(samples, peers, most));
-  if (samples.some(({ error }) => error !== "")) {
-    progress("some requests FAILED: the figures of that peer do not count");
-    process.exitCode = 1;
-  }
+    return measured;
+  };
+  await measureInTurn<LoadSample>(options, peers, eachLoad, (samples) =>
+    textOf(samples, peers, most),
+  );
 }
 
 /** Of the slowest peer; the median of three, after one for warming up. */
@@ -100,7 +98,8 @@ async function measure(
     load,
   );
   const { p50: p50Us, p99: p99Us } = latencyUs;
-  return { peer: name, perSecond, p50Us, p99Us, unanswered: arrived - answered, error };
+  const unanswered = arrived - answered;
+  return { peer: name, perSecond, p50Us, p99Us, unanswered, hasFailed: error !== "" };
 }
 
 const HEADING = ["LOAD", "PEER", "P50 µs", "ADDED", "P99 µs", "ADDED", "UNANSWERED"];

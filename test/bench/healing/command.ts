@@ -3,8 +3,8 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
-import { makeScratch } from "../latency/scratch.ts";
 import { busyWarning, machine } from "../machine.ts";
+import { outputOption } from "../options.ts";
 import { progress } from "../progress.ts";
 import { DEFAULT_PEERS, PEER_NAMES, type PeerName } from "./peers.ts";
 import { isOverload, type Row, textOf } from "./report.ts";
@@ -27,7 +27,7 @@ export function healingCommand(action: (options: Options) => Promise<void> = run
     .option("--scenarios <list>", "of those above", listOf(SCENARIO_NAMES), [...SCENARIO_NAMES])
     .option("--rate <number>", "connections a second", integerBetween(1, 10_000), 1_000)
     .option("--seconds <number>", "of connections, in each scenario", integerBetween(2, 60), 10)
-    .option("-o, --output <format>", 'print "json" instead of a table')
+    .addOption(outputOption())
     .action(action);
 }
 
@@ -64,7 +64,7 @@ async function run(options: Options): Promise<void> {
         : `${around.machine}\n\n${textOf(rows)}`;
     process.stdout.write(`${text}\n`);
   });
-  const stand = await Stand.make({ ...options, scratch: makeScratch() });
+  const stand = await Stand.make(options);
   try {
     for (const scenario of options.scenarios) {
       progress(`${scenario}: ${SCENARIOS[scenario].what}`);

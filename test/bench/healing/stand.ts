@@ -7,11 +7,11 @@ import { makeNode } from "../../namespaces/cluster.ts";
 import { ipBatch } from "../../namespaces/command.ts";
 import { Api } from "../latency/api.ts";
 import { nowMs } from "../latency/client.ts";
-import type { Scratch } from "../latency/scratch.ts";
 import { difference, sum } from "../latency/tree-cost.ts";
 import { API_ADDRESS } from "../latency/world.ts";
 import { compiled } from "../load/programs.ts";
 import { progress } from "../progress.ts";
+import { shortFolder } from "../scratch.ts";
 import { until } from "../until.ts";
 import {
   type HealingService,
@@ -40,7 +40,6 @@ const FIRST_SERVICE = 20;
 interface StandOptions {
   peers: readonly PeerName[];
   scenarios: readonly ScenarioName[];
-  scratch: Scratch;
 }
 
 export class Stand {
@@ -77,7 +76,7 @@ export class Stand {
       });
       stops.push(() => plane.stop());
       const kubeconfig = plane.kubeconfigFile("proxy", plane.innerServer);
-      const parts = { kubeProxy, kubeconfig, directory: options.scratch.run };
+      const parts = { kubeProxy, kubeconfig, directory: shortFolder() };
       const peers: Peer[] = [];
       for (const [index, name] of options.peers.entries()) {
         const world = await HealingWorld.make(control, index + 1, programs);

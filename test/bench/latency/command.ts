@@ -4,11 +4,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { busyWarning, machine } from "../machine.ts";
+import { builtCommand, outputOption, writableFile } from "../options.ts";
 import { progress } from "../progress.ts";
 import { Figures, textOf } from "./figures.ts";
 import { KINDS } from "./kinds.ts";
 import { type MeasureOptions, measure, measureFew, PARTS } from "./measure.ts";
-import { makeScratch } from "./scratch.ts";
 
 interface Options extends MeasureOptions {
   output?: string;
@@ -25,15 +25,20 @@ export function latencyCommand(): Command {
     .option("--rounds <number>", "turns of each proxy", integerBetween(1, 100), 3)
     .option("--churn <number>", "other changes a second", integerBetween(1, 1_000), 50)
     .addOption(new Option("--only <proxy>", "measure one alone").choices(["portico", "kube-proxy"]))
-    .option("--before <file>", "another build/portico, which is measured in turn with this one")
+    .option(
+      "--before <file>",
+      "another build/portico, which is measured in turn with this one",
+      builtCommand,
+    )
     .option("--parts <list>", `of ${PARTS}`, listOf(PARTS), [...PARTS])
     .option("--kinds <list>", "of change", listOf(Object.keys(KINDS)), Object.keys(KINDS))
     .option(
       "--profile <file>",
       "write a CPU profile of Portico's controller in all turns. Taking it costs CPU too (at " +
         "rest about 0.14 of a core), so this run's figures do not count",
+      writableFile,
     )
-    .option("-o, --output <format>", 'print "json" instead of a table')
+    .addOption(outputOption())
     .action(run);
 }
 
@@ -62,7 +67,6 @@ async function run(options: Options): Promise<void> {
         : `${around.machine}\n\n${textOf(rows)}`;
     process.stdout.write(`${text}\n`);
   });
-  const scratch = makeScratch();
-  if (options.parts.includes("memory")) await measureFew(options, scratch, figures);
-  await measure(options, scratch, figures);
+  if (options.parts.includes("memory")) await measureFew(options, figures);
+  await measure(options, figures);
 }

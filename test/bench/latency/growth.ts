@@ -5,11 +5,11 @@ import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { busyWarning, machine } from "../machine.ts";
+import { writableFile } from "../options.ts";
 import { type Plot, plotsSvg } from "../plot.ts";
 import { progress } from "../progress.ts";
 import { Figures, type Row, textOf } from "./figures.ts";
 import { measure } from "./measure.ts";
-import { makeScratch } from "./scratch.ts";
 import { PROXY_NAMES } from "./service-proxy.ts";
 
 const SIZES: readonly number[] = [10, 100, 1_000, 10_000];
@@ -46,7 +46,7 @@ export function growthCommand(): Command {
     .option("--sizes <list>", "numbers of Services", sizesFromText, SIZES)
     .option("--endpoints <number>", "endpoints of each Service", integerBetween(1, 100), 10)
     .option("--rounds <number>", "turns of each proxy", integerBetween(1, 100), 2)
-    .option("--svg <file>", "where the plot is written", "docs/growth.svg")
+    .option("--svg <file>", "where the plot is written", writableFile, "docs/growth.svg")
     .action(run);
 }
 
@@ -60,7 +60,6 @@ async function run(options: Options): Promise<void> {
   const warning = busyWarning();
   if (warning !== undefined) progress(warning);
   process.stdout.write(`${machine()}\n`);
-  const scratch = makeScratch();
   const all: Measured[] = [];
   for (const services of sizes) {
     const figures = new Figures();
@@ -71,7 +70,7 @@ async function run(options: Options): Promise<void> {
     };
     // What has been measured is printed when it is stopped or fails, too.
     process.once("exit", print);
-    await measure({ services, endpoints, rounds, churn: 0, parts, kinds: KINDS }, scratch, figures);
+    await measure({ services, endpoints, rounds, churn: 0, parts, kinds: KINDS }, figures);
     process.off("exit", print);
     print();
     all.push({ services, rows: figures.rows() });

@@ -5,7 +5,6 @@ import { progress } from "../progress.ts";
 import { Churn } from "./churn.ts";
 import type { Figures } from "./figures.ts";
 import { beginProfile } from "./profile.ts";
-import type { Scratch } from "./scratch.ts";
 import { selfTimes } from "./self-times.ts";
 import { PROXY_NAMES, type ProxyName } from "./service-proxy.ts";
 import { Stand } from "./stand.ts";
@@ -35,24 +34,16 @@ export interface MeasureOptions {
 }
 
 /** When it fails, what was measured before is in the figures. */
-export async function measure(
-  options: MeasureOptions,
-  scratch: Scratch,
-  figures: Figures,
-): Promise<void> {
-  await onStand(options, scratch, async (stand) => {
+export async function measure(options: MeasureOptions, figures: Figures): Promise<void> {
+  await onStand(options, async (stand) => {
     await starts(stand, figures, options);
     await turns(stand, figures, options);
   });
 }
 
 /** What a proxy occupies that has next to nothing to do. */
-export async function measureFew(
-  options: MeasureOptions,
-  scratch: Scratch,
-  figures: Figures,
-): Promise<void> {
-  await onStand({ ...options, services: FEW_SERVICES }, scratch, async (stand) => {
+export async function measureFew(options: MeasureOptions, figures: Figures): Promise<void> {
+  await onStand({ ...options, services: FEW_SERVICES }, async (stand) => {
     for (const proxy of stand.proxies) {
       progress(`${proxy.name}: ${FEW_SERVICES} Services`);
       await startCold(stand, proxy);
@@ -65,13 +56,12 @@ export async function measureFew(
 
 async function onStand(
   options: MeasureOptions,
-  scratch: Scratch,
   use: (stand: Stand) => Promise<void>,
 ): Promise<void> {
   const { services, endpoints, profile, before } = options;
   const inspected = profile !== undefined;
   const proxies = proxiesOf(options);
-  const stand = await Stand.make({ services, endpoints, proxies, before, scratch, inspected });
+  const stand = await Stand.make({ services, endpoints, proxies, before, inspected });
   try {
     await use(stand);
   } finally {

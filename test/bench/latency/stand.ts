@@ -1,13 +1,12 @@
 // The control plane, a world for each proxy, and the objects. Whatever is measured is measured of
 // one proxy while the other one stands still.
 
-import { mkdtempSync } from "node:fs";
-import { join } from "node:path";
 import { buildControlPlane } from "../../cluster/build.ts";
 import { ControlPlane } from "../../cluster/control-plane.ts";
 import { type Cluster, makeNode } from "../../namespaces/cluster.ts";
 import { ipBatch } from "../../namespaces/command.ts";
 import { progress } from "../progress.ts";
+import { shortFolder } from "../scratch.ts";
 import { Api } from "./api.ts";
 import { nowMs } from "./client.ts";
 import { KeptData } from "./kept-data.ts";
@@ -15,7 +14,6 @@ import { KubeProxy } from "./kube-proxy.ts";
 import { Moved } from "./moved.ts";
 import { clusterObjects, namespaceObjects, nodeObjects } from "./objects.ts";
 import { COMMAND, Portico } from "./portico.ts";
-import type { Scratch } from "./scratch.ts";
 import type { ProxyName, ServiceProxy } from "./service-proxy.ts";
 import { API_ADDRESS, NODE_ADDRESS, World } from "./world.ts";
 
@@ -25,7 +23,6 @@ interface StandOptions {
   proxies: readonly ProxyName[];
   /** Another build of Portico's command; for the proxy of that name. */
   before?: string | undefined;
-  scratch: Scratch;
   /** Portico's controller can be profiled. */
   inspected: boolean;
 }
@@ -83,7 +80,7 @@ export class Stand {
             : new Portico(world, {
                 name,
                 command: (name === "before" ? options.before : undefined) ?? COMMAND,
-                directory: mkdtempSync(join(options.scratch.run, "p")),
+                directory: shortFolder(),
                 kubeconfig,
                 inspected: options.inspected && name === "portico",
               }),

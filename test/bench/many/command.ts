@@ -12,6 +12,7 @@ import {
   withPeers,
 } from "../connections/measured.ts";
 import type { Peer } from "../connections/peer.ts";
+import { writableFile } from "../options.ts";
 import { type Plot, plotsSvg } from "../plot.ts";
 import { progress } from "../progress.ts";
 import { growthOf, type Step } from "./growth.ts";
@@ -30,7 +31,7 @@ export function manyCommand(): Command {
   );
   return measuredOptions(command)
     .option("--connections <number>", "the most", integerBetween(10, 60_000), 50_000)
-    .option("--svg <file>", "draw the growth into this file")
+    .option("--svg <file>", "draw the growth into this file", writableFile)
     .action(run);
 }
 

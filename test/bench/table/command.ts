@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { findEnvoy } from "../../../envoy/find.ts";
 import { busyWarning, machine } from "../machine.ts";
+import { outputOption } from "../options.ts";
 import { progress } from "../progress.ts";
 import { type ControllerMemory, controllerMemory } from "./controller-memory.ts";
 import { type LookupFigures, measureLookups } from "./lookup.ts";
@@ -37,7 +38,7 @@ export function tableCommand(): Command {
     .option("--rounds <number>", "rounds of lookups", atLeastOne, 9)
     .option("--many-services <number>", "Services of the large table", atLeastOne, 50_000)
     .option("--workers <number>", "threads of Envoy", integerBetween(1, 64), 2)
-    .option("-o, --output <format>", 'print "json" instead of a table')
+    .addOption(outputOption())
     .action(run);
 }
 

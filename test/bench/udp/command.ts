@@ -6,6 +6,7 @@ import { columns } from "../../../controller/cli/output.ts";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { findEnvoy } from "../../../envoy/find.ts";
 import { busyWarning, machine } from "../machine.ts";
+import { outputOption } from "../options.ts";
 import { cpuMicroseconds, residentBytes, settledCpuMicroseconds } from "../process-cost.ts";
 import { progress } from "../progress.ts";
 import { summarize } from "../statistics.ts";
@@ -59,7 +60,7 @@ export function udpCommand(): Command {
     )
     .option("--concurrency <number>", "queries at once", integerBetween(1, 1_000), 32)
     .option("--workers <number>", "threads of Envoy", integerBetween(1, 64), 2)
-    .option("-o, --output <format>", 'print "json" instead of a table')
+    .addOption(outputOption())
     .action(run);
 }
 
