@@ -29,6 +29,7 @@ it("counts failures, and waiting times of those that were answered", () => {
     connections: 103,
     failed: 3,
     failures: { reset: 2, timeout: 1 },
+    begunBefore: 0,
     p50Ms: 50.5,
     p99Ms: expect.closeTo(108.01, 2),
     longestMs: 5_000,
@@ -50,6 +51,12 @@ it("counts apart what was begun a second after the fault", () => {
     longestMs: 3_000,
   });
   expect(tallyOf(all, undefined)).not.toHaveProperty("later");
+  const [first] = all;
+  if (first) first.outcome = "timeout";
+  const tally = tallyOf(all, 500);
+  expect(tally).toMatchObject({ failed: 2, begunBefore: 1 });
+  const text = textOf([{ scenario: "node-lost", peer: "portico", proxyMs: 5, tally }]);
+  expect(text).toContain("2 timeout, 1 of them begun before");
 });
 
 it("says of no connection how long it took, where there is none", () => {

@@ -30,8 +30,9 @@ export function textOf(rows: readonly Row[]): string {
 }
 
 function cellsOf({ scenario, peer, proxyMs, tally }: Row): string[] {
-  const { connections, failed, failures, later } = tally;
+  const { connections, failed, failures, begunBefore, later } = tally;
   const how = Object.entries(failures).map(([outcome, count]) => `${count} ${outcome}`);
+  if (begunBefore > 0) how.push(`${begunBefore} of them begun before`);
   return [
     scenario,
     peer,

@@ -17,6 +17,8 @@ export interface Tally {
   failed: number;
   /** How they failed, without those that did not occur. */
   failures: Partial<Record<Outcome, number>>;
+  /** Those of them that were begun before the fault, whose backend may have accepted them. */
+  begunBefore: number;
   /** Of those that were answered; NaN when none was. */
   p50Ms: number;
   p99Ms: number;
@@ -41,6 +43,8 @@ export function tallyOf(dialled: readonly Dialled[], faultMs: number | undefined
     connections: dialled.length,
     failed: dialled.length - answered.length,
     failures: failuresIn(dialled),
+    begunBefore: dialled.filter((each) => !isAnswered(each) && each.startMs < (faultMs ?? 0))
+      .length,
     p50Ms: quantile(answered, 0.5),
     p99Ms: quantile(answered, 0.99),
     longestMs: longestOf(dialled),
