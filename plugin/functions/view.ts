@@ -3,14 +3,12 @@
 
 import { release, returnedSize } from "../abi/memory";
 import { keyFromText } from "../host/address";
-import { readProperty } from "../host/property";
-import { lastingAscii } from "../host/text";
+import { lastingProperty, readProperty } from "../host/property";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
 import { KEY_BYTES, PROTOCOL_TCP, RECORD_HEADER_BYTES } from "../wire/layout";
 import { longList } from "./long-lists";
 
-const SOURCE = "source\0address";
-const sourcePath: usize = lastingAscii(SOURCE);
+const sourceAddress: usize = lastingProperty("source\0address");
 
 let list: usize = 0;
 let count: u32 = 0;
@@ -54,7 +52,7 @@ export function viewFrontend(): usize {
 export function viewClient(): usize {
   if (isClientRead) return client;
   isClientRead = true;
-  const source = readProperty(sourcePath, SOURCE.length);
+  const source = readProperty(sourceAddress);
   const isKnown = source !== 0 && keyFromText(source, returnedSize(), PROTOCOL_TCP, client);
   release(source);
   if (!isKnown) memory.fill(client, 0, KEY_BYTES);
