@@ -2,6 +2,7 @@
 
 import type { ExplainedBackend, Explanation, LeftOut } from "../explain/explanation.ts";
 import type { TraceStep } from "../explain/trace.ts";
+import { ejectionText } from "../wire/ejection-list.ts";
 import { columns } from "./output.ts";
 
 /** Operators read the first few of a long list; -o json has them all. */
@@ -81,13 +82,14 @@ function policies({ from, to, outcome, backends }: Explanation): string[] {
 }
 
 function backendRow(backend: ExplainedBackend): string[] {
-  const { place, pod, node, source, sourceIs, blocked, rememberedSeconds } = backend;
+  const { place, pod, node, source, sourceIs, blocked, rememberedSeconds, ejected } = backend;
   const sees = `sees ${source} (${SOURCES[sourceIs]})`;
   const ends = blocked === "refuse" ? "refused" : "dropped";
   const what = blocked ? `${ends} by this node's rules` : sees;
   const again =
     rememberedSeconds === undefined ? "" : `; remembered for this client, ${rememberedSeconds} s`;
-  return [place, who(pod, node), what + again];
+  const fails = ejected === undefined ? "" : `; ${ejectionText(ejected)}`;
+  return [place, who(pod, node), what + again + fails];
 }
 
 const SOURCES: Record<ExplainedBackend["sourceIs"], string> = {

@@ -9,6 +9,8 @@ import type { Backend } from "../node/types.ts";
 import { TableClient } from "../table/client.ts";
 import { TableError } from "../table/table-error.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
+import type { Ejection } from "../wire/ejected.ts";
+import { type EjectedBackend, ejectedOf, ejectionText } from "../wire/ejection-list.ts";
 import { columns } from "./output.ts";
 
 interface ServicesOptions {
@@ -43,7 +45,10 @@ async function listServices(name: string | undefined, options: ServicesOptions):
     const { version, records } = await client.dump().catch((error: Error) => {
       throw explained(error, tableSocket);
     });
-    const wanted = records.filter((record) => matches(record, name, options.namespace));
+    const ejections = (await client.ejected()) ?? [];
+    const wanted = records.flatMap((record) => {
+      return matches(record, name, options.namespace) ? [listed(record, ejections)] : [];
+    });
     wanted.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
     process.stdout.write(
       options.output === "json" ? asJson(version, wanted) : asTable(version, wanted),
@@ -65,6 +70,16 @@ function explained(error: Error, tableSocket: string): Error {
   return new Error(`no Envoy answers on ${tableSocket}: ${hint}\n(${error.message})`);
 }
 
+/** A record, with those of its backends that are ejected for all clients, by place. */
+interface ListedRecord extends DecodedRecord {
+  ejected: ReadonlyMap<string, EjectedBackend>;
+}
+
+function listed(record: DecodedRecord, ejections: readonly Ejection[]): ListedRecord {
+  const isEjecting = record.protocol === "TCP" && record.settings.ejection;
+  return { ...record, ejected: ejectedOf(record.backends, isEjecting ? ejections : []) };
+}
+
 function matches(record: DecodedRecord, name?: string, namespace?: string): boolean {
   if (namespace !== undefined && record.namespace !== namespace) return false;
   if (name === undefined) return true;
@@ -79,14 +94,14 @@ function sortKey(record: DecodedRecord): string {
   );
 }
 
-function asTable(version: number, records: readonly DecodedRecord[]): string {
+function asTable(version: number, records: readonly ListedRecord[]): string {
   if (version === 0) return "Envoy has no table yet: is the controller running?\n";
   if (records.length === 0) return "no Services\n";
   const heading = ["NAMESPACE", "SERVICE", "PORT", "TYPE", "FRONTEND", "SETTINGS", "BACKENDS"];
   return columns([heading, ...records.map(row)]);
 }
 
-function row(record: DecodedRecord): string[] {
+function row(record: ListedRecord): string[] {
   const { namespace, service, portName, kind, address, port, protocol, backends } = record;
   const outside = record.list === "local" ? " from outside" : "";
   const frontend = `${addressAndPort(address, port)}/${protocol}${outside}`;
@@ -98,15 +113,24 @@ function row(record: DecodedRecord): string[] {
     kind,
     frontend,
     settings,
-    abbreviated(backends.map(backendText)),
+    abbreviated(backends.map((backend) => backendText(backend, record.ejected))),
   ];
 }
 
-/** Returns "10.1.1.10:8080", with what the balancing of its Service needs. */
-function backendText({ address, port, weight, isPreferred }: Backend): string {
-  const words = [weight === undefined ? "" : `weight ${weight}`, isPreferred ? "preferred" : ""];
+/** Returns "10.1.1.10:8080", with what the balancing of its Service needs, and if it fails. */
+function backendText(
+  { address, port, weight, isPreferred }: Backend,
+  ejected: ListedRecord["ejected"],
+): string {
+  const place = addressAndPort(address, port);
+  const failing = ejected.get(place);
+  const words = [
+    weight === undefined ? "" : `weight ${weight}`,
+    isPreferred ? "preferred" : "",
+    failing === undefined ? "" : ejectionText(failing),
+  ];
   const more = words.filter((word) => word !== "").join(", ");
-  return addressAndPort(address, port) + (more === "" ? "" : ` (${more})`);
+  return place + (more === "" ? "" : ` (${more})`);
 }
 
 /** Returns the first few backends, and how many more there are: operators read this table. */
@@ -117,7 +141,9 @@ function abbreviated(backends: readonly string[]): string {
   return backends.slice(0, shown).join(", ") + more;
 }
 
-function asJson(version: number, records: readonly DecodedRecord[]): string {
-  const frontends = records.map(({ bytes: _bytes, keyBytes: _keyBytes, ...frontend }) => frontend);
+function asJson(version: number, records: readonly ListedRecord[]): string {
+  const frontends = records.map(({ bytes: _bytes, keyBytes: _keyBytes, ejected, ...frontend }) => {
+    return { ...frontend, ejected: [...ejected.values()] };
+  });
   return `${JSON.stringify({ version, frontends }, null, 2)}\n`;
 }

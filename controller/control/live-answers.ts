@@ -69,6 +69,9 @@ export class LiveAnswers {
       const asked = this.#parts.table.session(frontend, list, client);
       evidence.answer(question, (await orNull(asked)) ?? null);
     }
+    for (const question of of("ejections")) {
+      evidence.answer(question, (await orNull(this.#parts.table.ejected())) ?? null);
+    }
     for (const question of of("listener")) {
       evidence.answer(question, await orNull(this.#listener(question)));
     }

@@ -11,6 +11,7 @@ import { explainerOf } from "../control/explainer.ts";
 import { Envoys } from "../envoys/envoys.ts";
 import { type KernelGuard, kernelGuard, observedByAll } from "../guard/kernel-guard.ts";
 import { ClusterState } from "../model/cluster-state.ts";
+import { EjectionWatch } from "../observe/ejection-watch.ts";
 import { EnvoyRoomWatch } from "../observe/envoy-room.ts";
 import type { Log } from "../observe/log.ts";
 import { type ProblemListener, Problems } from "../observe/problems.ts";
@@ -49,6 +50,7 @@ interface OperatorParts {
   operations: Operations;
   stats: ServiceStatsReader;
   envoyRoom: EnvoyRoomWatch;
+  ejections: EjectionWatch;
 }
 
 /** This node's kernel, and its sync with the active Envoy. */
@@ -125,6 +127,12 @@ function operatorParts(base: Base, { state, problems, source }: ClusterParts): O
     adminSocket,
     report: (found) => problems.report("Envoy room", found),
   });
+  const ejections = new EjectionWatch({
+    clock: systemClock,
+    ejected: () => later().sync.plane.table.ejected(),
+    frontends: () => later().sync.frontends,
+    report: (found) => problems.report("ejections", found),
+  });
   const operations = new Operations({
     options,
     state,
@@ -146,9 +154,10 @@ function operatorParts(base: Base, { state, problems, source }: ClusterParts): O
       problems: problems.counts(),
       watches: source.status(),
       envoyRoom: envoyRoom.last,
+      ejected: ejections.now,
     }),
   });
-  return { operations, stats, envoyRoom };
+  return { operations, stats, envoyRoom, ejections };
 }
 
 function planeParts(
@@ -238,7 +247,7 @@ function answerParts(
   { options, log }: Base,
   made: ClusterParts & OperatorParts & PlaneParts & ServiceParts,
 ): AnswerParts {
-  const { state, problems, source, stats, sync, plugin, envoys } = made;
+  const { state, problems, source, stats, ejections, sync, plugin, envoys } = made;
   const explainer = explainerOf({
     state,
     problems,
@@ -263,7 +272,14 @@ function answerParts(
     drain: () => sync.drain(),
     explain: (texts) => explainer.explain(texts),
   };
-  const page = nodePage(options, { state, log, sync, stats, status: handlers.status });
+  const page = nodePage(options, {
+    state,
+    log,
+    sync,
+    stats,
+    ejections,
+    status: handlers.status,
+  });
   return { handlers, page };
 }
 

@@ -7,6 +7,7 @@ import type { RunOptions } from "../config/run-options.ts";
 import type { ControllerStatus } from "../control/control-api.ts";
 import type { ClusterState } from "../model/cluster-state.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
+import type { EjectionWatch } from "../observe/ejection-watch.ts";
 import type { Log } from "../observe/log.ts";
 import type { ServiceStatsReader } from "../observe/service-stats.ts";
 import { assetRoutes } from "../page/assets.ts";
@@ -24,6 +25,7 @@ interface NodePageParts {
   /** Its Envoy is the active one. */
   sync: NodeSync;
   stats: ServiceStatsReader;
+  ejections: EjectionWatch;
   status: () => ControllerStatus;
 }
 
@@ -38,7 +40,7 @@ export interface NodePage {
 export function nodePage(options: RunOptions, parts: NodePageParts): NodePage | undefined {
   const { pageAddress: where } = options;
   if (where === undefined) return undefined;
-  const { state, log, sync, stats, status } = parts;
+  const { state, log, sync, stats, ejections, status } = parts;
   const readTraffic = async () => {
     const node = await envoyTotals(join(sync.plane.place.directory, ADMIN_SOCKET));
     if (options.serviceMetrics === "off") return { node };
@@ -48,6 +50,7 @@ export function nodePage(options: RunOptions, parts: NodePageParts): NodePage | 
     state,
     status,
     readTraffic,
+    ejections: () => ejections.last ?? [],
     wallClock,
     clock: systemClock,
   });

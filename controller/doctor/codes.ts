@@ -75,6 +75,7 @@ export const CODES = {
   "policy-enforcer":
     "which software enforces NetworkPolicies on this node, and whether they hold through " +
     "Services",
+  "backend-ejected": "a ready endpoint accepts no connections from this node, which leave it alone",
   "proxy-problem": "this node's controller has a problem with an object",
   "data-plane-differs": "this node's kernel or Envoy differs from what the controller wants",
   "served-here": "this node serves one of its addresses",

@@ -59,6 +59,14 @@ it("puts problems under the Service that they are about, but for those it finds 
   ]);
 });
 
+it("warns of a backend that is left alone: the others serve", () => {
+  const problem = { object: "Service shop/web", message: "ready, but", reason: "BackendEjected" };
+  const [finding, ...more] = controllerFindings({ ...WELL, problems: [problem] });
+  expect(more).toEqual([]);
+  expect(finding).toMatchObject({ level: "warning", code: "backend-ejected", service: "shop/web" });
+  expect(finding?.command).toBe("portico services shop/web");
+});
+
 function cluster(spec: object, status: object = {}, endpoints: object[] = []): DoctorCluster {
   const metadata = { name: "web", namespace: "shop" };
   const labels = { "kubernetes.io/service-name": "web" };

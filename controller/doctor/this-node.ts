@@ -3,7 +3,12 @@
 
 import type { Explanation } from "../explain/explanation.ts";
 import { addressAndPort, familyOf } from "../model/ip.ts";
-import { type ObjectKey, type Problem, ROUTING_RULE_FIRST } from "../model/types.ts";
+import {
+  BACKEND_EJECTED,
+  type ObjectKey,
+  type Problem,
+  ROUTING_RULE_FIRST,
+} from "../model/types.ts";
 import { CARRIED_PROTOCOLS } from "../node/carried.ts";
 import type { FindingCode } from "./codes.ts";
 import type { DoctorCluster, Finding, Level } from "./types.ts";
@@ -60,8 +65,16 @@ function problemFinding({ object, message, reason = "" }: Problem): Finding[] {
   if (reason === ROUTING_RULE_FIRST) return [routingRuleFinding(message)];
   const [kind = "", key = ""] = object.split(" ", 2);
   const service = kind === "Service" ? key : "";
+  if (reason === BACKEND_EJECTED) return [ejectedFinding(service, message)];
   const text = service === "" ? `this node: ${object}: ${message}` : `this node: ${message}`;
   return [{ level: "error", code: "proxy-problem", service, text, command: LOG }];
+}
+
+/** Clients are served by other backends, so the Service answers. */
+function ejectedFinding(service: ObjectKey, message: string): Finding {
+  const command = `portico services ${service}`;
+  const text = `this node: ${message}`;
+  return { level: "warning", code: "backend-ejected", service, text, command };
 }
 
 /** `message` names the rule, its priority, and what to set (check/marks-and-routes.ts). */

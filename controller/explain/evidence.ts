@@ -4,7 +4,8 @@
 // again. So explaining does no I/O, and looks only at what matters.
 
 import type { IPFamily, Protocol } from "../model/types.ts";
-import type { Backend, FrontendKind } from "../node/types.ts";
+import type { Backend, FrontendKind, FrontendSettings } from "../node/types.ts";
+import type { Ejection } from "../wire/ejected.ts";
 import type { BackendList, FrontendIdentity } from "../wire/key.ts";
 
 /** An element of a kernel set, as the kernel has it: in an interval set, the one that matches. */
@@ -32,6 +33,7 @@ interface ListedRecord {
   portName: string;
   backends: readonly Backend[];
   affinityTimeoutSeconds: number;
+  settings: FrontendSettings;
 }
 
 export interface UdpHost {
@@ -68,6 +70,8 @@ export type Question =
       list: BackendList;
       client: string;
     }
+  /** The backends that fail, of whatever frontend. */
+  | { kind: "ejections" }
   /** Whether the interface of that name is a bridge. */
   | { kind: "bridge"; name: string }
   /** Whether kube-proxy's rules are there too, in nftables. */
@@ -81,6 +85,7 @@ export interface Answers {
   record: ListedRecord | null;
   listener: ListenerAnswer | null;
   session: RememberedBackend | null;
+  ejections: readonly Ejection[] | null;
   bridge: boolean;
   "kube-proxy": boolean;
   untracked: boolean;
@@ -138,6 +143,11 @@ export class Evidence {
     client: string,
   ): RememberedBackend | undefined {
     return this.#ask({ kind: "session", frontend, list, client }) ?? undefined;
+  }
+
+  /** Empty when nothing is ejected, or the plugin does not eject. */
+  ejections(): readonly Ejection[] {
+    return this.#ask({ kind: "ejections" }) ?? [];
   }
 
   /** False for "" (no interface), and for lo. */

@@ -6,11 +6,13 @@ import { addressAndPort, familyOf } from "../model/ip.ts";
 import type { Endpoint, TrafficPolicy } from "../model/types.ts";
 import { isLoopback } from "../node/node-port-addresses.ts";
 import type { Backend } from "../node/types.ts";
+import type { EjectedBackend } from "../wire/ejection-list.ts";
 import type { FrontendIdentity } from "../wire/key.ts";
 import { type Asked, placeOfAsked } from "./asked.ts";
 import { clientFrom } from "./client.ts";
 import { decisionsFrom } from "./decisions.ts";
 import { backendDisagreements, kernelDisagreements } from "./disagreements.ts";
+import { ejectedFor } from "./ejections.ts";
 import {
   type KnownFrontend,
   knownFrontendAt,
@@ -77,6 +79,7 @@ export function explain(
     }),
   );
   const remembered = rememberedBackend(asked, client, way, evidence);
+  const ejected = ejectedBackends(asked, client, way, listed ?? [], evidence);
   const backends = (listed ?? []).map((backend) =>
     explained(backend, {
       asked,
@@ -85,6 +88,7 @@ export function explain(
       knownFrontend,
       endpoints,
       remembered,
+      ejected,
       kernel,
       evidence,
     }),
@@ -157,6 +161,19 @@ function rememberedBackend(
   return evidence.session(identityOf(asked), list, client.address);
 }
 
+function ejectedBackends(
+  asked: Asked,
+  client: Client,
+  { end, handing }: KernelWay,
+  backends: readonly Place[],
+  evidence: Evidence,
+): ReadonlyMap<string, EjectedBackend> {
+  if (end !== "envoy") return new Map();
+  const list = handing === "local" ? "local" : "cluster";
+  const of = { frontend: identityOf(asked), list, client: client.address, backends } as const;
+  return ejectedFor(of, evidence);
+}
+
 interface Surroundings {
   asked: Asked;
   client: Client;
@@ -165,6 +182,8 @@ interface Surroundings {
   /** The frontend's endpoints, by place. */
   endpoints: ReadonlyMap<string, Endpoint>;
   remembered: RememberedBackend | undefined;
+  /** By place. */
+  ejected: ReadonlyMap<string, EjectedBackend>;
   kernel: Kernel;
   evidence: Evidence;
 }
@@ -191,6 +210,7 @@ function explained(backend: Place, around: Surroundings): ExplainedBackend {
       remembered && addressAndPort(remembered.address, remembered.port) === place
         ? remembered.seconds
         : undefined,
+    ejected: around.ejected.get(place),
   };
 }
 

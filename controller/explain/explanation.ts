@@ -3,6 +3,7 @@
 
 import type { LeftOutReason } from "../node/categorize-endpoints.ts";
 import type { FrontendKind } from "../node/types.ts";
+import type { EjectedBackend } from "../wire/ejection-list.ts";
 import type { UsedElement } from "./rule.ts";
 import type { TraceStep } from "./trace.ts";
 
@@ -76,6 +77,8 @@ export interface ExplainedBackend {
    * absent when it has another.
    */
   rememberedSeconds?: number | undefined;
+  /** It fails: new connections of this client leave it alone, or would; absent when it does not. */
+  ejected?: EjectedBackend | undefined;
 }
 
 export interface LeftOut {

@@ -28,6 +28,7 @@ const FIGURES: Figures = {
       ]),
     },
   },
+  ejected: { forAll: 2, forOneClient: 1 },
   localPolicyGaps: [{ family: "IPv6", policy: "external" }],
 };
 
@@ -50,6 +51,16 @@ function slice(addressType: IPFamily, lastChangeTriggerTime: number, serviceName
   const nothing = { ports: [], endpoints: [], headlessLabel: false };
   return { ...identity, ...nothing, addressType, lastChangeTriggerTime } as EndpointSlice;
 }
+
+it("has the ejected backends, and none of a plugin that does not eject", async () => {
+  const { metrics } = metricsAt();
+  expect(await samples(metrics, "portico_backends_ejected")).toEqual([
+    '{for="all"} 2',
+    '{for="one-client"} 1',
+  ]);
+  const without = { ...FIGURES, ejected: undefined };
+  expect(await samples(metrics, "portico_backends_ejected", without)).toEqual([]);
+});
 
 it("has the buckets of kube-proxy 1.37", async () => {
   const { metrics } = metricsAt();

@@ -1,6 +1,7 @@
 // The state at the time of a scrape → gauges, and counters that others keep.
 
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { EjectedNow } from "./ejection-watch.ts";
 import type { EnvoyRoom } from "./envoy-room.ts";
 import type { LocalPolicyGap } from "./local-policy-gaps.ts";
 
@@ -21,6 +22,8 @@ export interface Figures {
   localPolicyGaps: readonly LocalPolicyGap[];
   /** Undefined: the active Envoy has not been asked yet, or did not answer. */
   envoyRoom: EnvoyRoom | undefined;
+  /** Undefined: the plugin has not been asked yet, did not answer, or does not eject. */
+  ejected: EjectedNow | undefined;
 }
 
 type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
@@ -64,6 +67,18 @@ const METRICS: readonly Metric[] = [
       ({ refused }) => [...refused.udp.values()].reduce((sum, each) => sum + each, 0),
     ),
     isCounter: true,
+  },
+  {
+    name: "portico_backends_ejected",
+    help: "Backends that new connections leave alone, for all clients or for one alone",
+    labelNames: ["for"],
+    samples: ({ ejected }) =>
+      ejected
+        ? [
+            [{ for: "all" }, ejected.forAll],
+            [{ for: "one-client" }, ejected.forOneClient],
+          ]
+        : [],
   },
   {
     name: "portico_plugin_info",

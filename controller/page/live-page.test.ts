@@ -6,6 +6,7 @@ import { ClusterState } from "../model/cluster-state.ts";
 import { NO_SETTINGS } from "../model/service-settings.ts";
 import type { EndpointSlice, Service } from "../model/types.ts";
 import { NodeFollower } from "../node/follow-cluster.ts";
+import type { Ejection } from "../wire/ejected.ts";
 import type { NodeStatus } from "./findings.ts";
 import { LivePage } from "./live-page.ts";
 import type { PageState, ServiceDetail, ServiceList } from "./page-api.ts";
@@ -89,15 +90,36 @@ function makePage() {
   });
   const clock = { now: () => 5_000, after: () => () => {} };
   const readTraffic = () => Promise.reject(new Error("no Envoy"));
-  const page = new LivePage({ state, status, readTraffic, clock, wallClock: clock });
+  const ejected: Ejection[] = [];
+  const ejections = () => ejected;
+  const page = new LivePage({ state, status, readTraffic, ejections, clock, wallClock: clock });
   const sync = () => page.viewChanged(follower.update());
   sync();
   const ask = async <T>(path: string, query = "") => {
     const answer = await page.routes()[path]?.(new URLSearchParams(query));
     return { status: answer?.status, body: JSON.parse(answer?.body ?? "null") as T };
   };
-  return { state, sync, ask, page, follower };
+  return { state, sync, ask, page, follower, ejected };
 }
+
+it("tells of an endpoint that new connections leave alone how it fails", async () => {
+  const { ask, ejected } = makePage();
+  const fails = async () => {
+    const { body } = await ask<ServiceDetail>("/api/service", "name=shop/orders");
+    return body.endpoints.map((each) => [each.endpoint, each.fails]);
+  };
+  const [[first = ""] = []] = await fails();
+  expect((await fails()).map(([, how]) => how).join("")).toBe("");
+  const colon = first.lastIndexOf(":");
+  const backend = { address: first.slice(0, colon), port: Number(first.slice(colon + 1)) };
+  const counts = { secondsLeft: 2, secondsSince: 2, strikes: 1, failures: 2 };
+  const flags = { isProbed: false, servesOthers: false };
+  const failing = { backend, ...counts, ...flags } as const;
+  ejected.push({ ...failing, client: "10.2.0.1", reason: "timed-out" });
+  expect((await fails()).map(([, how]) => how).join("")).toBe("");
+  ejected.push({ ...failing, client: undefined, reason: "refused" });
+  expect((await fails())[0]).toEqual([first, "connection refused"]);
+});
 
 it("tells the node's state", async () => {
   const { body } = await makePage().ask<PageState>("/api/state");

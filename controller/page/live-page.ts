@@ -7,6 +7,7 @@ import type { ClusterState } from "../model/cluster-state.ts";
 import type { ObjectKey } from "../model/types.ts";
 import type { NodeViewChange } from "../node/node-view.ts";
 import type { Clock } from "../system/clock.ts";
+import type { Ejection } from "../wire/ejected.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { findingsFrom, type NodeStatus, worstOf } from "./findings.ts";
 import {
@@ -39,6 +40,8 @@ interface LivePageParts {
   status: () => NodeStatus;
   /** As TrafficOptions.read. */
   readTraffic: () => Promise<TrafficReading>;
+  /** What the plugin has ejected, a few seconds ago. */
+  ejections: () => readonly Ejection[];
   /** For rates and timers. */
   clock: Clock;
   /** For displayed times. */
@@ -136,8 +139,12 @@ export class LivePage {
   #service(key: ObjectKey): Answer {
     const indexed = this.#index.get(key);
     if (!indexed) return { ...json({ error: `no Service ${key} is served here` }), status: 404 };
-    const { state, status } = this.#parts;
-    const objects = { service: state.services.get(key), slices: state.slicesOf(key) };
+    const { state, status, ejections } = this.#parts;
+    const objects = {
+      service: state.services.get(key),
+      slices: state.slicesOf(key),
+      ejections: ejections(),
+    };
     const traffic = this.#traffic.of(key);
     const detail: ServiceDetail = {
       ...describeService(indexed, objects),

@@ -133,6 +133,8 @@ export interface EndpointDetail {
   used: boolean;
   /** Why it gets no connections, or no new ones; empty for one that is ready. */
   state: "" | "not ready" | "terminating";
+  /** How it fails, if new connections leave it alone for that; empty if they do not. */
+  fails: string;
 }
 
 export interface ServiceDetail {

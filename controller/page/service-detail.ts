@@ -4,6 +4,8 @@ import { addressAndPort } from "../model/ip.ts";
 import type { Endpoint, EndpointSlice, Service } from "../model/types.ts";
 import { settingsText } from "../node/settings-text.ts";
 import type { Backend, Frontend } from "../node/types.ts";
+import type { Ejection } from "../wire/ejected.ts";
+import { ejectedOf, reasonText } from "../wire/ejection-list.ts";
 import type { EndpointDetail, FrontendDetail, ServiceDetail } from "./page-api.ts";
 import { backendsOf, type IndexedService } from "./service-index.ts";
 
@@ -13,6 +15,8 @@ interface ServiceObjects {
   /** Undefined when it was removed just now. */
   service: Service | undefined;
   slices: readonly EndpointSlice[];
+  /** What the plugin has ejected, of whatever Service. */
+  ejections: readonly Ejection[];
 }
 
 type Described = Omit<ServiceDetail, "traffic" | "problems" | "changes">;
@@ -22,7 +26,10 @@ type Described = Omit<ServiceDetail, "traffic" | "problems" | "changes">;
  * `endpointCount` counts all, and a frontend's backends are indexes into that list.
  */
 export function describeService(indexed: IndexedService, objects: ServiceObjects): Described {
-  const all = endpointsOf(indexed, objects.slices);
+  const ejected = ejectedPlaces(indexed, objects.ejections);
+  const all = endpointsOf(indexed, objects.slices).map((each) => {
+    return { ...each, fails: ejected.get(each.endpoint) ?? "" };
+  });
   const endpoints = all.slice(0, MOST_ENDPOINTS);
   const places = new Map(endpoints.map(({ endpoint }, index) => [endpoint, index]));
   return {
@@ -53,12 +60,24 @@ function textOf({ address, port }: Pick<Backend, "address" | "port">): string {
   return addressAndPort(address, port);
 }
 
+/** Returns how those fail that new connections of all clients leave alone, by place. */
+function ejectedPlaces(
+  { frontends }: IndexedService,
+  ejections: readonly Ejection[],
+): Map<string, string> {
+  const places = frontends.flatMap((frontend) => {
+    const isEjecting = frontend.protocol === "TCP" && frontend.settings.ejection;
+    return [...ejectedOf(backendsOf(frontend), isEjecting ? ejections : [])];
+  });
+  return new Map(places.map(([place, ejected]) => [place, reasonText(ejected)]));
+}
+
 /**
  * Returns those in use first, then by address and port as text. One that is missing from the slices
  * is still in use until the next sync.
  */
-function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]): EndpointDetail[] {
-  const found = new Map<string, EndpointDetail>();
+function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]): Listed[] {
+  const found = new Map<string, Listed>();
   for (const slice of slices) {
     for (const { port } of slice.ports) {
       for (const endpoint of slice.endpoints) {
@@ -75,13 +94,15 @@ function endpointsOf(indexed: IndexedService, slices: readonly EndpointSlice[]):
   );
 }
 
+type Listed = Omit<EndpointDetail, "fails">;
+
 const UNKNOWN = { pod: "", node: "", zone: "", state: "" } as const;
 
 function endpointDetail(
   endpoint: Endpoint,
   port: number,
   backends: IndexedService["backends"],
-): EndpointDetail {
+): Listed {
   const { address, podName = "", nodeName, zone, ready, terminating } = endpoint;
   const text = textOf({ address, port });
   const unready = ready ? "" : "not ready";

@@ -135,6 +135,29 @@ test("session affinity: the backend that is remembered for this client", async (
   await golden("remembered", text("pod-a", WEB));
 });
 
+test("ejection: the backends that fail, and for whom", async () => {
+  const pods = (["pod-b", "pod-c", "pod-d", "pod-e", "pod-f"] as const).map((pod) => named(pod));
+  apply(service({}), slice(pods));
+  const failing = {
+    secondsSince: 3,
+    strikes: 2,
+    failures: 2,
+    isProbed: false,
+    servesOthers: false,
+  };
+  cluster.ejections = (
+    [
+      ["10.1.1.12", undefined, "refused", 2.5],
+      ["10.1.1.13", "10.1.1.10", "timed-out", 1],
+      ["10.1.2.10", "10.1.1.99", "timed-out", 1],
+      ["10.1.2.11", undefined, "unreachable", 0],
+    ] as const
+  ).map(([address, client, reason, secondsLeft]) => {
+    return { ...failing, backend: { address, port: 8080 }, client, reason, secondsLeft };
+  });
+  await golden("ejected", text("pod-a", WEB));
+});
+
 test("UDP: the listener, and a backend that is a frontend itself", async () => {
   const udp = [{ name: "", port: 8080, protocol: "UDP" }];
   apply(

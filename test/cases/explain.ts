@@ -24,6 +24,7 @@ import { WantedInKernel } from "../../controller/sync/target-kernel.ts";
 import { TargetTable } from "../../controller/sync/target-table.ts";
 import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
+import type { Ejection } from "../../controller/wire/ejected.ts";
 import { recordKey } from "../../controller/wire/key.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { declarationOf } from "../stand-ins/declared-set.ts";
@@ -68,6 +69,8 @@ export class ExplainedCluster {
   ruleset = "";
   /** What Envoy remembers for every client, where there is session affinity. */
   remembered: RememberedBackend | null = null;
+  /** What Envoy has ejected. */
+  ejections: readonly Ejection[] = [];
   hasKubeProxy = false;
   /** Keys of what another program has the kernel not track. */
   untracked = new Set<string>();
@@ -131,6 +134,8 @@ export class ExplainedCluster {
       }
       case "session":
         return this.remembered;
+      case "ejections":
+        return this.ejections;
       case "untracked":
         return this.untracked.has(`${question.address}:${question.port}/${question.protocol}`);
       case "kube-proxy":

@@ -244,6 +244,7 @@ async function ourMetrics(): Promise<string> {
     problems: new Map(),
     watches: [],
     envoyRoom: undefined,
+    ejected: undefined,
     localPolicyGaps: [],
   });
 }

@@ -121,12 +121,15 @@ function frontendItem({ door, kind, portName, verdict, allowedSources }: Fronten
   );
 }
 
-function endpointItem({ endpoint, pod, node, zone, local, used, state }: EndpointDetail): Element {
-  const notes = [state, pod, local ? "" : node, zone].filter((each) => each !== "");
+function endpointItem(detail: EndpointDetail): Element {
+  const { endpoint, pod, node, zone, local, used, state, fails } = detail;
+  const failing = fails === "" ? "" : `ejected: ${fails}`;
+  const notes = [state, failing, pod, local ? "" : node, zone].filter((each) => each !== "");
+  const isWell = state === "" && fails === "";
   const dot = local ? [element("i", { class: "local", title: "on this node" })] : [];
   return element(
     "li",
-    { class: used ? "used" : "unused", "data-level": state === "" ? "good" : "warn" },
+    { class: used ? "used" : "unused", "data-level": isWell ? "good" : "warn" },
     element("code", { title: endpoint }, ...dot, endpoint),
     element("small", { title: notes.join(" · ") }, notes.join(" · ") || "ready"),
   );
