@@ -8,6 +8,8 @@ import { defineCounter, NO_COUNTER } from "./host/counter";
 export let picksTotal: u32 = NO_COUNTER;
 export let unknownFrontendTotal: u32 = NO_COUNTER;
 export let noBackendTotal: u32 = NO_COUNTER;
+/** Connections that a limit of their Service refused. */
+export let limitedTotal: u32 = NO_COUNTER;
 export let framesRefusedTotal: u32 = NO_COUNTER;
 /** Clients that were forgotten early, for lack of room. */
 export let affinityEvictedTotal: u32 = NO_COUNTER;
@@ -25,6 +27,7 @@ export function defineCounters(): void {
   picksTotal = defineCounter("portico_picks_total");
   unknownFrontendTotal = defineCounter("portico_unknown_frontend_total");
   noBackendTotal = defineCounter("portico_no_backend_total");
+  limitedTotal = defineCounter("portico_limited_total");
   framesRefusedTotal = defineCounter("portico_frames_refused_total");
   affinityEvictedTotal = defineCounter("portico_affinity_evicted_total");
   statsLostTotal = defineCounter("portico_stats_lost_total");

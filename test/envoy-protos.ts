@@ -18,6 +18,7 @@ const FILES = [
   "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
   "envoy/extensions/filters/listener/original_dst/v3/original_dst.proto",
   "envoy/extensions/filters/listener/original_src/v3/original_src.proto",
+  "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto",
   "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto",
   "envoy/extensions/filters/udp/udp_proxy/v3/route.proto",
   "envoy/extensions/access_loggers/file/v3/file.proto",
@@ -61,6 +62,7 @@ const MESSAGES: ReadonlySet<string> = new Set(
     ...named("envoy.extensions.filters", [
       ...["http.wasm.v3.Wasm", "network.wasm.v3.Wasm", "network.tcp_proxy.v3.TcpProxy"],
       ...["listener.original_dst.v3.OriginalDst", "listener.original_src.v3.OriginalSrc"],
+      "listener.tls_inspector.v3.TlsInspector",
       ...["udp.udp_proxy.v3.Route", "udp.udp_proxy.v3.UdpProxyConfig"],
       "udp.udp_proxy.v3.UdpProxyConfig.HashPolicy",
     ]),

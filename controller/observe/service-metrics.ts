@@ -16,6 +16,7 @@ import {
   STATS_DURATION_BOUND_3,
   STATS_DURATION_BOUND_4,
 } from "../../plugin/wire/stats-layout.ts";
+import { PREFIX, SETTING_NAMES } from "../model/setting-annotations.ts";
 import type { Histogram } from "../wire/stats.ts";
 import type {
   BackendStats,
@@ -112,6 +113,17 @@ function byteMetrics(what: string): Metric<Bytes>[] {
   ];
 }
 
+/** Leaves out limits that refused nothing. */
+function limited({ limited: by }: ServiceStats): Sample[] {
+  const limits = [
+    [SETTING_NAMES.maxConnections, by.connections],
+    [SETTING_NAMES.maxNewConnections, by.newConnections],
+  ] as const;
+  return limits
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => ["", `,limit="${name.slice(PREFIX.length)}"`, count] as const);
+}
+
 /** Leaves out failures that never happened. */
 function failures({ failed }: ServiceStats): Sample[] {
   const reasons = Object.entries(FAILURES) as [keyof typeof FAILURES, string][];
@@ -122,6 +134,12 @@ function failures({ failed }: ServiceStats): Sample[] {
 
 const SERVICE_METRICS: readonly Metric<ServiceStats>[] = [
   ...connectionMetrics("service"),
+  {
+    name: "portico_service_connections_limited_total",
+    type: "counter",
+    help: "Connections that a limit of the Service refused on this node, by its annotation's name",
+    samples: limited,
+  },
   {
     name: "portico_service_connect_duration_seconds",
     type: "histogram",

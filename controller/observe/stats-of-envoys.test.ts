@@ -13,6 +13,7 @@ function entry(name: string, opened: number, closed: number): StatsEntry {
       receivedBytes: opened,
       sentBytes: 1,
       failed: { refused: 0, timedOut: 0, noBackend: 0, other: 0 },
+      limited: { connections: 0, newConnections: 0 },
       retried: 0,
       connect: { buckets: [closed, 0, 0, 0, 0, 0], seconds: 0.5 },
       duration: { buckets: [0, 0, 0, 0, 0, closed], seconds: 1 },

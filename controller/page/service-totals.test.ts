@@ -24,6 +24,7 @@ function stats(port: string, opened: number, closed: number): ServiceStats {
     connect: HISTOGRAM,
     duration: HISTOGRAM,
     failed: { refused: 1, timedOut: 2, noBackend: 3, other: 4 },
+    limited: { connections: 0, newConnections: 0 },
     retried: 0,
   };
 }

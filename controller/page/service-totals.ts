@@ -27,12 +27,14 @@ export function serviceTotals(
   return totals;
 }
 
-function totalsOf({ opened, closed, failed, receivedBytes, sentBytes }: ServiceStats): Totals {
+function totalsOf({ opened, closed, failed, limited, ...bytes }: ServiceStats): Totals {
   const { refused, timedOut, noBackend, other } = failed;
+  const { receivedBytes, sentBytes } = bytes;
+  const byLimits = limited.connections + limited.newConnections;
   return {
-    connections: opened + noBackend,
+    connections: opened + noBackend + byLimits,
     openConnections: Math.max(0, opened - closed),
-    failures: refused + timedOut + noBackend + other,
+    failures: refused + timedOut + noBackend + other + byLimits,
     receivedBytes,
     sentBytes,
   };

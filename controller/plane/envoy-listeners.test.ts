@@ -14,6 +14,7 @@ it("takes no silence for an acknowledgement: without an Envoy nothing is program
     ports,
     serve: async () => {},
     tcp: DEFAULT_TCP_OPTIONS,
+    mark: 0x1000,
   });
   expect(() => listeners.now()).toThrow("no Envoy has connected to ask for its listeners yet");
 });

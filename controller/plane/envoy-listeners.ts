@@ -10,6 +10,7 @@ import { socketFamilies } from "../system/ip-families.ts";
 import { TableError } from "../table/table-error.ts";
 import type { FlowLogOptions } from "../xds/flow-log.ts";
 import type { Resource } from "../xds/protos.ts";
+import { refusingClusters, refusingListeners } from "../xds/refusing.ts";
 import {
   backendsClusters,
   type CapturePorts,
@@ -33,6 +34,8 @@ interface EnvoyListenersParts {
   /** Lets the plugin serve connections. */
   serve: () => Promise<void>;
   tcp: TcpOptions;
+  /** What the kernel routes to this node; one bit. */
+  mark: number;
   flowLog?: FlowLogOptions | undefined;
 }
 
@@ -47,9 +50,12 @@ export class EnvoyListeners {
 
   /** Create it before an Envoy connects: Envoy asks for its clusters before anything else. */
   constructor(parts: EnvoyListenersParts) {
-    const { xds, directory, serve, tcp, flowLog } = parts;
+    const { xds, directory, serve, ports, tcp, flowLog } = parts;
     const { envoyMarkBit: mark, masqueradeMarkBit } = DEFAULT_CAPTURE_OPTIONS;
-    const clusters = backendsClusters({ tcp, mark, masqueradedMark: mark | masqueradeMarkBit });
+    const clusters = [
+      ...backendsClusters({ tcp, mark, masqueradedMark: mark | masqueradeMarkBit }),
+      ...refusingClusters(ports.keep, parts.mark),
+    ];
     this.#parts = parts;
     this.#xds = xds;
     this.#serve = serve;
@@ -131,7 +137,8 @@ function wantedListeners(
 ): readonly Resource[] {
   const families = socketFamilies();
   const more = redirectPorts ? redirectListeners(redirectPorts, families, tcp) : [];
-  return [...captureListeners(ports, families, tcp), ...more];
+  const refusing = refusingListeners(ports.keep, families);
+  return [...captureListeners(ports, families, tcp), ...more, ...refusing];
 }
 
 /** What Envoy's admin interface returns for GET /listeners?format=json. */

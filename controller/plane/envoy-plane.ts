@@ -128,6 +128,7 @@ export class EnvoyPlane {
       xds: this.xds,
       ...place,
       tcp: options.tcp,
+      mark: 2 ** options.markBit,
       flowLog: options.flowLog,
       serve: () => this.delivery.serve(),
     });
@@ -235,10 +236,15 @@ export class EnvoyPlane {
 function pluginOptions({ serviceMetrics, flowLog, tcp }: EnvoyPlaneOptions): string[] {
   const stats = serviceMetrics === "service" ? [] : [`stats=${serviceMetrics}`];
   const names = flowLog ? ["names"] : [];
-  return [...stats, ...names, ...attemptOption(tcp)];
+  return [...stats, ...names, ...attemptsOption(tcp), ...attemptOption(tcp)];
 }
 
-/** Returns how long an attempt lasts, for the plugin to set another backend in time; 0: never. */
+/** Returns how many attempts go to backends, after which the plugin has clients refused … */
+function attemptsOption({ connectAttempts: attempts }: TcpOptions): string[] {
+  return attempts === DEFAULT_TCP_OPTIONS.connectAttempts ? [] : [`attempts=${attempts}`];
+}
+
+/** … and how long each lasts, for the plugin to set another backend in time; 0: never. */
 function attemptOption({ connectAttempts, connectTimeoutMs }: TcpOptions): string[] {
   const milliseconds = connectAttempts === 1 ? 0 : Math.ceil(connectTimeoutMs);
   return milliseconds === DEFAULT_TCP_OPTIONS.connectTimeoutMs ? [] : [`attempt=${milliseconds}`];

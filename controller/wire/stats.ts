@@ -16,6 +16,8 @@ import {
   STATS_FAMILY_OFFSET,
   STATS_HEADER_BYTES,
   STATS_KEY_BYTES,
+  STATS_LIMITED,
+  STATS_LIMITED_NEW,
   STATS_MAGIC,
   STATS_NO_BACKEND,
   STATS_NUMBER_COUNT,
@@ -47,6 +49,8 @@ export interface Counters {
   closed: number;
   /** Why clients were not served; all but noBackend were opened before. */
   failed: { refused: number; timedOut: number; noBackend: number; other: number };
+  /** Connections that were refused by a limit of their Service: how many at once, or a second. */
+  limited: { connections: number; newConnections: number };
   /** Connections that a backend accepted after an earlier attempt had failed. */
   retried: number;
   /** From clients, to clients. */
@@ -91,6 +95,7 @@ function countersFrom(number: (index: number) => number): Counters {
       noBackend: number(STATS_NO_BACKEND),
       other: number(STATS_FAILED_OTHERWISE),
     },
+    limited: { connections: number(STATS_LIMITED), newConnections: number(STATS_LIMITED_NEW) },
     retried: number(STATS_RETRIED),
     receivedBytes: number(STATS_RECEIVED_BYTES),
     sentBytes: number(STATS_SENT_BYTES),

@@ -7,6 +7,7 @@
 
 import type { ObjectKey } from "../model/types.ts";
 import type { Resource } from "./protos.ts";
+import { REFUSING_PREFIX } from "./refusing-names.ts";
 import type { UdpListener } from "./udp-target.ts";
 
 export interface FlowLogOptions {
@@ -34,12 +35,19 @@ const SERVICE_STATE = "envoy.string";
  * only if no attempt gave it a local address.
  */
 const ATTEMPT_FAILED = "response.flags % 64 >= 32 || response.flags % 65536 >= 32768";
-const HAS_FAILED = `(${ATTEMPT_FAILED}) && !has(upstream.local_address)`;
+const IS_REFUSED = `xds.cluster_name.startsWith('${REFUSING_PREFIX}')`;
+const HAS_FAILED = `(${ATTEMPT_FAILED}) && (!has(upstream.local_address) || ${IS_REFUSED})`;
 const FAILURE = "upstream.transport_failure_reason";
 /** Envoy has no text for its own connect timeout. */
-const IS_REFUSED = `${FAILURE}.contains('refused')`;
-const FAILED_VERDICT = `${FAILURE} == '' ? 'timeout' : (${IS_REFUSED} ? 'refused' : 'unreachable')`;
+const DID_REFUSE = `${FAILURE}.contains('refused')`;
+const FAILED_VERDICT = `${FAILURE} == '' ? 'timeout' : (${DID_REFUSE} ? 'refused' : 'unreachable')`;
 const SERVED_VERDICT = "has(upstream.address) ? 'forwarded' : 'no-backend'";
+/** Set by the plugin for a connection that a limit of its Service refused: the limit's name. */
+const LIMIT_STATE = "envoy.hashable_string";
+const REFUSED_VERDICT = `'${LIMIT_STATE}' in filter_state ? 'limited' : 'no-backend'`;
+const VERDICT =
+  `${HAS_FAILED} ? (${FAILED_VERDICT}) : ` +
+  `(${IS_REFUSED} ? (${REFUSED_VERDICT}) : (${SERVED_VERDICT}))`;
 
 /** Returns the log of the tcp_proxy in the capture listeners. */
 export function tcpFlowLog(options: FlowLogOptions): object {
@@ -49,10 +57,12 @@ export function tcpFlowLog(options: FlowLogOptions): object {
     client: "%DOWNSTREAM_REMOTE_ADDRESS%",
     frontend: "%DOWNSTREAM_LOCAL_ADDRESS%",
     service: `%FILTER_STATE(${SERVICE_STATE}:PLAIN)%`,
-    backend: "%UPSTREAM_HOST%",
-    // All of them, in order; the last one is the backend.
+    // Empty where the client was refused …
+    backend: `%CEL(${IS_REFUSED} ? '' : upstream.address)%`,
+    // … which is the last of these, in the order of the attempts; else that is the backend.
     attempted: "%UPSTREAM_HOSTS_ATTEMPTED%",
-    verdict: `%CEL(${HAS_FAILED} ? (${FAILED_VERDICT}) : (${SERVED_VERDICT}))%`,
+    verdict: `%CEL(${VERDICT})%`,
+    limit: `%FILTER_STATE(${LIMIT_STATE}:PLAIN)%`,
     reason: `%CEL(${FAILURE})%`,
     flags: "%RESPONSE_FLAGS%",
     receivedBytes: "%BYTES_RECEIVED%",

@@ -3,6 +3,7 @@ import { envoyProtos, reducedProtos } from "../../test/envoy-protos.ts";
 import { notEmpty } from "../../test/not-empty.ts";
 import type { FlowLogOptions } from "./flow-log.ts";
 import { loadProtos, protosOf, type Resource } from "./protos.ts";
+import { refusingClusters, refusingListeners } from "./refusing.ts";
 import { backendsClusters, captureListeners, connectionFilters, tableFilter } from "./resources.ts";
 import { DEFAULT_TCP_OPTIONS } from "./tcp-options.ts";
 
@@ -19,6 +20,8 @@ const whole = protosOf(root);
 const resources: Resource[] = [
   ...captureListeners(PORTS, ["IPv4", "IPv6"], DEFAULT_TCP_OPTIONS),
   ...backendsClusters({ tcp: DEFAULT_TCP_OPTIONS, mark: 0x40, masqueradedMark: 0x60 }),
+  ...refusingListeners(15401, ["IPv4", "IPv6"]),
+  ...refusingClusters(15401, 0x1000),
   tableFilter(CODE),
   ...LOGS.flatMap((log) => connectionFilters(CODE, DEFAULT_TCP_OPTIONS, log)),
 ];

@@ -7,6 +7,7 @@ import type { Resource } from "./protos.ts";
 import {
   connectAttempts,
   downstreamSocketOptions,
+  SO_MARK,
   SOL_SOCKET,
   type SocketOption,
   socketOption,
@@ -35,10 +36,11 @@ const MASQUERADED_BACKENDS_CLUSTER = "backends-masqueraded";
 
 /** Shared data belongs to a VM id: both filters and all versions of the plugin share the table. */
 const VM_ID = "portico";
-const EXTENSIONS = "type.googleapis.com/envoy.extensions";
+/** Of type URLs. */
+export const EXTENSIONS = "type.googleapis.com/envoy.extensions";
 export const NETWORK_WASM_TYPE = `${EXTENSIONS}.filters.network.wasm.v3.Wasm`;
 export const HTTP_WASM_TYPE = `${EXTENSIONS}.filters.http.wasm.v3.Wasm`;
-const TCP_PROXY_TYPE = `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`;
+export const TCP_PROXY_TYPE = `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`;
 
 /** TPROXY ports, the same numbers for both families. */
 export interface CapturePorts {
@@ -88,9 +90,6 @@ const UNLIMITED = 4_000_000_000;
  * nothing with 600 s. A remembered address costs 1 KB.
  */
 const CLEANUP_INTERVAL_SECONDS = 600;
-
-/** Of asm-generic/socket.h. */
-const SO_MARK = 36;
 
 /**
  * Returns listeners for captured connections of the families that this node has: Envoy would refuse

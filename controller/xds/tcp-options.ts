@@ -67,12 +67,15 @@ export interface SocketOption {
   description: string;
   level: number;
   name: number;
-  int_value: number;
+  int_value?: number;
+  /** Base64; a form that JSON keeps. */
+  buf_value?: string;
   state: "STATE_PREBIND";
 }
 
 /** From asm-generic/socket.h, netinet/in.h and linux/tcp.h. */
 export const SOL_SOCKET = 1;
+export const SO_MARK = 36;
 const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
 const TCP_KEEPIDLE = 4;
@@ -117,11 +120,17 @@ export function downstreamSocketOptions(tcp: TcpOptions): SocketOption[] {
  */
 const ATTEMPT_PAUSE = { nanos: 10_000_000 };
 
+/**
+ * Attempts after the last one that goes to a backend: the plugin has them refused
+ * (plugin/repick/look.ts). One would do if no attempt came before a tick.
+ */
+const REFUSING_ATTEMPTS = 4;
+
 /** Returns the fields of a tcp_proxy; none for one attempt. */
 export function connectAttempts({ connectAttempts: attempts }: TcpOptions): object {
   if (attempts === 1) return {};
   return {
-    max_connect_attempts: { value: attempts },
+    max_connect_attempts: { value: attempts + REFUSING_ATTEMPTS },
     backoff_options: { base_interval: ATTEMPT_PAUSE, max_interval: ATTEMPT_PAUSE },
   };
 }

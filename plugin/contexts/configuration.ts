@@ -1,6 +1,6 @@
 // The plugin's configuration, a text from the controller: "BUILD" or "BUILD,OPTION,…" → the build
-// id of this code, what it counts, whether it names connections for the flow log, and how long
-// Envoy's attempts to connect last.
+// id of this code, what it counts, whether it names connections for the flow log, how many of
+// Envoy's attempts to connect go to backends, and how long each lasts.
 //
 // To add an option: a line in takeOption. A plugin that does not know an option refuses it, and
 // Envoy keeps the code that it has.
@@ -11,6 +11,7 @@ import { readBuffer } from "../host/buffer";
 import { isText } from "../host/text";
 import { setEjecting } from "../pick/ejected";
 import { setNaming } from "../pick/lookup";
+import { MOST_TRIED } from "../pick/tried";
 import { setWatching, watchesConnections } from "../repick/watch";
 import { COUNT_BACKENDS, COUNT_NOTHING, COUNT_SERVICES, setCounting } from "../stats/connections";
 
@@ -22,10 +23,16 @@ const COMMA: u8 = 0x2c;
 const ATTEMPT = "attempt=";
 /** As the controller has Envoy connect, unless an option says otherwise (xds/tcp-options.ts). */
 const DEFAULT_ATTEMPT_MILLISECONDS: u32 = 1000;
+const ATTEMPTS = "attempts=";
+const DEFAULT_ATTEMPTS: u32 = MOST_TRIED;
 const MOST_DIGITS: u32 = 9;
 
 const build: usize = memory.data(MAX_BUILD_BYTES);
 let buildSize: u32 = 0;
+let attempts: u32 = 0;
+let attemptMilliseconds: u32 = 0;
+/** What readNumber read. */
+let number: u32 = 0;
 
 /** Returns the build id of this code, which comes with the configuration. */
 export function buildId(): usize {
@@ -59,18 +66,26 @@ function takeBuild(bytes: usize, size: u32): bool {
   return true;
 }
 
-/** Takes "attempt=1000": ms of one attempt; 0 where Envoy makes only one. */
-function takeAttempt(bytes: usize, size: u32): bool {
-  const digits = size - ATTEMPT.length;
-  if (size <= <u32>ATTEMPT.length || digits > MOST_DIGITS) return false;
-  if (!isText(bytes, ATTEMPT.length, ATTEMPT)) return false;
-  let milliseconds: u32 = 0;
-  for (let at = bytes + ATTEMPT.length; at < bytes + size; at++) {
+/** Reads "NAME=NUMBER" into `number`; false for another name, or no number. */
+function readNumber(bytes: usize, size: u32, name: string): bool {
+  const digits = size - name.length;
+  if (size <= <u32>name.length || digits > MOST_DIGITS) return false;
+  if (!isText(bytes, name.length, name)) return false;
+  number = 0;
+  for (let at = bytes + name.length; at < bytes + size; at++) {
     const digit = <u32>load<u8>(at) - 0x30;
     if (digit > 9) return false;
-    milliseconds = milliseconds * 10 + digit;
+    number = number * 10 + digit;
   }
-  setWatching(milliseconds);
+  return true;
+}
+
+/** Takes "attempt=1000": ms of one attempt, 0 where Envoy makes only one; or "attempts=10". */
+function takeAttempts(bytes: usize, size: u32): bool {
+  if (readNumber(bytes, size, ATTEMPT)) attemptMilliseconds = number;
+  else if (readNumber(bytes, size, ATTEMPTS)) attempts = number;
+  else return false;
+  setWatching(attempts, attemptMilliseconds);
   return true;
 }
 
@@ -79,7 +94,7 @@ function takeOption(bytes: usize, size: u32): bool {
   else if (isText(bytes, size, "stats=service")) setCounting(COUNT_SERVICES);
   else if (isText(bytes, size, "stats=backend")) setCounting(COUNT_BACKENDS);
   else if (isText(bytes, size, "names")) setNaming(true);
-  else return takeAttempt(bytes, size);
+  else return takeAttempts(bytes, size);
   return true;
 }
 
@@ -109,7 +124,9 @@ export function readConfiguration(size: u32): bool {
   buildSize = 0;
   setCounting(COUNT_SERVICES);
   setNaming(false);
-  setWatching(DEFAULT_ATTEMPT_MILLISECONDS);
+  attempts = DEFAULT_ATTEMPTS;
+  attemptMilliseconds = DEFAULT_ATTEMPT_MILLISECONDS;
+  setWatching(attempts, attemptMilliseconds);
   const taken = takeAll(size);
   // A failure is seen only of a connection that is watched.
   setEjecting(watchesConnections());

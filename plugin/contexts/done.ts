@@ -2,6 +2,7 @@
 // (stats/open-connections.ts), roots by their configuration; a request leaves nothing.
 
 import { forgetTicks } from "../host/ticks";
+import { keepAgain, leave } from "../limit/admit";
 import { settleEnding, watchAgain } from "../repick/watch";
 import { countEnd } from "../stats/connections";
 import { flush } from "../stats/counted";
@@ -11,6 +12,7 @@ function endRoot(): void {
   flush();
   forgetTicks();
   watchAgain();
+  keepAgain();
 }
 
 /** 1: nothing keeps the context. */
@@ -20,6 +22,7 @@ export function proxy_on_done(contextId: u32): u32 {
     return 1;
   }
   settleEnding(contextId);
+  leave(contextId);
   countEnd(contextId);
   return 1;
 }

@@ -80,8 +80,8 @@ function failConfiguration(): void {
   addNumber(MAX_BUILD_BYTES);
   addText(
     " of A-Z a-z 0-9 - . _), which " +
-      "stats=off, stats=service, stats=backend, names and attempt=MILLISECONDS may follow, " +
-      "each after a comma",
+      "stats=off, stats=service, stats=backend, names, attempts=NUMBER and " +
+      "attempt=MILLISECONDS may follow, each after a comma",
   );
   log(LOG_ERROR);
 }

@@ -14,6 +14,8 @@ const functionName: usize = lastingAscii(FUNCTION);
 const DESTINATION_PATH = "envoy.network.transport_socket.original_dst_address";
 /** Any text; Envoy's flow log shows it as the name of the Service. */
 const NAME_PATH = "envoy.string";
+/** The same, as the name of the limit that refused it. */
+const LIMIT_PATH = "envoy.hashable_string";
 const SPAN_CONNECTION: u8 = 2;
 const MAX_NAME_BYTES: u32 = 255;
 
@@ -25,9 +27,10 @@ const MAX_NAME_BYTES: u32 = 255;
 const HEADER_BYTES: u32 = 7;
 const destination: usize = prepareArgument(DESTINATION_PATH, ADDRESS_TEXT_BYTES);
 let name: usize = 0;
+let limit: usize = 0;
 
 /** Prepares everything but the value, which comes last so that a connection writes only that. */
-function prepareArgument(path: string, mostBytes: u32): usize {
+export function prepareArgument(path: string, mostBytes: u32): usize {
   const bytes = allocate(HEADER_BYTES + path.length + mostBytes);
   store<u8>(bytes, 0x0a);
   store<u8>(bytes + 1, <u8>path.length);
@@ -39,12 +42,13 @@ function prepareArgument(path: string, mostBytes: u32): usize {
   return bytes;
 }
 
-function valueIn(argument: usize, path: string): usize {
+/** Returns where an argument for this path has its value. */
+export function valueIn(argument: usize, path: string): usize {
   return argument + HEADER_BYTES + path.length;
 }
 
 /** Sets it to the value of this size in the argument; a varint may have needless bytes. */
-function setFilterState(argument: usize, path: string, size: u32): bool {
+export function setFilterState(argument: usize, path: string, size: u32): bool {
   const value = valueIn(argument, path);
   store<u8>(value - 2, <u8>(size | 0x80));
   store<u8>(value - 1, <u8>(size >> 7));
@@ -68,4 +72,12 @@ export function setConnectionName(text: usize, size: u32): void {
   const length = min(size, MAX_NAME_BYTES);
   memory.copy(valueIn(name, NAME_PATH), text, length);
   setFilterState(name, NAME_PATH, length);
+}
+
+/** Sets the name of the limit that refused it, for the flow log. */
+export function setLimitName(text: string): void {
+  if (limit === 0) limit = prepareArgument(LIMIT_PATH, MAX_NAME_BYTES);
+  const to = valueIn(limit, LIMIT_PATH);
+  for (let i = 0; i < text.length; i++) store<u8>(to + i, <u8>text.charCodeAt(i));
+  setFilterState(limit, LIMIT_PATH, text.length);
 }

@@ -22,6 +22,12 @@ function next(): u32 {
   return rotr<u32>(mixed, <u32>(before >> 59));
 }
 
+/** Returns any number of 64 bits. */
+export function anyNumber(): u64 {
+  const high = (<u64>next()) << 32;
+  return high | next();
+}
+
 /** Returns 0 to limit - 1 (limit > 0), each exactly as likely (Lemire 2019, rejection). */
 export function below(limit: u32): u32 {
   let product = <u64>next() * limit;

@@ -14,6 +14,8 @@ import {
   bucketOfKey,
   firstRecord,
   keyFamily,
+  maxConnections,
+  maxNewConnections,
   nameBytes,
   nextRecord,
   recordBytes,
@@ -51,7 +53,25 @@ export function pickedHeedsEjections(): bool {
   return isHeeding;
 }
 
+let foundMost: u32 = 0;
+let foundMostNew: u32 = 0;
+
+/** Returns the most connections of the ServicePort that was found last, at once; 0 for any. */
+export function pickedMostConnections(): u32 {
+  return foundMost;
+}
+
+/** Returns its most new connections a second; 0 for any. */
+export function pickedMostNewConnections(): u32 {
+  return foundMostNew;
+}
+
 let isNaming: bool = false;
+
+/** Returns whether connections get names for the flow log. */
+export function namesConnections(): bool {
+  return isNaming;
+}
 
 /** Sets whether connections get the name of their Service (filter state, for the flow log). */
 export function setNaming(wanted: bool): void {
@@ -93,6 +113,8 @@ function pickHeeding(record: usize): u32 {
 function pickFromRecord(record: usize): u32 {
   foundServiceId = serviceId(record);
   isHeeding = heedsEjections(record);
+  foundMost = maxConnections(record);
+  foundMostNew = maxNewConnections(record);
   if (isNaming) nameConnection(record);
   if (backendCount(record) === 0) return NO_BACKEND;
   const status = pickHeeding(record);

@@ -4,17 +4,17 @@
 //
 // Another backend is set when one has failed; when one has been silent for half of Envoy's
 // connect_timeout, because failure and next attempt then come one right after the other; and when
-// the list no longer has the one that was set. A connection whose list is empty now is closed, like
-// a new one.
+// the list no longer has the one that was set. A connection whose list is empty now is closed. Once
+// the last attempt has begun, the next one is set to refuse the client.
 //
 // What fails and what accepts is reported to plugin/eject, each attempt once.
 
 import { noBackendTotal, repicksTotal } from "../counters";
 import { noteFailure, noteSuccess } from "../eject/outcomes";
-import { steadyNow } from "../host/clock";
 import { enterContext } from "../host/context";
 import { count } from "../host/counter";
 import { FAILED_OTHERWISE, lastFailure } from "../host/failure";
+import { isBeingRefused, refuseDownstream } from "../host/refusal";
 import { closeDownstream } from "../host/stream";
 import { attemptsBegun, isConnected, lastBackend } from "../host/upstream";
 import { pickedBackend } from "../pick/backend";
@@ -33,11 +33,14 @@ const LONGEST_PAUSE: u64 = 20 * MILLISECOND;
 /** The pause grows with the time that nothing changes: this part of it. */
 const PAUSE_DIVISOR: u64 = 4;
 
+/** How many attempts go to backends. */
+let mostAttempts: u32 = 0;
 /** Silence after which the next backend is set. */
 let silentAfter: u64 = 0;
 
-/** Sets how long Envoy's attempts last, ms. */
-export function setAttemptTime(milliseconds: u32): void {
+/** Sets how many attempts of Envoy go to backends, and how long each lasts, ms. */
+export function setAttempts(most: u32, milliseconds: u32): void {
+  mostAttempts = most;
   silentAfter = (milliseconds * MILLISECOND) / 2;
 }
 
@@ -117,6 +120,7 @@ function helpWaiting(entry: Waiting, now: u64): bool {
   const begun = attemptsBegun();
   if (begun < entry.attempt) return isListed(keyOf(entry), backendOf(entry)) || repick(entry, now);
   noteBegun(entry, begun, now);
+  if (begun >= mostAttempts) return refuseDownstream(keyFamily(keyOf(entry)));
   if (hasFailed(entry)) {
     fail(entry, backendOf(entry), now);
     return repick(entry, now);
@@ -157,12 +161,17 @@ function settleConnected(entry: Waiting, now: u64): void {
   settleMoved(entry, true);
 }
 
-/** The present connection ends: it has its backend, or none any more. */
-export function settle(entry: Waiting): void {
-  if (isConnected()) settleConnected(entry, steadyNow());
+/** Reports whether a backend has accepted, and not what refuses clients after the last attempt. */
+function isServed(entry: Waiting): bool {
+  return isConnected() && (entry.begun < mostAttempts || !isBeingRefused());
+}
+
+/** The present connection waits no longer: it has its backend, or none any more. */
+export function settle(entry: Waiting, now: u64): void {
+  if (isServed(entry)) settleConnected(entry, now);
   else {
-    failAll(entry, steadyNow());
-    settleMoved(entry, false);
+    failAll(entry, now);
+    if (!isConnected()) settleMoved(entry, false);
   }
 }
 
@@ -170,7 +179,7 @@ export function settle(entry: Waiting): void {
 export function look(entry: Waiting, now: u64): bool {
   if (!enterContext(entry.context)) return false;
   if (isConnected()) {
-    settleConnected(entry, now);
+    settle(entry, now);
     return false;
   }
   if (!helpWaiting(entry, now)) return false;

@@ -3,11 +3,12 @@
 
 import { entryCount } from "../eject/entries";
 import { setClaimTime } from "../eject/probe";
+import { steadyNow } from "../host/clock";
 import { enterContext } from "../host/context";
 import { tickEvery } from "../host/ticks";
 import { pickedBackend } from "../pick/backend";
 import { pickedHeedsEjections } from "../pick/lookup";
-import { look, setAttemptTime, settle } from "./look";
+import { look, setAttempts, settle } from "./look";
 import { addWaiting, removeWaiting, Waiting, waitingAt, waitingCount } from "./waiting";
 
 /** Half of the backoff between two attempts of Envoy (controller/xds/tcp-options.ts). */
@@ -17,10 +18,13 @@ let isWatching: bool = false;
 /** Whether a connection of the list may have had several backends. */
 let someRepicked: bool = false;
 
-/** Sets how long Envoy's attempts last, ms; 0: it makes one, and connections are not watched. */
-export function setWatching(attemptMilliseconds: u32): void {
+/**
+ * Sets how many of Envoy's attempts go to backends, and how long each lasts, ms; 0: it makes one,
+ * and connections are not watched.
+ */
+export function setWatching(attempts: u32, attemptMilliseconds: u32): void {
   isWatching = attemptMilliseconds !== 0;
-  setAttemptTime(attemptMilliseconds);
+  setAttempts(attempts, attemptMilliseconds);
   setClaimTime(attemptMilliseconds);
 }
 
@@ -65,5 +69,5 @@ function waitingWith(context: u32): Waiting | null {
 export function settleEnding(context: u32): void {
   if (!someRepicked && entryCount() === 0) return;
   const entry = waitingWith(context);
-  if (entry !== null) settle(entry);
+  if (entry !== null) settle(entry, steadyNow());
 }

@@ -4,6 +4,7 @@
 import { steadyNow } from "../host/clock";
 import { lastFailure } from "../host/failure";
 import { lastingProperty, readNumber } from "../host/property";
+import { isBeingRefused } from "../host/refusal";
 import { isConnected } from "../host/upstream";
 import { pickedBackend } from "../pick/backend";
 import { pickedServiceId } from "../pick/lookup";
@@ -31,7 +32,6 @@ import {
   STATS_FAILED_OTHERWISE,
   STATS_FAMILY_OFFSET,
   STATS_KEY_BYTES,
-  STATS_NO_BACKEND,
   STATS_OPENED,
   STATS_PORT_OFFSET,
   STATS_RECEIVED_BYTES,
@@ -107,10 +107,13 @@ export function countOpened(context: u32, family: u32): void {
   endEvent();
 }
 
-/** The frontend that was looked up has no backend. */
-export function countNoBackend(): void {
+/**
+ * The connection to the frontend that was looked up was refused: STATS_NO_BACKEND, STATS_LIMITED or
+ * STATS_LIMITED_NEW says why.
+ */
+export function countRefused(reason: u32): void {
   if (!beginWithPicked()) return;
-  addNumber(event, STATS_NO_BACKEND, 1);
+  addNumber(event, reason, 1);
   endEvent();
 }
 
@@ -143,7 +146,7 @@ function durationBucket(nanoseconds: u64): u32 {
 function hasFailedToConnect(): bool {
   const flags = readNumber(responseFlags);
   if ((flags & FLAG_RETRY_LIMIT) !== 0) return true;
-  return (flags & FLAG_CONNECTION_FAILURE) !== 0 && !isConnected();
+  return (flags & FLAG_CONNECTION_FAILURE) !== 0 && (!isConnected() || isBeingRefused());
 }
 
 /** Counts how the connection to the backend went. */

@@ -17,6 +17,8 @@ import {
   STATS_ENTRY_BYTES,
   STATS_HEADER_BYTES,
   STATS_KEY_BYTES,
+  STATS_LIMITED,
+  STATS_LIMITED_NEW,
   STATS_MAGIC,
   STATS_NO_BACKEND,
   STATS_NUMBER_COUNT,
@@ -97,7 +99,12 @@ function appendEntry(key: usize): usize {
 function entryFor(counted: usize): usize {
   const own = findEntry(page, page + pageBytes, counted);
   if (own !== 0) return own;
-  const begins = (numberOf(counted, STATS_OPENED) | numberOf(counted, STATS_NO_BACKEND)) !== 0;
+  const begins =
+    (numberOf(counted, STATS_OPENED) |
+      numberOf(counted, STATS_NO_BACKEND) |
+      numberOf(counted, STATS_LIMITED) |
+      numberOf(counted, STATS_LIMITED_NEW)) !==
+    0;
   const hasRoom = pageBytes < MAX_STATS_PAGE_ENTRIES * STATS_ENTRY_BYTES;
   if (begins && hasRoom) return appendEntry(counted);
   const other = findEntry(page, page + pageBytes, otherKey);

@@ -15,7 +15,9 @@
 //   | "P" | kind | eject version    |                backends that fail: 4 bytes
 //   +-----+------+------------------+
 //   | "P" | kind | failures version | slot u32   |   failures of a function: 8 bytes
-//   +-----+------+------------------+------------+
+//   +-----+------+------------------+------------+---------+
+//   | "P" | kind | limit version    | service id (8 bytes) |   limited: 12 bytes
+//   +-----+------+------------------+----------------------+
 //
 // version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
 // allocation.
@@ -35,6 +37,9 @@ const VERSION: u32 = WIRE_VERSION * 16 + STORAGE_VERSION;
 /** Increase it when the form of session affinity's entries changes; all clients are new then. */
 export const AFFINITY_VERSION: u32 = 1;
 
+/** Increase it when the form of a limited ServicePort's counts changes; they start at 0 then. */
+const LIMIT_VERSION: u32 = 1;
+
 const LETTER_P: u8 = 0x50;
 const KIND_HEAD: u8 = 0x68;
 const KIND_BUCKET: u8 = 0x62;
@@ -44,6 +49,7 @@ const KIND_AFFINITY: u8 = 0x61;
 const KIND_STATS: u8 = 0x73;
 const KIND_EJECTED: u8 = 0x65;
 const KIND_FUNCTION: u8 = 0x66;
+const KIND_LIMIT: u8 = 0x6c;
 
 export const HEAD_KEY_BYTES: u32 = 4;
 export const MARK_KEY_BYTES: u32 = 4;
@@ -53,6 +59,7 @@ export const AFFINITY_KEY_BYTES: u32 = 8;
 export const STATS_PAGE_KEY_BYTES: u32 = 8;
 export const EJECTED_KEY_BYTES: u32 = 4;
 export const FUNCTION_KEY_BYTES: u32 = 8;
+export const LIMIT_KEY_BYTES: u32 = 12;
 
 const head: usize = memory.data(HEAD_KEY_BYTES);
 const mark: usize = memory.data(MARK_KEY_BYTES);
@@ -62,6 +69,7 @@ const affinityKeyBytes: usize = memory.data(AFFINITY_KEY_BYTES);
 const statsKeyBytes: usize = memory.data(STATS_PAGE_KEY_BYTES);
 const ejected: usize = memory.data(EJECTED_KEY_BYTES);
 const functionKeyBytes: usize = memory.data(FUNCTION_KEY_BYTES);
+const limitKeyBytes: usize = memory.data(LIMIT_KEY_BYTES);
 
 function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
@@ -115,4 +123,10 @@ export function ejectedKey(): usize {
 export function functionKey(slot: u32): usize {
   store<u32>(functionKeyBytes + 4, slot);
   return begin(functionKeyBytes, KIND_FUNCTION, FUNCTION_FAILURES_VERSION);
+}
+
+/** Returns the key of a limited ServicePort's counts, LIMIT_KEY_BYTES. */
+export function limitKey(serviceId: u64): usize {
+  store<u64>(limitKeyBytes + 4, serviceId);
+  return begin(limitKeyBytes, KIND_LIMIT, LIMIT_VERSION);
 }

@@ -21,6 +21,8 @@ import {
   RECORD_FUNCTION_OFFSET,
   RECORD_HEADER_BYTES,
   RECORD_KEY_OFFSET,
+  RECORD_MAX_CONNECTIONS_OFFSET,
+  RECORD_MAX_NEW_CONNECTIONS_OFFSET,
   RECORD_NAME_BYTES_OFFSET,
   RECORD_OPTIONS_OFFSET,
   RECORD_SERVICE_ID_OFFSET,
@@ -115,6 +117,16 @@ export function balancing(record: usize): u32 {
 /** Returns 1 + the slot of the function that picks; 0 for none. */
 export function namedFunction(record: usize): u32 {
   return load<u16>(record + RECORD_FUNCTION_OFFSET);
+}
+
+/** Returns how many connections the ServicePort may have on this node; 0: as many as there are. */
+export function maxConnections(record: usize): u32 {
+  return load<u32>(record + RECORD_MAX_CONNECTIONS_OFFSET);
+}
+
+/** Returns how many new ones it may get in a second; 0: as many as there are. */
+export function maxNewConnections(record: usize): u32 {
+  return load<u32>(record + RECORD_MAX_NEW_CONNECTIONS_OFFSET);
 }
 
 /** Returns the size of one backend, by the family of the key. */

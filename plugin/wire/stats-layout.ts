@@ -8,7 +8,7 @@
 
 /** "PTCS" read as a little-endian u32: the first four bytes of every answer. */
 export const STATS_MAGIC: u32 = 0x53435450;
-export const STATS_VERSION: u32 = 2;
+export const STATS_VERSION: u32 = 3;
 
 // Answer
 //
@@ -36,7 +36,7 @@ export const STATS_KEY_BYTES: u32 = 28;
 export const STATS_FAMILY_OFFSET: u32 = 8;
 export const STATS_PORT_OFFSET: u32 = 10;
 export const STATS_ADDRESS_OFFSET: u32 = 12;
-export const STATS_NUMBER_COUNT: u32 = 23;
+export const STATS_NUMBER_COUNT: u32 = 25;
 export const STATS_ENTRY_BYTES: u32 = STATS_KEY_BYTES + STATS_NUMBER_COUNT * 8;
 
 // Numbers, by their index.
@@ -64,6 +64,10 @@ export const STATS_DURATION_NANOSECONDS: u32 = 15;
 export const STATS_DURATION_BUCKETS: u32 = 16;
 /** Connections that a backend accepted after an earlier attempt had failed. */
 export const STATS_RETRIED: u32 = 22;
+/** Connections that were refused because the Service had as many as it may … */
+export const STATS_LIMITED: u32 = 23;
+/** … or got new ones faster than it may. Like those without a backend, they were never opened. */
+export const STATS_LIMITED_NEW: u32 = 24;
 
 /** Buckets of each histogram, not cumulative; the last has those over all bounds. */
 export const STATS_BUCKET_COUNT: u32 = 6;

@@ -2,7 +2,7 @@
 // given, and a sync happens when it is asked for, so that it can be timed.
 
 import { mkdir, readFile } from "node:fs/promises";
-import type { CaptureOptions } from "../../controller/capture/options.ts";
+import { type CaptureOptions, DEFAULT_CAPTURE_OPTIONS } from "../../controller/capture/options.ts";
 import { shippedPlugin } from "../../controller/config/run-options.ts";
 import type { ClusterState } from "../../controller/model/cluster-state.ts";
 import { NodeFollower } from "../../controller/node/follow-cluster.ts";
@@ -119,6 +119,7 @@ export class PorticoNode {
       xds,
       directory: runDirectory,
       ports: CAPTURE_PORTS,
+      mark: DEFAULT_CAPTURE_OPTIONS.markBit,
       tcp,
       flowLog: extras.flowLog,
       serve: () => delivery.serve(),

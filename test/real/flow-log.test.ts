@@ -4,6 +4,7 @@
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { SETTING_NAMES } from "../../controller/model/setting-annotations.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import type { DecodedRecord } from "../../controller/wire/decode.ts";
 import { recordFromFrontend } from "../../controller/wire/encode.ts";
@@ -44,6 +45,12 @@ const DNS: ServiceSketch = {
   protocol: "UDP",
   port: 53,
 };
+/** It may have one connection. */
+const NARROW: ServiceSketch = {
+  name: "narrow",
+  clusterIP: "10.96.0.14",
+  endpoints: ["10.1.1.21"],
+};
 const ARGS = ["--service-cidr", "10.96.0.0/16", "--envoy-concurrency", "2"];
 
 let cluster: Cluster;
@@ -51,6 +58,8 @@ let node: ClusterNode;
 let portico: PorticoProcess;
 let client: Dialer;
 let file: string;
+
+const MAX_CONNECTIONS = SETTING_NAMES.maxConnections;
 
 type Line = Record<string, unknown>;
 
@@ -61,8 +70,8 @@ beforeAll(async () => {
   client = await node.pod("client").dialer();
   portico = new PorticoProcess(node);
   file = join(portico.manifests, "../flows.log");
-  const services = [WEB, BROKEN, HALF, DNS];
-  const objects = services.flatMap(serviceObjects).map(withPortName);
+  const services = [WEB, BROKEN, HALF, DNS, NARROW];
+  const objects = services.flatMap(serviceObjects).map(withPortName).map(withLimit);
   portico.write([nodeObject("node-1", node.address), ...objects]);
 }, 120_000);
 afterAll(async () => {
@@ -109,6 +118,12 @@ function withPortName(object: KubernetesObject): KubernetesObject {
   return { ...object, ports: ports.map(named) };
 }
 
+function withLimit(object: KubernetesObject): KubernetesObject {
+  const metadata = object.metadata as { name: string };
+  if (metadata.name !== NARROW.name) return object;
+  return { ...object, metadata: { ...metadata, annotations: { [MAX_CONNECTIONS]: "1" } } };
+}
+
 async function untilLines(service: string, count: number): Promise<Line[]> {
   await eventually(`${count} lines of ${service}`, 40_000, async () => {
     return linesOf(service).length >= count;
@@ -143,10 +158,10 @@ it("has a line for each connection, and for each UDP flow", async () => {
   });
   const [broken] = await untilLines("test/broken", 1);
   expect(broken).toMatchObject({
-    backend: "10.1.1.22:8080",
-    attempted: Array(10).fill("10.1.1.22:8080").join(","),
+    backend: "",
+    attempted: expect.stringMatching(/^(10\.1\.1\.22:8080,){10,13}248\.0\.0\.1:15401$/),
     verdict: "refused",
-    receivedBytes: 0,
+    receivedBytes: expect.any(Number),
     sentBytes: 0,
     reason: "delayed connect error: Connection refused",
   });
@@ -177,6 +192,15 @@ it("has a connection as forwarded that another backend had refused", async () =>
   const reason = "delayed connect error: Connection refused";
   expect(line).toMatchObject({ verdict: "forwarded", backend: "10.1.1.21:8080", reason });
   expect(line?.flags).toBe("UF");
+}, 120_000);
+
+it("has a connection as limited that a limit of its Service refused", async () => {
+  const held = await client.open(NARROW.clusterIP, 80);
+  await held.echo("x");
+  expect(await client.dialOnce(NARROW.clusterIP, 80)).toMatchObject({ outcome: "reset" });
+  const [line] = await untilLines("test/narrow", 1);
+  expect(line).toMatchObject({ verdict: "limited", limit: "max-connections", backend: "" });
+  await held.close();
 }, 120_000);
 
 it("begins at the front of a file that logrotate has emptied by copytruncate", async () => {

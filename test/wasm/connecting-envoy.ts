@@ -19,6 +19,8 @@ export interface ConnectionEnd {
 
 /** Filter state from which the ORIGINAL_DST cluster takes the address to connect to. */
 export const ORIGINAL_DESTINATION = "envoy.network.transport_socket.original_dst_address";
+/** Filter state from which tcp_proxy takes the cluster of an attempt, if it is set. */
+export const CLUSTER = "envoy.tcp_proxy.cluster";
 /** Of its response flags: an attempt has failed. */
 const FLAG_CONNECTION_FAILURE = 0x20;
 /** Where it connects from. */
@@ -40,8 +42,10 @@ export class ConnectingEnvoy {
     this.#stream = stream;
   }
 
-  /** Where the next attempt would go. */
+  /** Where the next attempt would go: a backend, or the cluster that refuses. */
   get next(): string {
+    const cluster = this.#stream.filterState.get(CLUSTER)?.value;
+    if (cluster !== undefined) return cluster;
     return this.#stream.filterState.get(ORIGINAL_DESTINATION)?.value ?? "";
   }
 
@@ -54,6 +58,7 @@ export class ConnectingEnvoy {
   attempt(): string {
     this.attempted.push(this.next);
     const { properties } = this.#stream;
+    properties["xds\0cluster_name"] = this.#stream.filterState.get(CLUSTER)?.value ?? "backends";
     properties["upstream\0request_attempt_count"] = eightBytes(this.attempted.length);
     return this.next;
   }

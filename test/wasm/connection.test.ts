@@ -102,7 +102,7 @@ describe("is closed and counted", () => {
     expect(host.connect("10.96.0.1:80")).toEqual({ closed: "no-backend" });
     expect(host.counter("no_backend")).toBe(1);
     expect(host.logs.at(-1)?.message).toBe(
-      "connection to 10.96.0.1:80 closed: the frontend has no backend",
+      "connection to 10.96.0.1:80 refused: the frontend has no backend",
     );
   });
 

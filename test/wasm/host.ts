@@ -5,8 +5,14 @@
 
 import { readFile } from "node:fs/promises";
 import type { BackendList } from "../../controller/wire/key.ts";
-import { ConnectingEnvoy, type ConnectionEnd, ORIGINAL_DESTINATION } from "./connecting-envoy.ts";
+import {
+  CLUSTER,
+  ConnectingEnvoy,
+  type ConnectionEnd,
+  ORIGINAL_DESTINATION,
+} from "./connecting-envoy.ts";
 import { Guest, GuestError, type Surroundings } from "./guest.ts";
+import { randomBits } from "./random.ts";
 import { SharedData } from "./shared-data.ts";
 import type { ConnectionStream, LocalResponse, RequestStream, RootStream } from "./stream.ts";
 import { type WasmModule, WebAssembly } from "./webassembly.ts";
@@ -32,7 +38,7 @@ export interface HostOptions {
 }
 
 /** Why a connection was closed: the counter that went up, or "failed" when none did. */
-type CloseReason = "unknown-frontend" | "no-backend" | "failed";
+type CloseReason = "unknown-frontend" | "no-backend" | "limited" | "failed";
 export type Connected =
   | { backend: string; closed?: undefined }
   | { closed: CloseReason; backend?: undefined };
@@ -175,8 +181,12 @@ export class WasmHost {
     };
     const set = stream.filterState.get(ORIGINAL_DESTINATION);
     const name = stream.filterState.get(NAME)?.value;
-    if (stream.closed) {
-      if (action !== ACTION_STOP || set) {
+    const cluster = stream.filterState.get(CLUSTER);
+    if (stream.closed || cluster) {
+      const isEnded = stream.closed && action === ACTION_STOP && !set && !cluster;
+      const isRefused =
+        !stream.closed && action === ACTION_CONTINUE && isRefusing(cluster, destination);
+      if (!isEnded && !isRefused) {
         throw new GuestError(`a connection to ${destination} was closed, and went on`);
       }
       return { connected: { closed: this.#closeReason(before) }, name, envoy, end };
@@ -357,29 +367,30 @@ export class WasmHost {
     throw new GuestError(`${rootId} refused its configuration: ${this.logs.at(-1)?.message}`);
   }
 
-  #closeCounts(): { unknown: number; empty: number } {
+  #closeCounts(): Map<CloseReason, number> {
     const count = (name: string) => this.counters.get(`portico_${name}_total`) ?? 0;
-    return { unknown: count("unknown_frontend"), empty: count("no_backend") };
+    return new Map([
+      ["unknown-frontend", count("unknown_frontend")],
+      ["no-backend", count("no_backend")],
+      ["limited", count("limited")],
+    ]);
   }
 
-  #closeReason(before: { unknown: number; empty: number }): CloseReason {
+  #closeReason(before: ReadonlyMap<CloseReason, number>): CloseReason {
     const after = this.#closeCounts();
-    if (after.unknown > before.unknown) return "unknown-frontend";
-    return after.empty > before.empty ? "no-backend" : "failed";
+    const isMore = ([reason, count]: [CloseReason, number]) => count > (before.get(reason) ?? 0);
+    return [...after].find(isMore)?.[0] ?? "failed";
   }
+}
+
+function isRefusing(
+  cluster: { value: string; span: number } | undefined,
+  destination: string,
+): boolean {
+  const family = destination.startsWith("[") ? "ipv6" : "ipv4";
+  return cluster?.value === `refusing-${family}` && cluster.span === SPAN_CONNECTION;
 }
 
 function tickOf({ guest, stream, context }: Root): void {
   guest.call(stream, "proxy_on_tick", context);
-}
-
-/** mulberry32: 32 bits at a time, the same for the same seed. */
-function randomBits(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
 }

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import type { Frontend } from "../../controller/node/types.ts";
 import { deltaFrame } from "../../controller/wire/frames.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
+import { statsOf } from "./stats-fixtures.ts";
 import { backends, backendText, frontend, localRecord, record } from "./table-fixtures.ts";
 import { AT, ATTEMPTS, HALF_MS, LONGEST_PAUSE_MS, WaitingHost } from "./waiting-host.ts";
 
@@ -132,6 +133,57 @@ describe("a backend that is silent", () => {
     envoy.fail();
     waiting.pass(LONGEST_PAUSE_MS);
     expect(envoy.attempted).not.toContain(envoy.next);
+  });
+});
+
+describe("after the last attempt", () => {
+  it.each([
+    ["refuses", undefined, "IPv4"],
+    ["is silent", "", "IPv4"],
+    ["refuses", undefined, "IPv6"],
+  ])("a client whose every backend %s (%j, %s) is refused", async (_, reason, family) => {
+    const v6 = [{ address: "fd00:1::1", port: 80, local: false }];
+    const at = family === "IPv4" ? AT : "[fd00:96::a]:80";
+    await load([frontend(1), frontend(2, { address: "fd00:96::a", backends: v6 })]);
+    const { envoy, end } = waiting.open(family === "IPv4" ? {} : { source: "[fd00:2::1]:40" }, at);
+    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+      expect(envoy.next).not.toMatch("refusing");
+      if (reason === "") waiting.pass(2 * HALF_MS);
+      envoy.fail(reason);
+      waiting.pass(LONGEST_PAUSE_MS);
+      envoy.attempt();
+    }
+    waiting.pass(LONGEST_PAUSE_MS);
+    expect(envoy.next).toBe(`refusing-${family.toLowerCase()}`);
+    envoy.fail(reason);
+    envoy.attempt();
+    envoy.accept();
+    waiting.pass(LONGEST_PAUSE_MS);
+    end({ flags: 0x20, accepted: true });
+    host.tick();
+    const [entry] = statsOf(host).filter(({ backend }) => !backend);
+    const failed = { refused: 0, timedOut: 0, noBackend: 0, other: 0 };
+    const name = reason === "" ? "timedOut" : "refused";
+    expect(entry?.counters).toMatchObject({ opened: 1, closed: 1, retried: 0 });
+    expect(entry?.counters.failed).toEqual({ ...failed, [name]: 1 });
+  });
+
+  it("it is not, where the last one accepts", async () => {
+    await load([frontend(1)]);
+    const { envoy, end } = waiting.open();
+    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+      envoy.fail();
+      waiting.pass(5);
+      envoy.attempt();
+    }
+    waiting.pass(LONGEST_PAUSE_MS);
+    envoy.accept();
+    waiting.pass(LONGEST_PAUSE_MS);
+    end({ flags: 0x20, accepted: true });
+    host.tick();
+    const [entry] = statsOf(host).filter(({ backend }) => !backend);
+    expect(entry?.counters).toMatchObject({ opened: 1, closed: 1, retried: 1 });
+    expect(entry?.counters.failed).toMatchObject({ refused: 0 });
   });
 });
 

@@ -37,6 +37,7 @@ const NOTHING: Counters = {
   opened: 0,
   closed: 0,
   failed: { refused: 0, timedOut: 0, noBackend: 0, other: 0 },
+  limited: { connections: 0, newConnections: 0 },
   retried: 0,
   receivedBytes: 0,
   sentBytes: 0,

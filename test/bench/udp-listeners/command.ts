@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
+import { DEFAULT_CAPTURE_OPTIONS } from "../../../controller/capture/options.ts";
 import { columns } from "../../../controller/cli/output.ts";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { shippedPlugin } from "../../../controller/config/run-options.ts";
@@ -70,6 +71,7 @@ async function run(options: Options): Promise<void> {
     xds,
     directory,
     ports: CAPTURE_PORTS,
+    mark: DEFAULT_CAPTURE_OPTIONS.markBit,
     tcp: DEFAULT_TCP_OPTIONS,
     serve: () => delivery.serve(),
   });
