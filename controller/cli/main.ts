@@ -14,6 +14,8 @@ import { drainCommand } from "./drain-command.ts";
 import { envoyCommand } from "./envoy.ts";
 import { explainCommand } from "./explain.ts";
 import { explainDialCommand } from "./explain-dial.ts";
+import { functionCommand } from "./function.ts";
+import { functionCompileCommand } from "./function-compile.ts";
 import { endWhenOutputFails } from "./output.ts";
 import { pluginCommand } from "./plugin.ts";
 import { runCommand } from "./run.ts";
@@ -34,6 +36,8 @@ const program = new Command("portico")
   .addCommand(explainDialCommand(), { hidden: true })
   .addCommand(doctorCommand())
   .addCommand(pluginCommand())
+  .addCommand(functionCommand())
+  .addCommand(functionCompileCommand(), { hidden: true })
   .addCommand(envoyCommand())
   .addCommand(bootstrapCommand())
   .addCommand(sysctlCommand())

@@ -20,7 +20,7 @@ interface Picked {
 }
 
 /** Answers of the API, by name, in place of 0. */
-type ApiAnswers = Readonly<Record<string, (...values: never[]) => number | bigint>>;
+export type ApiAnswers = Readonly<Record<string, (...values: never[]) => number | bigint>>;
 
 interface PickOptions {
   slot?: number;
