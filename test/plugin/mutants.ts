@@ -230,7 +230,7 @@ const REST: readonly KnownMutant[] = [
   },
   {
     file: "stats/connections.ts",
-    before: "addNumber(event, STATS_RECEIVED_BYTES, readNumber(receivedPath, RECEIVED.length));",
+    before: "addNumber(event, STATS_RECEIVED_BYTES, readNumber(received));",
     after: "",
     finds: ["counts connections and bytes", "counts a connection's end"],
   },
