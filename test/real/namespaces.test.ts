@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { eventually } from "../eventually.ts";
 import { type Cluster, makeCluster, makeNode } from "../namespaces/cluster.ts";
 
 describe("a cluster of namespaces", () => {
@@ -69,6 +70,20 @@ describe("a cluster of namespaces", () => {
     const tally = await load.stop();
     expect(tally.outcomes.answered).toBeGreaterThan(0);
     expect(tally).toMatchObject({ outcomes: { answered: tally.names.server } });
+  });
+
+  it("cuts a node off, and only that, until it is plugged in again", async () => {
+    const dialer = await cluster.node("a").pod("client").dialer();
+    const server = cluster.node("b").pod("server").address;
+    await cluster.unplug(cluster.node("b"));
+    const lost = await dialer.dialOnce(server, 8080, { timeoutMs: 200 });
+    expect(lost.outcome).toBe("timeout");
+    const [own = ""] = cluster.node("a").addresses;
+    expect((await dialer.dialOnce(own, 8080)).outcome).toBe("refused");
+    await cluster.plugIn(cluster.node("b"));
+    await eventually("an answer", 10_000, async () => {
+      return (await dialer.dialOnce(server, 8080, { timeoutMs: 1_000 })).outcome === "answered";
+    });
   });
 
   it("adds a Pod and removes it, and the address can be given again", async () => {
