@@ -15,7 +15,8 @@
 //     (refuse); pickedBackend (pickAny, pickListed, isListed), pickedServiceId (pickBackend),
 //     lastBackend (itself); bucketBytes, evictedEntries (writeBucket); countedEntry; queryFirst,
 //     queryCount (parseQuery), queriedFrontend, queriedClient (parseSessionQuery); the route
-//     (findRoute); viewCount, viewBackend and the others of functions/view.ts (beginView)
+//     (findRoute); viewCount, viewBackend and the others of functions/view.ts (beginView);
+//     readClient (itself)
 //   until releaseBucket: readBytes, readSize (readBucket)
 //   until released: dumpedPage (dumpBuckets), copiedRow (copyBuckets), statsAnswer (dumpPages)
 

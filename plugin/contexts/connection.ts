@@ -14,12 +14,15 @@ import { refuseDownstream } from "../host/refusal";
 import { closeDownstream } from "../host/stream";
 import { addBytes, addText, beginText } from "../host/text";
 import { ADMITTED, admit, TOO_MANY } from "../limit/admit";
+import { addConnection } from "../load/connections";
+import { pickedBackend } from "../pick/backend";
 import { setPickedDestination } from "../pick/destination";
 import {
   NO_BACKEND,
   namesConnections,
   PICKED,
   pickBackend,
+  pickedCountsLoad,
   pickedMostConnections,
   pickedMostNewConnections,
   pickedServiceId,
@@ -27,7 +30,7 @@ import {
 } from "../pick/lookup";
 import { watchPicked } from "../repick/watch";
 import { countOpened, countRefused } from "../stats/connections";
-import { keyFamily } from "../table/record";
+import { backendBytes, keyFamily } from "../table/record";
 import { KEY_BYTES, KEY_FAMILY_OFFSET, PROTOCOL_TCP } from "../wire/layout";
 import { STATS_LIMITED, STATS_LIMITED_NEW, STATS_NO_BACKEND } from "../wire/stats-layout";
 import { keyList } from "./root";
@@ -43,6 +46,7 @@ function connectToPicked(contextId: u32): bool {
   if (!setPickedDestination(key)) return false;
   count(picksTotal);
   countOpened(contextId, keyFamily(key));
+  if (pickedCountsLoad()) addConnection(contextId, pickedBackend(), backendBytes(key));
   watchPicked(contextId, key);
   return true;
 }

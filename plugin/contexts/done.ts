@@ -3,6 +3,7 @@
 
 import { forgetTicks } from "../host/ticks";
 import { keepAgain, leave } from "../limit/admit";
+import { endConnection, tickAgain } from "../load/connections";
 import { settleEnding, watchAgain } from "../repick/watch";
 import { countEnd } from "../stats/connections";
 import { flush } from "../stats/counted";
@@ -13,6 +14,7 @@ function endRoot(): void {
   forgetTicks();
   watchAgain();
   keepAgain();
+  tickAgain();
 }
 
 /** 1: nothing keeps the context. */
@@ -23,6 +25,7 @@ export function proxy_on_done(contextId: u32): u32 {
   }
   settleEnding(contextId);
   leave(contextId);
+  endConnection(contextId);
   countEnd(contextId);
   return 1;
 }

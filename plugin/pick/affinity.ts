@@ -47,7 +47,8 @@ import {
   secondsLeft,
   writeBucket,
 } from "./affinity-bucket";
-import { isLeftOut, pickAny, pickedBackend, pickListed } from "./backend";
+import { pickAny, pickedBackend, pickListed } from "./backend";
+import { isLeftOut } from "./left-out";
 
 /** How often other workers may write a bucket between reading and writing it here. */
 const ATTEMPTS: u32 = 8;
@@ -73,7 +74,7 @@ function pickRemembered(record: usize, bytes: usize, end: usize, list: u32, now:
   const entry = findEntry(bytes, end, session, list, affinityTimeout(record), now);
   if (entry === 0) return STATUS_NOT_FOUND;
   const status = pickListed(record, entryBackend(entry));
-  if (status === STATUS_OK && isLeftOut(record)) return STATUS_NOT_FOUND;
+  if (status === STATUS_OK && isLeftOut(record, pickedBackend())) return STATUS_NOT_FOUND;
   // Reuse this entry, and do not make another one.
   if (status === STATUS_OK) session.list = entryList(entry);
   return status;

@@ -1,26 +1,19 @@
-// A record of the table → one of its backends: any, or a given one if it is listed. For a
-// connection that gets another backend, "any" means one that it has not tried (tried.ts); and one
-// that is not ejected (ejected.ts), if that leaves any.
+// A record of the table → one of its backends: the one that its balancing proposes, or a given one
+// if it is listed. A balancing only proposes an index: what is picked is always in the list, and is
+// not left out (left-out.ts) while the list has others.
 
 import { STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { findBackend } from "../table/backends";
 import { findChunkedBackend, readChunkedBackend } from "../table/chunks";
-import {
-  backendBytes,
-  backendCount,
-  isChunked,
-  keyFamily,
-  namedFunction,
-  recordKey,
-} from "../table/record";
+import { backendBytes, backendCount, isChunked, namedFunction, recordKey } from "../table/record";
 import { BACKEND_IPV6_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
+import { proposeIndex } from "./balancing";
 import { indexByFunction, NO_INDEX } from "./by-function";
 import { below } from "./chance";
-import { heedNone, isEjected, skippedCount } from "./ejected";
-import { avoidedCount, avoidFewer, isAvoided } from "./tried";
+import { isLeftOut, leaveOutFewer, leftOutCount } from "./left-out";
 
-/** Draws for a backend that is not left out, before the list is searched from some place. */
-const DRAWS: u32 = 8;
+/** Proposals that may be left out, before the list is searched for another from some place. */
+const PROPOSALS: u32 = 8;
 
 const picked: usize = memory.data(BACKEND_IPV6_BYTES);
 
@@ -29,28 +22,25 @@ export function pickedBackend(): usize {
   return picked;
 }
 
+/** Picks the backend with this index, or any if the list has none. */
 function pickAt(record: usize, index: u32): u32 {
+  const count = backendCount(record);
+  if (index >= count) index = below(count);
   if (isChunked(record)) return readChunkedBackend(record, index, picked);
   const bytes = backendBytes(recordKey(record));
   memory.copy(picked, record + RECORD_HEADER_BYTES + index * bytes, bytes);
   return STATUS_OK;
 }
 
-/** Reports whether the present pick leaves out the backend in pickedBackend. */
-export function isLeftOut(record: usize): bool {
-  const key = recordKey(record);
-  return isAvoided(picked, backendBytes(key)) || isEjected(keyFamily(key), picked);
-}
-
-/** Picks one not left out: by chance, else the next from `start`; STATUS_NOT_FOUND for none. */
+/** Picks one that is not left out: as proposed, else from `start` on; STATUS_NOT_FOUND for none. */
 function pickLeft(record: usize, start: u32): u32 {
   const count = backendCount(record);
   // Among one more than are left out, one is not.
-  const steps = DRAWS + min(count, avoidedCount() + skippedCount() + 1);
+  const steps = PROPOSALS + min(count, leftOutCount() + 1);
   for (let i: u32 = 0; i < steps; i++) {
-    const index = i < DRAWS ? below(count) : (start + i) % count;
+    const index = i < PROPOSALS ? proposeIndex(record) : (start + i) % count;
     const status = pickAt(record, index);
-    if (status !== STATUS_OK || !isLeftOut(record)) return status;
+    if (status !== STATUS_OK || !isLeftOut(record, picked)) return status;
   }
   return STATUS_NOT_FOUND;
 }
@@ -60,26 +50,24 @@ function pickByFunction(record: usize): u32 {
   const index = indexByFunction(record);
   if (index === NO_INDEX) return STATUS_NOT_FOUND;
   const status = pickAt(record, index);
-  return status === STATUS_OK && isLeftOut(record) ? STATUS_NOT_FOUND : status;
+  return status === STATUS_OK && isLeftOut(record, picked) ? STATUS_NOT_FOUND : status;
 }
 
-/** Picks among the record's backends, at least one; returns a status. */
+function pickProposed(record: usize): u32 {
+  if (leftOutCount() === 0) return pickAt(record, proposeIndex(record));
+  const status = pickLeft(record, below(backendCount(record)));
+  if (status !== STATUS_NOT_FOUND) return status;
+  leaveOutFewer();
+  return pickProposed(record);
+}
+
+/** Picks one of the record's backends, at least one, by its balancing; returns a status. */
 export function pickAny(record: usize): u32 {
   if (namedFunction(record) !== 0) {
     const status = pickByFunction(record);
     if (status !== STATUS_NOT_FOUND) return status;
   }
-  return pickUniformly(record);
-}
-
-function pickUniformly(record: usize): u32 {
-  if (avoidedCount() + skippedCount() === 0) return pickAt(record, below(backendCount(record)));
-  const status = pickLeft(record, below(backendCount(record)));
-  if (status !== STATUS_NOT_FOUND) return status;
-  // Ejected ones before those that this connection has tried.
-  if (skippedCount() !== 0) heedNone();
-  else avoidFewer();
-  return pickUniformly(record);
+  return pickProposed(record);
 }
 
 /** Picks the backend with this address and port; STATUS_NOT_FOUND when it is not listed. */

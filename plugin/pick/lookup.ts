@@ -11,6 +11,7 @@ import { readBucket, readBytes, readSize, releaseBucket } from "../table/recent"
 import {
   affinityTimeout,
   backendCount,
+  balancing,
   bucketOfKey,
   firstRecord,
   keyFamily,
@@ -23,6 +24,7 @@ import {
   sameKey,
   serviceId,
 } from "../table/record";
+import { BALANCING_LEAST_CONNECTIONS } from "../wire/layout";
 import { peekAffinity, pickWithAffinity, rememberListed } from "./affinity";
 import { pickAny, pickedBackend, pickListed } from "./backend";
 import { heedEjected, heedNone, heedsEjections, mayTakePicked } from "./ejected";
@@ -64,6 +66,13 @@ export function pickedMostConnections(): u32 {
 /** Returns its most new connections a second; 0 for any. */
 export function pickedMostNewConnections(): u32 {
   return foundMostNew;
+}
+
+let countsLoad: bool = false;
+
+/** Returns whether connections of the frontend that was found last count for its balancing. */
+export function pickedCountsLoad(): bool {
+  return countsLoad;
 }
 
 let isNaming: bool = false;
@@ -115,6 +124,7 @@ function pickFromRecord(record: usize): u32 {
   isHeeding = heedsEjections(record);
   foundMost = maxConnections(record);
   foundMostNew = maxNewConnections(record);
+  countsLoad = balancing(record) === BALANCING_LEAST_CONNECTIONS;
   if (isNaming) nameConnection(record);
   if (backendCount(record) === 0) return NO_BACKEND;
   const status = pickHeeding(record);

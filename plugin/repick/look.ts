@@ -17,6 +17,7 @@ import { FAILED_OTHERWISE, lastFailure } from "../host/failure";
 import { isBeingRefused, refuseDownstream } from "../host/refusal";
 import { closeDownstream } from "../host/stream";
 import { attemptsBegun, isConnected, lastBackend } from "../host/upstream";
+import { moveConnection } from "../load/connections";
 import { pickedBackend } from "../pick/backend";
 import { setPickedDestination } from "../pick/destination";
 import { isListed, PICKED, pickBackend, rememberBackend, UNREADABLE } from "../pick/lookup";
@@ -98,6 +99,12 @@ function failLeft(entry: Waiting, now: u64): void {
   fail(entry, leftOf(entry), now);
 }
 
+/** The connection is now that of this backend, or was before. */
+function move(entry: Waiting, backend: usize): void {
+  countMoved(entry.context, keyFamily(keyOf(entry)), backend);
+  moveConnection(entry.context, backend, backendBytes(keyOf(entry)));
+}
+
 /** The attempt that the backend is for has begun; when that is new, the backend is counted. */
 function noteBegun(entry: Waiting, begun: u32, now: u64): void {
   const isNew = entry.begun < entry.attempt;
@@ -105,7 +112,7 @@ function noteBegun(entry: Waiting, begun: u32, now: u64): void {
   if (!isNew) return;
   entry.since = now;
   failLeft(entry, now);
-  if (entry.attempt > 1) countMoved(entry.context, keyFamily(keyOf(entry)), backendOf(entry));
+  if (entry.attempt > 1) move(entry, backendOf(entry));
 }
 
 /** The backend is silent: its attempt goes on, and the next one goes to another. */
@@ -149,7 +156,7 @@ function settleMoved(entry: Waiting, isAccepted: bool): void {
   if (entry.attempt === 1) return;
   const last = lastBackend();
   if (last === 0) return;
-  countMoved(entry.context, keyFamily(keyOf(entry)), last);
+  move(entry, last);
   if (!isAccepted) return;
   if (attemptsBegun() > 1) countRetried(entry.context);
   if (!isSame(entry, last)) rememberBackend(keyOf(entry), last);

@@ -18,6 +18,8 @@
 //   +-----+------+------------------+------------+---------+
 //   | "P" | kind | limit version    | service id (8 bytes) |   limited: 12 bytes
 //   +-----+------+------------------+----------------------+
+//   | "P" | kind | load version     | place u32  |   connections per backend: 8 bytes
+//   +-----+------+------------------+------------+
 //
 // version = WIRE_VERSION * 16 + STORAGE_VERSION. Keys of at most 15 bytes cost the host no
 // allocation.
@@ -40,6 +42,9 @@ export const AFFINITY_VERSION: u32 = 1;
 /** Increase it when the form of a limited ServicePort's counts changes; they start at 0 then. */
 const LIMIT_VERSION: u32 = 1;
 
+/** Increase it when the form of what VMs tell of their connections changes. */
+const LOAD_VERSION: u32 = 1;
+
 const LETTER_P: u8 = 0x50;
 const KIND_HEAD: u8 = 0x68;
 const KIND_BUCKET: u8 = 0x62;
@@ -50,6 +55,7 @@ const KIND_STATS: u8 = 0x73;
 const KIND_EJECTED: u8 = 0x65;
 const KIND_FUNCTION: u8 = 0x66;
 const KIND_LIMIT: u8 = 0x6c;
+const KIND_LOAD: u8 = 0x6f;
 
 export const HEAD_KEY_BYTES: u32 = 4;
 export const MARK_KEY_BYTES: u32 = 4;
@@ -60,6 +66,7 @@ export const STATS_PAGE_KEY_BYTES: u32 = 8;
 export const EJECTED_KEY_BYTES: u32 = 4;
 export const FUNCTION_KEY_BYTES: u32 = 8;
 export const LIMIT_KEY_BYTES: u32 = 12;
+export const LOAD_KEY_BYTES: u32 = 8;
 
 const head: usize = memory.data(HEAD_KEY_BYTES);
 const mark: usize = memory.data(MARK_KEY_BYTES);
@@ -70,6 +77,7 @@ const statsKeyBytes: usize = memory.data(STATS_PAGE_KEY_BYTES);
 const ejected: usize = memory.data(EJECTED_KEY_BYTES);
 const functionKeyBytes: usize = memory.data(FUNCTION_KEY_BYTES);
 const limitKeyBytes: usize = memory.data(LIMIT_KEY_BYTES);
+const loadKeyBytes: usize = memory.data(LOAD_KEY_BYTES);
 
 function begin(key: usize, kind: u8, version: u32 = VERSION): usize {
   store<u8>(key, LETTER_P);
@@ -129,4 +137,10 @@ export function functionKey(slot: u32): usize {
 export function limitKey(serviceId: u64): usize {
   store<u64>(limitKeyBytes + 4, serviceId);
   return begin(limitKeyBytes, KIND_LIMIT, LIMIT_VERSION);
+}
+
+/** Returns the key of a place where a VM tells of its connections, LOAD_KEY_BYTES. */
+export function loadKey(place: u32): usize {
+  store<u32>(loadKeyBytes + 4, place);
+  return begin(loadKeyBytes, KIND_LOAD, LOAD_VERSION);
 }
