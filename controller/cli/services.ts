@@ -4,6 +4,7 @@
 import { Command, Option } from "commander";
 import { DEFAULT_RUN_DIR, runPaths } from "../config/run-options.ts";
 import { addressAndPort } from "../model/ip.ts";
+import { isLimited } from "../node/frontend-settings.ts";
 import { settingsText } from "../node/settings-text.ts";
 import type { Backend } from "../node/types.ts";
 import { TableClient } from "../table/client.ts";
@@ -11,6 +12,8 @@ import { TableError } from "../table/table-error.ts";
 import type { DecodedRecord } from "../wire/decode.ts";
 import type { Ejection } from "../wire/ejected.ts";
 import { type EjectedBackend, ejectedOf, ejectionText } from "../wire/ejection-list.ts";
+import { type LimitCounts, limitCountsOf, limitTexts } from "../wire/limit-counts.ts";
+import type { StatsEntry } from "../wire/stats.ts";
 import { columns } from "./output.ts";
 
 interface ServicesOptions {
@@ -46,8 +49,9 @@ async function listServices(name: string | undefined, options: ServicesOptions):
       throw explained(error, tableSocket);
     });
     const ejections = (await client.ejected()) ?? [];
+    const limits = records.some(hasLimits) ? ((await client.stats()) ?? []) : [];
     const wanted = records.flatMap((record) => {
-      return matches(record, name, options.namespace) ? [listed(record, ejections)] : [];
+      return matches(record, name, options.namespace) ? [listed(record, ejections, limits)] : [];
     });
     wanted.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
     process.stdout.write(
@@ -73,11 +77,30 @@ function explained(error: Error, tableSocket: string): Error {
 /** A record, with those of its backends that are ejected for all clients, by place. */
 interface ListedRecord extends DecodedRecord {
   ejected: ReadonlyMap<string, EjectedBackend>;
+  /** What its limits allow and refused; absent where it has none. */
+  limits?: LimitCounts;
 }
 
-function listed(record: DecodedRecord, ejections: readonly Ejection[]): ListedRecord {
+function hasLimits({ settings }: DecodedRecord): boolean {
+  return isLimited(settings);
+}
+
+function listed(
+  record: DecodedRecord,
+  ejections: readonly Ejection[],
+  stats: readonly StatsEntry[],
+): ListedRecord {
   const isEjecting = record.protocol === "TCP" && record.settings.ejection;
-  return { ...record, ejected: ejectedOf(record.backends, isEjecting ? ejections : []) };
+  const ejected = ejectedOf(record.backends, isEjecting ? ejections : []);
+  const limits = hasLimits(record) ? { limits: limitCountsOf(record, stats) } : {};
+  return { ...record, ejected, ...limits };
+}
+
+/** Returns "random, 9 of at most 10 connections, 3 refused"; "-" for the defaults. */
+function settingsOf({ settings, limits }: ListedRecord): string {
+  const unlimited = { ...settings, maxConnections: 0, maxNewConnectionsPerSecond: 0 };
+  const texts = limits ? [...settingsText(unlimited), ...limitTexts(settings, limits)] : [];
+  return (limits ? texts : settingsText(settings)).join(", ") || "-";
 }
 
 function matches(record: DecodedRecord, name?: string, namespace?: string): boolean {
@@ -105,7 +128,7 @@ function row(record: ListedRecord): string[] {
   const { namespace, service, portName, kind, address, port, protocol, backends } = record;
   const outside = record.list === "local" ? " from outside" : "";
   const frontend = `${addressAndPort(address, port)}/${protocol}${outside}`;
-  const settings = settingsText(record.settings).join(", ") || "-";
+  const settings = settingsOf(record);
   return [
     namespace,
     service,

@@ -17,6 +17,7 @@ import { isUntracked } from "../explain/untracked.ts";
 import { familyOf, parseAddress } from "../model/ip.ts";
 import type { TableClient } from "../table/client.ts";
 import { keyBytesFromFrontend } from "../wire/key.ts";
+import { limitCountsOf } from "../wire/limit-counts.ts";
 
 const TABLE = ["inet", "portico"] as const;
 /** From this many keys of one set, listing the set is quicker than asking for each key. */
@@ -71,6 +72,10 @@ export class LiveAnswers {
     }
     for (const question of of("ejections")) {
       evidence.answer(question, (await orNull(this.#parts.table.ejected())) ?? null);
+    }
+    for (const question of of("limits")) {
+      const entries = await orNull(this.#parts.table.stats());
+      evidence.answer(question, entries ? limitCountsOf(question.of, entries) : null);
     }
     for (const question of of("listener")) {
       evidence.answer(question, await orNull(this.#listener(question)));

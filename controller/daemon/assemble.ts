@@ -13,6 +13,7 @@ import { type KernelGuard, kernelGuard, observedByAll } from "../guard/kernel-gu
 import { ClusterState } from "../model/cluster-state.ts";
 import { EjectionWatch } from "../observe/ejection-watch.ts";
 import { EnvoyRoomWatch } from "../observe/envoy-room.ts";
+import { LimitWatch } from "../observe/limit-watch.ts";
 import type { Log } from "../observe/log.ts";
 import { type ProblemListener, Problems } from "../observe/problems.ts";
 import type { ServiceStatsReader } from "../observe/service-stats.ts";
@@ -51,6 +52,7 @@ interface OperatorParts {
   stats: ServiceStatsReader;
   envoyRoom: EnvoyRoomWatch;
   ejections: EjectionWatch;
+  limits: LimitWatch;
 }
 
 /** This node's kernel, and its sync with the active Envoy. */
@@ -133,6 +135,12 @@ function operatorParts(base: Base, { state, problems, source }: ClusterParts): O
     frontends: () => later().sync.frontends,
     report: (found) => problems.report("ejections", found),
   });
+  const limits = new LimitWatch({
+    clock: systemClock,
+    read: () => stats.read(),
+    frontends: () => later().sync.frontends,
+    report: (found) => problems.report("limits", found),
+  });
   const operations = new Operations({
     options,
     state,
@@ -157,7 +165,7 @@ function operatorParts(base: Base, { state, problems, source }: ClusterParts): O
       ejected: ejections.now,
     }),
   });
-  return { operations, stats, envoyRoom, ejections };
+  return { operations, stats, envoyRoom, ejections, limits };
 }
 
 function planeParts(

@@ -129,7 +129,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   );
   atEnd(() => envoys.release());
   await envoys.start();
-  atEnd(parts.envoyRoom.start(), parts.ejections.start());
+  atEnd(parts.envoyRoom.start(), parts.ejections.start(), parts.limits.start());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
   pluginFile?.start();

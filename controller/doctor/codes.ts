@@ -76,6 +76,7 @@ export const CODES = {
     "which software enforces NetworkPolicies on this node, and whether they hold through " +
     "Services",
   "backend-ejected": "a ready endpoint accepts no connections from this node, which leave it alone",
+  "service-limited": "a limit of the Service refuses connections on this node",
   "proxy-problem": "this node's controller has a problem with an object",
   "data-plane-differs": "this node's kernel or Envoy differs from what the controller wants",
   "served-here": "this node serves one of its addresses",

@@ -67,6 +67,13 @@ it("warns of a backend that is left alone: the others serve", () => {
   expect(finding?.command).toBe("portico services shop/web");
 });
 
+it("warns of a limit that refuses", () => {
+  const problem = { object: "Service shop/web", message: "its limit", reason: "ServiceLimited" };
+  expect(controllerFindings({ ...WELL, problems: [problem] })).toEqual([
+    expect.objectContaining({ level: "warning", code: "service-limited", service: "shop/web" }),
+  ]);
+});
+
 function cluster(spec: object, status: object = {}, endpoints: object[] = []): DoctorCluster {
   const metadata = { name: "web", namespace: "shop" };
   const labels = { "kubernetes.io/service-name": "web" };

@@ -8,6 +8,7 @@ import {
   type ObjectKey,
   type Problem,
   ROUTING_RULE_FIRST,
+  SERVICE_LIMITED,
 } from "../model/types.ts";
 import { CARRIED_PROTOCOLS } from "../node/carried.ts";
 import type { FindingCode } from "./codes.ts";
@@ -65,16 +66,17 @@ function problemFinding({ object, message, reason = "" }: Problem): Finding[] {
   if (reason === ROUTING_RULE_FIRST) return [routingRuleFinding(message)];
   const [kind = "", key = ""] = object.split(" ", 2);
   const service = kind === "Service" ? key : "";
-  if (reason === BACKEND_EJECTED) return [ejectedFinding(service, message)];
+  if (reason === BACKEND_EJECTED) return [servedFinding("backend-ejected", service, message)];
+  if (reason === SERVICE_LIMITED) return [servedFinding("service-limited", service, message)];
   const text = service === "" ? `this node: ${object}: ${message}` : `this node: ${message}`;
   return [{ level: "error", code: "proxy-problem", service, text, command: LOG }];
 }
 
-/** Clients are served by other backends, so the Service answers. */
-function ejectedFinding(service: ObjectKey, message: string): Finding {
+/** Others are served, so the Service answers. */
+function servedFinding(code: FindingCode, service: ObjectKey, message: string): Finding {
   const command = `portico services ${service}`;
   const text = `this node: ${message}`;
-  return { level: "warning", code: "backend-ejected", service, text, command };
+  return { level: "warning", code, service, text, command };
 }
 
 /** `message` names the rule, its priority, and what to set (check/marks-and-routes.ts). */

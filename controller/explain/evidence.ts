@@ -4,9 +4,10 @@
 // again. So explaining does no I/O, and looks only at what matters.
 
 import type { IPFamily, Protocol } from "../model/types.ts";
-import type { Backend, FrontendKind, FrontendSettings } from "../node/types.ts";
+import type { Backend, Frontend, FrontendKind, FrontendSettings } from "../node/types.ts";
 import type { Ejection } from "../wire/ejected.ts";
 import type { BackendList, FrontendIdentity } from "../wire/key.ts";
+import type { LimitCounts } from "../wire/limit-counts.ts";
 
 /** An element of a kernel set, as the kernel has it: in an interval set, the one that matches. */
 export interface SetElement {
@@ -58,6 +59,8 @@ export interface ListenerAnswer {
   udp?: { cluster: string; hosts: readonly UdpHost[] };
 }
 
+type ServicePortIdentity = Pick<Frontend, "namespace" | "service" | "portName" | "protocol">;
+
 export type Question =
   | { kind: "element"; set: string; key: string }
   | { kind: "route"; address: string }
@@ -72,6 +75,8 @@ export type Question =
     }
   /** The backends that fail, of whatever frontend. */
   | { kind: "ejections" }
+  /** What was counted of a ServicePort with limits. */
+  | { kind: "limits"; of: ServicePortIdentity }
   /** Whether the interface of that name is a bridge. */
   | { kind: "bridge"; name: string }
   /** Whether kube-proxy's rules are there too, in nftables. */
@@ -86,6 +91,7 @@ export interface Answers {
   listener: ListenerAnswer | null;
   session: RememberedBackend | null;
   ejections: readonly Ejection[] | null;
+  limits: LimitCounts | null;
   bridge: boolean;
   "kube-proxy": boolean;
   untracked: boolean;
@@ -148,6 +154,11 @@ export class Evidence {
   /** Empty when nothing is ejected, or the plugin does not eject. */
   ejections(): readonly Ejection[] {
     return this.#ask({ kind: "ejections" }) ?? [];
+  }
+
+  limits({ namespace, service, portName, protocol }: ServicePortIdentity): LimitCounts | undefined {
+    const of = { namespace, service, portName, protocol };
+    return this.#ask({ kind: "limits", of }) ?? undefined;
   }
 
   /** False for "" (no interface), and for lo. */

@@ -1,6 +1,8 @@
 // What else is worth knowing about a connection, in sentences.
 
 import { familyOf } from "../model/ip.ts";
+import { isLimited } from "../node/frontend-settings.ts";
+import { limitTexts } from "../wire/limit-counts.ts";
 import type { Asked } from "./asked.ts";
 import { type KnownFrontend, serviceOf } from "./endpoints.ts";
 import type { Evidence } from "./evidence.ts";
@@ -21,6 +23,16 @@ function failing({ connectAttempts, connectTimeoutMs }: Connecting): string {
   const seconds = connectTimeoutMs / 1_000;
   const attempts = `${connectAttempts} attempts of at most ${seconds} s`;
   return `Envoy makes ${attempts}, each to another one of the Service where it has one`;
+}
+
+/** Returns what the limits of the Service allow, and what they refused. */
+function limitNotes(knownFrontend: KnownFrontend | undefined, evidence: Evidence): string[] {
+  if (!knownFrontend || !isLimited(knownFrontend.frontend.settings)) return [];
+  const { frontend } = knownFrontend;
+  const counts = evidence.limits(frontend);
+  if (!counts) return [];
+  const texts = limitTexts(frontend.settings, counts).join("; ");
+  return [`limits of this port on this node: ${texts}; a client over a limit is reset`];
 }
 
 /** Returns the notes; problems of the Service itself come last. Empty when there are none. */
@@ -45,6 +57,7 @@ export function notesFrom({ asked, client, outcome, ...rest }: Noted): string[] 
         "run `portico explain` there",
     );
   }
+  notes.push(...limitNotes(knownFrontend, evidence));
   const object = knownFrontend && `Service ${serviceOf(knownFrontend.frontend)}`;
   const problems = known.problems.filter((problem) => problem.object === object);
   return [...notes, ...problems.map(({ message }) => `${object}: ${message}`)];

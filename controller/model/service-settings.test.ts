@@ -46,6 +46,16 @@ it("reads each annotation", () => {
   expect(settings({ ejection: "on" })?.ejection).toBe(true);
 });
 
+it("says that limits do not hold for UDP ports", () => {
+  const ports = [{ port: 53, protocol: "UDP" }, { port: 53 }];
+  const { settings: found, problems } = read({ "max-connections": "5" }, { ports });
+  expect(found?.maxConnections).toBe(5);
+  expect(problems).toEqual([
+    'annotation portico.dev/max-connections is "5": it holds for TCP only: the UDP ports of this ' +
+      "Service have no limit",
+  ]);
+});
+
 it("reads weights and preferred backends, which imply their balancing", () => {
   expect(settings({ weights: "web-canary-*=1, 10.1.3.7/16 = 20,fd00::A=255,web-0=3" })).toEqual({
     ...UNSET,

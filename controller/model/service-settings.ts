@@ -5,7 +5,7 @@
 // node/frontend-settings.ts, and the list in README.
 
 import { balancingSettings } from "./balancing-settings.ts";
-import type { ObjectReader } from "./json.ts";
+import { listOf, type ObjectReader, recordOf } from "./json.ts";
 import { nearest } from "./near-text.ts";
 import {
   hasAnnotation,
@@ -58,11 +58,20 @@ function ejection(reader: ObjectReader): boolean | undefined {
   return text === undefined ? undefined : text === "on";
 }
 
+const NO_LIMIT_OF_UDP = "it holds for TCP only: the UDP ports of this Service have no limit";
+
+function hasUdpPort({ spec }: ObjectReader): boolean {
+  return listOf(spec.ports).some((port) => recordOf(port).protocol === "UDP");
+}
+
 function limit(reader: ObjectReader, name: string): number {
   if (!hasAnnotation(reader, name)) return 0;
   const text = textOfAnnotation(reader, name);
   const number = wholeNumber(text, MAX_LIMIT);
-  if (number !== undefined) return number;
+  if (number !== undefined) {
+    if (hasUdpPort(reader)) refuseAnnotation(reader, name, NO_LIMIT_OF_UDP);
+    return number;
+  }
   const must = `it must be a whole number from 1 to ${MAX_LIMIT}, as text; no limit applies`;
   refuseAnnotation(reader, name, must);
   return 0;

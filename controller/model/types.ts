@@ -161,5 +161,8 @@ export interface Problem {
 /** Reason of a Service's problem: a ready backend fails, and is left alone. */
 export const BACKEND_EJECTED = "BackendEjected";
 
+/** Reason of a Service's problem: a limit of it has been refusing clients. */
+export const SERVICE_LIMITED = "ServiceLimited";
+
 /** Reason of a node's problem: a routing rule of others comes before Portico's. */
 export const ROUTING_RULE_FIRST = "RoutingRuleFirst";

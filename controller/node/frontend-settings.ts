@@ -30,6 +30,11 @@ export function frontendSettings(
   };
 }
 
+/** Reports whether there is a limit. */
+export function isLimited(settings: FrontendSettings): boolean {
+  return settings.maxConnections !== 0 || settings.maxNewConnectionsPerSecond !== 0;
+}
+
 /** Reports whether the node's zone decides how a Service's backends are picked. */
 export function prefersZone({ settings }: Service, defaults: FrontendSettings): boolean {
   const { balancing } = frontendSettings(settings, defaults);

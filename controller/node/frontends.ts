@@ -16,7 +16,7 @@ import { CARRIED_FAMILIES, CARRIED_PROTOCOLS, FOREIGN_PROTOCOLS } from "./carrie
 import { type CategorizedEndpoints, categorizeEndpoints } from "./categorize-endpoints.ts";
 import { frontendKey } from "./frontend-key.ts";
 import { type FrontendPlace, frontendPlacesOf, policiesInUse } from "./frontend-places.ts";
-import { endpointSettings, frontendSettings } from "./frontend-settings.ts";
+import { endpointSettings, frontendSettings, isLimited } from "./frontend-settings.ts";
 import { type PortEndpoint, portEndpoints } from "./port-endpoints.ts";
 import type { ThisNode } from "./this-node.ts";
 import type { Backend, Frontend, FrontendSettings, ServiceView, Verdict } from "./types.ts";
@@ -102,7 +102,7 @@ function* frontendsOfPort(
   slices: readonly EndpointSlice[],
   node: ThisNode,
 ): Generator<Frontend> {
-  const settings = frontendSettings(service.settings, node.defaults);
+  const settings = settingsOfPort(port, frontendSettings(service.settings, node.defaults));
   const backendOf = backendMaker(service, node);
   for (const family of CARRIED_FAMILIES) {
     const places = frontendPlacesOf(service, port, family, node);
@@ -115,6 +115,12 @@ function* frontendsOfPort(
       yield frontendOf({ service, port, family, settings }, place, lists);
     }
   }
+}
+
+/** UDP has no limits. */
+function settingsOfPort({ protocol }: ServicePort, settings: FrontendSettings): FrontendSettings {
+  if (protocol === "TCP" || !isLimited(settings)) return settings;
+  return { ...settings, maxConnections: 0, maxNewConnectionsPerSecond: 0 };
 }
 
 type BackendMaker = (endpoint: PortEndpoint) => Backend;

@@ -158,6 +158,16 @@ test("ejection: the backends that fail, and for whom", async () => {
   await golden("ejected", text("pod-a", WEB));
 });
 
+test("limits: how much of them is used, and what they refused", async () => {
+  const annotations = {
+    "portico.dev/max-connections": "10",
+    "portico.dev/max-new-connections-per-second": "5",
+  };
+  apply(service({}, { annotations }), slice([named("pod-b")]));
+  cluster.limits = { open: 9, refused: 3, refusedNew: 0 };
+  await golden("limits", text("pod-a", WEB));
+});
+
 test("UDP: the listener, and a backend that is a frontend itself", async () => {
   const udp = [{ name: "", port: 8080, protocol: "UDP" }];
   apply(

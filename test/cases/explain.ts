@@ -26,6 +26,7 @@ import { TargetUdp } from "../../controller/sync/target-udp.ts";
 import { decodeRecord } from "../../controller/wire/decode.ts";
 import type { Ejection } from "../../controller/wire/ejected.ts";
 import { recordKey } from "../../controller/wire/key.ts";
+import type { LimitCounts } from "../../controller/wire/limit-counts.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../controller/xds/tcp-options.ts";
 import { declarationOf } from "../stand-ins/declared-set.ts";
 import type { KubernetesObject, Outcome } from "./case.ts";
@@ -71,6 +72,8 @@ export class ExplainedCluster {
   remembered: RememberedBackend | null = null;
   /** What Envoy has ejected. */
   ejections: readonly Ejection[] = [];
+  /** What Envoy counted of every Service with limits. */
+  limits: LimitCounts | null = null;
   hasKubeProxy = false;
   /** Keys of what another program has the kernel not track. */
   untracked = new Set<string>();
@@ -136,6 +139,8 @@ export class ExplainedCluster {
         return this.remembered;
       case "ejections":
         return this.ejections;
+      case "limits":
+        return this.limits;
       case "untracked":
         return this.untracked.has(`${question.address}:${question.port}/${question.protocol}`);
       case "kube-proxy":
