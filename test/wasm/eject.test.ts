@@ -13,8 +13,8 @@ import {
   TIMED_OUT,
 } from "./ejecting-host.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
-import { backends, backendText, frontend, unejecting } from "./table-fixtures.ts";
-import { AT, WaitingHost } from "./waiting-host.ts";
+import { backends, frontend } from "./table-fixtures.ts";
+import { AT, HALF_MS, WaitingHost } from "./waiting-host.ts";
 
 const SECOND = 1_000;
 const A = "10.1.0.1:8080";
@@ -36,18 +36,6 @@ async function load(
 
 function isPicked(backend: string, options = {}, at = AT): boolean {
   return picksOf(waiting, 60, options, at).has(backend);
-}
-
-/** Of the calls into the host during `use`. */
-function callsOf(use: () => void): string[] {
-  const calls: string[] = [];
-  host.fault = (name) => {
-    calls.push(name);
-    return undefined;
-  };
-  use();
-  host.fault = undefined;
-  return calls;
 }
 
 describe("one client", () => {
@@ -98,9 +86,65 @@ describe("one client", () => {
     expect(isPicked(A, SECOND_CLIENT)).toBe(true);
   });
 
+  it.each([
+    ["delayed connect error: No route to host", "unreachable"],
+    ["immediate connect error: Network is unreachable", "unreachable"],
+    ["delayed connect error: Connection refused", "refused"],
+  ])("leaves it alone after %s", async (text, reason) => {
+    await load();
+    failAt(waiting, A, { ...FIRST, reason: text });
+    expect(ejectionsOf(host)).toEqual([expect.objectContaining({ reason, client: "10.2.0.1" })]);
+  });
+
   it("does not leave it alone for a failure of this node", async () => {
     await load();
     failAt(waiting, A, { ...FIRST, reason: "immediate connect error: Cannot assign requested" });
+    expect(ejectionTexts(host)).toEqual([]);
+  });
+});
+
+describe("a silent backend", () => {
+  /** Envoy's attempt lasts its whole time; meanwhile another backend is set ahead. */
+  function waitInVain(options: object): void {
+    const { envoy, end } = openTo(waiting, A, options);
+    waiting.pass(2 * HALF_MS);
+    envoy.fail(TIMED_OUT);
+    envoy.attempt();
+    envoy.accept();
+    waiting.pass(25);
+    end();
+  }
+
+  it("has failed once for each attempt, whichever backend was set ahead", async () => {
+    await load();
+    waitInVain(FIRST);
+    expect(ejectionTexts(host)).toEqual([]);
+    waitInVain(FIRST);
+    expect(ejectionTexts(host)).toEqual([`${A} for 10.2.0.1`]);
+    expect(ejectionsOf(host)[0]).toMatchObject({ reason: "timed-out", failures: 2 });
+  });
+
+  it("has not failed if it answers in the end", async () => {
+    await load();
+    for (let i = 0; i < 3; i++) {
+      const { envoy, end } = openTo(waiting, A, FIRST);
+      waiting.pass(HALF_MS + 50);
+      expect(envoy.next).not.toBe(A);
+      envoy.accept();
+      waiting.pass(25);
+      end();
+    }
+    expect(ejectionTexts(host)).toEqual([]);
+  });
+
+  it("that a client does not wait for has not failed", async () => {
+    await load();
+    for (let i = 0; i < 3; i++) {
+      const { end } = openTo(waiting, A, FIRST);
+      waiting.pass(HALF_MS + 50);
+      end({ flags: 0x4, accepted: false });
+      waiting.pass(25);
+    }
     expect(ejectionTexts(host)).toEqual([]);
   });
 });
@@ -260,117 +304,5 @@ describe("an ejection", () => {
     expect(ejectionTexts(host)).toEqual(["fd00:1::1:443 for fd00:2::1"]);
     expect(isPicked("[fd00:1:0:0:0:0:0:1]:443", { source: "[fd00:2::1]:5" }, at)).toBe(false);
     expect(isPicked("[fd00:1:0:0:0:0:0:1]:443", { source: "[fd00:2::2]:5" }, at)).toBe(true);
-  });
-});
-
-describe("a list", () => {
-  it("of one backend is not ejected from", async () => {
-    await load([frontend(1, { backends: backends(1) })]);
-    failAt(waiting, A, FIRST);
-    failAt(waiting, A, SECOND_CLIENT);
-    expect(isPicked(A, THIRD)).toBe(true);
-  });
-
-  it.each([2, 3, 4, 5, 9])("of %i: at most half of it is left out, and not all", async (count) => {
-    const web = frontend(1, { backends: backends(count) });
-    await load([web]);
-    const places = web.backends.map(backendText);
-    for (const [index, place] of places.entries()) {
-      failAt(waiting, place, FIRST);
-      const left = [...picksOf(waiting, 300, FIRST).keys()];
-      const out = places.filter((each) => !left.includes(each));
-      const isAll = index + 1 === count;
-      expect(out).toEqual(isAll ? [] : places.slice(0, Math.min(index + 1, count >> 1)));
-    }
-  });
-
-  it("that is long leaves out its own too", async () => {
-    const long = frontend(1, { backends: backends(300) });
-    await load([long]);
-    const places = long.backends.slice(0, 5).map(backendText);
-    for (const place of places) failAt(waiting, place, FIRST);
-    const picks = picksOf(waiting, 2_000, FIRST);
-    expect(places.filter((place) => picks.has(place))).toEqual([]);
-    expect(picks.size).toBeGreaterThan(250);
-  });
-
-  it("of the local policy counts by itself", async () => {
-    const split = frontend(1, { backends: backends(6), localBackends: backends(2) });
-    await load([split]);
-    failAt(waiting, A, FIRST);
-    const local = { ...FIRST, list: "local" } as const;
-    picksOf(waiting, 1, local);
-    waiting.pass(5);
-    expect(isPicked(A, local)).toBe(false);
-    expect([...picksOf(waiting, 60, local).keys()]).toEqual([B]);
-  });
-});
-
-describe("session affinity", () => {
-  const sticky = frontend(1, { backends: backends(4), affinityTimeoutSeconds: 600 });
-
-  it("moves away from a backend that is ejected, and stays", async () => {
-    await load([sticky]);
-    const kept = [...picksOf(waiting, 3, THIRD).keys()];
-    expect(kept).toHaveLength(1);
-    const backend = kept[0] as string;
-    for (const number of [4, 5]) {
-      // As many clients as it takes until two of them keep this backend.
-      for (let i = 0; i < 64; i++) {
-        const source = client(number * 100 + i);
-        if (!picksOf(waiting, 1, { source }).has(backend)) continue;
-        failAt(waiting, backend, { source });
-        break;
-      }
-    }
-    expect(ejectionTexts(host)).toContain(backend);
-    const moved = [...picksOf(waiting, 3, THIRD).keys()];
-    expect(moved).toHaveLength(1);
-    expect(moved[0]).not.toBe(backend);
-    waiting.pass(2 * SECOND);
-    expect([...picksOf(waiting, 3, THIRD).keys()]).toEqual(moved);
-  });
-});
-
-describe("with nothing ejected", () => {
-  it("a pick makes the same calls as with ejection off", async () => {
-    await load([unejecting(frontend(1))]);
-    const off = callsOf(() => waiting.open(FIRST));
-    await load();
-    expect(callsOf(() => waiting.open(FIRST))).toEqual(off);
-  });
-
-  it("and a backend that failed served again, ticks end and nothing is left", async () => {
-    await load();
-    failAt(waiting, A, FIRST);
-    failAt(waiting, A, SECOND_CLIENT);
-    waiting.pass(5);
-    expect(host.tickPeriods).toEqual([1000]);
-    waiting.pass(62 * SECOND);
-    expect(host.isTicking).toBe(false);
-    const [[, value] = []] = [...host.shared.content()].filter(([key]) => key.startsWith("5065"));
-    expect(value).toBe("");
-  });
-});
-
-describe("off", () => {
-  it("for Envoys that make one attempt", async () => {
-    await load(undefined, { build: "b,stats=off,attempt=0" });
-    failAt(waiting, A, FIRST);
-    failAt(waiting, A, SECOND_CLIENT);
-    expect(ejectionTexts(host)).toEqual([]);
-    expect(isPicked(A, THIRD)).toBe(true);
-  });
-
-  it("for a Service: it neither ejects nor heeds what others have ejected", async () => {
-    await load([frontend(1), unejecting(frontend(2))]);
-    const at = "10.96.0.2:80";
-    failAt(waiting, A, { ...FIRST, at });
-    failAt(waiting, A, { ...SECOND_CLIENT, at });
-    expect(ejectionTexts(host)).toEqual([]);
-    failAt(waiting, A, FIRST);
-    failAt(waiting, A, SECOND_CLIENT);
-    expect(isPicked(A, THIRD)).toBe(false);
-    expect(isPicked(A, THIRD, at)).toBe(true);
   });
 });
