@@ -90,8 +90,7 @@ function listed(
   ejections: readonly Ejection[],
   stats: readonly StatsEntry[],
 ): ListedRecord {
-  const isEjecting = record.protocol === "TCP" && record.settings.ejection;
-  const ejected = ejectedOf(record.backends, isEjecting ? ejections : []);
+  const ejected = ejectedOf(record, record.protocol === "TCP" ? ejections : []);
   const limits = hasLimits(record) ? { limits: limitCountsOf(record, stats) } : {};
   return { ...record, ejected, ...limits };
 }

@@ -18,7 +18,7 @@ export function ejectedFor(
   { frontend, list, client, backends }: AskedList,
   evidence: Evidence,
 ): Map<string, EjectedBackend> {
-  const isEjecting = evidence.record(frontend, list)?.settings.ejection ?? false;
-  if (frontend.protocol !== "TCP" || !isEjecting) return new Map();
-  return ejectedOf(backends, evidence.ejections(), client);
+  const settings = evidence.record(frontend, list)?.settings;
+  if (frontend.protocol !== "TCP" || !settings?.ejection) return new Map();
+  return ejectedOf({ backends, settings }, evidence.ejections(), client);
 }

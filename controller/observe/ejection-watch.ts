@@ -97,8 +97,9 @@ export function ejectionProblems(
   if (lasting.length === 0) return [];
   const byService = new Map<string, Set<string>>();
   for (const { namespace, service, protocol, settings, backends, localBackends } of frontends) {
-    if (protocol !== "TCP" || !settings.ejection) continue;
-    for (const [place, ejected] of ejectedOf([...backends, ...localBackends], lasting)) {
+    if (protocol !== "TCP") continue;
+    const list = { backends: [...backends, ...localBackends], settings };
+    for (const [place, ejected] of ejectedOf(list, lasting)) {
       const key = `${namespace}/${service}`;
       const failing = byService.get(key) ?? new Set();
       byService.set(key, failing.add(`${place} (${reasonText(ejected)})`));

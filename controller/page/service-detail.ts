@@ -66,8 +66,9 @@ function ejectedPlaces(
   ejections: readonly Ejection[],
 ): Map<string, string> {
   const places = frontends.flatMap((frontend) => {
-    const isEjecting = frontend.protocol === "TCP" && frontend.settings.ejection;
-    return [...ejectedOf(backendsOf(frontend), isEjecting ? ejections : [])];
+    const { protocol, settings } = frontend;
+    if (protocol !== "TCP") return [];
+    return [...ejectedOf({ backends: backendsOf(frontend), settings }, ejections)];
   });
   return new Map(places.map(([place, ejected]) => [place, reasonText(ejected)]));
 }

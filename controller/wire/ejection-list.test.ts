@@ -7,6 +7,8 @@ import {
   EJECT_PROBED,
   EJECT_VERSION,
 } from "../../plugin/wire/eject-layout.ts";
+import { DEFAULT_SETTINGS } from "../node/frontend-settings.ts";
+import type { FrontendSettings } from "../node/types.ts";
 import { decodeEjected, EjectedError, type Ejection } from "./ejected.ts";
 import { ejectedOf, ejectionText } from "./ejection-list.ts";
 
@@ -76,12 +78,16 @@ describe("an answer", () => {
 describe("a list", () => {
   const PLACES = [1, 2, 3, 4, 5].map((last) => ({ address: `10.1.0.${last}`, port: 8080 }));
 
+  function listOf(count: number, own: Partial<FrontendSettings> = {}) {
+    return { backends: PLACES.slice(0, count), settings: { ...DEFAULT_SETTINGS, ...own } };
+  }
+
   function ejectionsOf(...lasts: number[]): Ejection[] {
     return decodeEjected(answer(...lasts.map((last) => entry({ last, flags: EJECT_FOR_ALL }))));
   }
 
   function leftOut(places: number, ...lasts: number[]): string[] {
-    const found = ejectedOf(PLACES.slice(0, places), ejectionsOf(...lasts));
+    const found = ejectedOf(listOf(places), ejectionsOf(...lasts));
     return [...found].filter(([, { isLeftOut }]) => isLeftOut).map(([place]) => place);
   }
 
@@ -94,20 +100,30 @@ describe("a list", () => {
     expect(leftOut(2, 5, 4)).toEqual([]);
   });
 
+  it("that fails over leaves out all that are ejected, unless that is all", () => {
+    const out = (count: number, ...lasts: number[]) => {
+      const list = listOf(count, { balancing: "failover" });
+      const found = [...ejectedOf(list, ejectionsOf(...lasts)).values()];
+      return found.filter(({ isLeftOut }) => isLeftOut).length;
+    };
+    expect(out(5, 3, 1, 2, 4)).toBe(4);
+    expect(out(3, 1, 2, 3)).toBe(0);
+  });
+
+  it("of a Service without ejection has none", () => {
+    expect(ejectedOf(listOf(5, { ejection: false }), ejectionsOf(1)).size).toBe(0);
+  });
+
   it("has a client's own only for that client", () => {
     const own = decodeEjected(answer(entry({})));
-    expect([...ejectedOf(PLACES, own).keys()]).toEqual([]);
-    expect([...ejectedOf(PLACES, own, "10.2.0.8").keys()]).toEqual([]);
-    expect([...ejectedOf(PLACES, own, "10.2.0.9").keys()]).toEqual(["10.1.0.1:8080"]);
+    expect([...ejectedOf(listOf(5), own).keys()]).toEqual([]);
+    expect([...ejectedOf(listOf(5), own, "10.2.0.8").keys()]).toEqual([]);
+    expect([...ejectedOf(listOf(5), own, "10.2.0.9").keys()]).toEqual(["10.1.0.1:8080"]);
   });
 
   it("is told in words", () => {
     const words = (own: Written, places = 5) => {
-      const found = ejectedOf(
-        PLACES.slice(0, places),
-        decodeEjected(answer(entry(own))),
-        "10.2.0.9",
-      );
+      const found = ejectedOf(listOf(places), decodeEjected(answer(entry(own))), "10.2.0.9");
       return [...found.values()].map(ejectionText);
     };
     const flags = EJECT_FOR_ALL;

@@ -2,6 +2,7 @@
 // facts and in words. The rule is plugin/pick/ejected.ts's.
 
 import { addressAndPort } from "../model/ip.ts";
+import type { FrontendSettings } from "../node/types.ts";
 import type { Ejection } from "./ejected.ts";
 
 /** A backend of a list that fails. */
@@ -25,18 +26,23 @@ function isOf({ client }: Ejection, asked: string | undefined): boolean {
   return client === undefined || client === asked;
 }
 
+interface EjectedList {
+  backends: readonly Place[];
+  settings: Pick<FrontendSettings, "balancing" | "ejection">;
+}
+
 /**
- * Returns the ejected backends of a list by their place, "10.1.1.11:8080", for all clients; with
+ * Returns the ejected backends of a TCP list by their place, "10.1.1.11:8080", for all clients; with
  * `client`, those that are ejected for it alone too. At most half of a list is left out, the first
- * ejected; and none where all are.
+ * ejected, unless it fails over; and none where all are. Empty where ejection is off.
  */
 export function ejectedOf(
-  backends: readonly Place[],
+  { backends, settings }: EjectedList,
   ejections: readonly Ejection[],
   client?: string,
 ): Map<string, EjectedBackend> {
   const found = new Map<string, EjectedBackend>();
-  if (ejections.length === 0) return found;
+  if (ejections.length === 0 || !settings.ejection) return found;
   const listed = new Set(backends.map(({ address, port }) => addressAndPort(address, port)));
   for (const ejection of ejections) {
     const place = addressAndPort(ejection.backend.address, ejection.backend.port);
@@ -46,8 +52,9 @@ export function ejectedOf(
     found.set(place, { ...ejection, isLeftOut: ejection.secondsLeft > 0 });
   }
   const out = [...found.values()].filter(({ isLeftOut }) => isLeftOut);
-  const most = out.length >= listed.size ? 0 : Math.floor(listed.size / 2);
-  for (const each of out.slice(most)) each.isLeftOut = false;
+  const half = Math.floor(listed.size / 2);
+  const most = settings.balancing === "failover" ? listed.size : half;
+  for (const each of out.slice(out.length >= listed.size ? 0 : most)) each.isLeftOut = false;
   return found;
 }
 

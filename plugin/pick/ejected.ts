@@ -2,7 +2,8 @@
 // nothing is, without a call to the host.
 //
 // - At most half of a list is left out, rounded down: those that were ejected first. The others may
-//   be picked although they are ejected, since too few are left to carry the load.
+//   be picked although they are ejected, since too few are left to carry the load. Balancing
+//   "failover" is there to move the load, and leaves out all that are ejected.
 // - Where all of a list are ejected, none is left out: they may fail for a reason of the client's.
 // - In a long list, whose backends are in chunks, all entries count as if they were its own. There
 //   are no more of them than such a list has backends.
@@ -15,13 +16,19 @@ import { findBackend } from "../table/backends";
 import {
   backendBytes,
   backendCount,
+  balancing,
   hasNoEjection,
   isChunked,
   keyFamily,
   recordKey,
 } from "../table/record";
 import { MOST_EJECTED } from "../wire/eject-layout";
-import { BACKEND_IPV6_BYTES, FAMILY_IPV4, RECORD_HEADER_BYTES } from "../wire/layout";
+import {
+  BACKEND_IPV6_BYTES,
+  BALANCING_FAILOVER,
+  FAMILY_IPV4,
+  RECORD_HEADER_BYTES,
+} from "../wire/layout";
 
 const BACKEND_BYTES: u32 = 18;
 /** Backends as in an entry, 16 bytes of address and the port. */
@@ -104,7 +111,8 @@ export function heedEjected(record: usize): void {
   findClient();
   addSkipped(record);
   const count = backendCount(record);
-  skippedBackends = skippedBackends >= count ? 0 : min(skippedBackends, count / 2);
+  const most = balancing(record) === BALANCING_FAILOVER ? count : count / 2;
+  skippedBackends = skippedBackends >= count ? 0 : min(skippedBackends, most);
 }
 
 /**

@@ -122,8 +122,9 @@ describe("one of three backends refuses", () => {
 
   it("and a client that it never failed is spared", async () => {
     await dialAll(10);
-    const failed = await failedDuring(() => dial("client-3", 30));
-    expect(failed).toBeLessThanOrEqual(1);
+    const failed = await failedDuring(() => dial("client-3", 90));
+    // Without ejection a third of 90. It may be the one that tries the backend again.
+    expect(failed).toBeLessThan(15);
   });
 
   it("but a Service that does not want it is served as before", async () => {

@@ -1,8 +1,10 @@
-// What ejection leaves of a list, with session affinity too, what it costs while nothing is ejected,
-// and where it is off.
+// What ejection leaves of a list, also with session affinity; what it costs while nothing is
+// ejected; and where it is off.
 
 import { describe, expect, it } from "vitest";
-import type { Frontend } from "../../controller/node/types.ts";
+import type { Balancing } from "../../controller/model/types.ts";
+import { DEFAULT_SETTINGS } from "../../controller/node/frontend-settings.ts";
+import type { Backend, Frontend } from "../../controller/node/types.ts";
 import { client, ejectionTexts, failAt, picksOf } from "./ejecting-host.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
 import { backends, backendText, frontend, unejecting } from "./table-fixtures.ts";
@@ -83,6 +85,62 @@ describe("a list", () => {
     expect(isPicked(A, local)).toBe(false);
     expect([...picksOf(waiting, 60, local).keys()]).toEqual([B]);
   });
+});
+
+const BALANCINGS: readonly Balancing[] = [
+  "random",
+  "least-connections",
+  "round-robin",
+  "client-hash",
+  "weighted",
+  "failover",
+];
+
+describe.each(BALANCINGS)("balancing %s", (balancing) => {
+  function balanced(count: number): Frontend {
+    const list = backends(count).map((each, index): Backend => {
+      return index < count / 2 ? { ...each, weight: 5, isPreferred: true } : each;
+    });
+    return frontend(1, { backends: list, settings: { ...DEFAULT_SETTINGS, balancing } });
+  }
+
+  /** Fails wherever the client is led, so often that all that can be is ejected. */
+  function failOften(times: number): void {
+    for (let i = 0; i < times; i++) {
+      const { envoy, end } = waiting.open(FIRST);
+      envoy.fail();
+      waiting.pass(5);
+      end({ flags: 0x24, accepted: false });
+    }
+  }
+
+  it.each([5, 200])("leaves out the one of %i that failed its client", async (count) => {
+    const web = balanced(count);
+    await load([web]);
+    const [failed = ""] = picksOf(waiting, 1, FIRST).keys();
+    failAt(waiting, failed, FIRST);
+    const picks = picksOf(waiting, 100, FIRST);
+    expect(picks.has(failed)).toBe(false);
+    expect(web.backends.map(backendText)).toEqual(expect.arrayContaining([...picks.keys()]));
+  });
+
+  it("serves on, whatever fails", async () => {
+    const web = balanced(4);
+    await load([web]);
+    failOften(40);
+    const picks = picksOf(waiting, 100, FIRST);
+    expect(web.backends.map(backendText)).toEqual(expect.arrayContaining([...picks.keys()]));
+  });
+});
+
+it("failover leaves all preferred backends, also if they are more than half", async () => {
+  const list = backends(5).map((each, index): Backend => {
+    return index < 4 ? { ...each, isPreferred: true } : each;
+  });
+  const settings = { ...DEFAULT_SETTINGS, balancing: "failover" as const };
+  await load([frontend(1, { backends: list, settings })]);
+  for (const place of list.slice(0, 4).map(backendText)) failAt(waiting, place, FIRST);
+  expect([...picksOf(waiting, 60, FIRST).keys()]).toEqual(list.slice(4).map(backendText));
 });
 
 describe("session affinity", () => {
