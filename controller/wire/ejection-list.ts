@@ -32,9 +32,9 @@ interface EjectedList {
 }
 
 /**
- * Returns the ejected backends of a TCP list by their place, "10.1.1.11:8080", for all clients; with
- * `client`, those that are ejected for it alone too. At most half of a list is left out, the first
- * ejected, unless it fails over; and none where all are. Empty where ejection is off.
+ * Returns the ejected backends of a TCP list by their place, "10.1.1.11:8080", for all clients;
+ * with `client`, those that are ejected for it alone too. At most half of a list is left out, the
+ * first ejected, unless it fails over; and none where all are. Empty where ejection is off.
  */
 export function ejectedOf(
   { backends, settings }: EjectedList,
