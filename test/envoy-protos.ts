@@ -21,6 +21,7 @@ const FILES = [
   "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto",
   "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto",
   "envoy/extensions/filters/udp/udp_proxy/v3/route.proto",
+  "envoy/extensions/matching/common_inputs/network/v3/network_inputs.proto",
   "envoy/extensions/access_loggers/file/v3/file.proto",
   "envoy/extensions/access_loggers/stream/v3/stream.proto",
   "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
@@ -70,7 +71,12 @@ const MESSAGES: ReadonlySet<string> = new Set(
       ...["file.v3.FileAccessLog", "stream.v3.StdoutAccessLog", "filters.cel.v3.ExpressionFilter"],
     ]),
     ...named("xds.core.v3", ["TypedExtensionConfig"]),
-    ...named("xds.type.matcher.v3", ["Matcher", "Matcher.OnMatch"]),
+    ...named("xds.type.matcher.v3", [
+      ...["Matcher", "Matcher.OnMatch", "Matcher.MatcherTree", "Matcher.MatcherTree.MatchMap"],
+    ]),
+    ...named("envoy.extensions.matching.common_inputs.network.v3", [
+      ...["DestinationIPInput", "DestinationPortInput"],
+    ]),
     ...named("google.rpc", ["Status"]),
     ...named("google.protobuf", [
       ...["Any", "Duration", "Struct", "Value", "ListValue"],

@@ -60,6 +60,7 @@ interface Flags
   envoyConcurrency: number;
   plugin: string;
   followPlugin?: string;
+  functions?: string;
   watchPlugin: boolean;
   serviceCidr?: string[];
   serviceProxyName?: string;
@@ -223,6 +224,11 @@ function addEnvoyOptions(command: Command): void {
         "ConfigMap; without the file, the plugin to start with serves",
     )
     .option(
+      "--functions <dir>",
+      "folder of functions (NAME.wasm, NAME.wasm.map), for example a mounted ConfigMap, that " +
+        "Services may choose with the annotation portico.dev/pick; followed while it runs",
+    )
+    .option(
       "--watch-plugin",
       "for development: recompile and reload the plugin when a source file is saved",
       false,
@@ -344,6 +350,7 @@ function optionsFromFlags(
     logLevel: either("logLevel", flags.logLevel, logLevel),
     pluginFile: resolve(flags.plugin),
     followedPlugin: flags.followPlugin && resolve(flags.followPlugin),
+    functionsFolder: flags.functions && resolve(flags.functions),
     watchPlugin: flags.watchPlugin,
     withEnvoy: flags.withEnvoy,
     twoEnvoys: flags.twoEnvoys,

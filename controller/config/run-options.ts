@@ -32,6 +32,8 @@ export interface RunOptions extends Omit<ProxyConfiguration, "kubeconfig"> {
   pluginFile: string;
   /** A plugin to load when this file appears or changes; undefined: none. */
   followedPlugin: string | undefined;
+  /** Functions that Services may choose; undefined: the node takes none. */
+  functionsFolder: string | undefined;
   /** Recompile and reload when a plugin source is saved. */
   watchPlugin: boolean;
   withEnvoy: boolean;
@@ -96,6 +98,7 @@ export function runPaths(runDir: string) {
     adminSocket: join(runDir, "admin.sock"),
     controlSocket: join(runDir, "control.sock"),
     loadedPlugin: join(runDir, "plugin.wasm"),
+    functionSlots: join(runDir, "functions.json"),
     earlyDemux: join(runDir, "tcp_early_demux"),
   };
 }
@@ -103,6 +106,11 @@ export function runPaths(runDir: string) {
 /** Returns the path of the plugin that comes with this version of Portico. */
 export function shippedPlugin(): string {
   return join(PACKAGE_ROOT, "build/portico.wasm");
+}
+
+/** Returns the path of the plugin that takes functions, of this version of Portico. */
+export function pluginWithFunctions(): string {
+  return join(PACKAGE_ROOT, "build/portico-functions.wasm");
 }
 
 /** Returns the part of the options that kube-proxy has too, for operators and other programs. */

@@ -84,9 +84,10 @@ export function explainerOf(
     ExplainerParts,
     "podAddresses"
   > &
-    Pick<KnownCluster, "serviceProxyName" | "connecting">,
+    Pick<KnownCluster, "serviceProxyName" | "connecting" | "functionVersion">,
 ): Explainer {
   const { state, problems, sync, podAddresses, serviceProxyName, connecting } = parts;
+  const { functionVersion } = parts;
   const { envoyMarkBit, masqueradeMarkBit } = DEFAULT_CAPTURE_OPTIONS;
   return new Explainer({
     live: () => {
@@ -99,6 +100,7 @@ export function explainerOf(
       isSynced: state.isSynced(),
       serviceProxyName,
       connecting,
+      ...(functionVersion && { functionVersion }),
       problems: problems.list(),
       ...sync.known(),
     }),

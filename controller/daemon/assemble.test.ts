@@ -42,6 +42,7 @@ function options(): RunOptions {
     runDir: "/nowhere",
     pluginFile: shippedPlugin(),
     followedPlugin: undefined,
+    functionsFolder: undefined,
     watchPlugin: false,
     withEnvoy: true,
     twoEnvoys: false,

@@ -5,7 +5,12 @@
 import { join } from "node:path";
 import { ADMIN_SOCKET } from "../../envoy/bootstrap.ts";
 import { kubeProxyConfiguration } from "../config/config-file-write.ts";
-import { proxyConfigurationOf, type RunOptions, runPaths } from "../config/run-options.ts";
+import {
+  pluginWithFunctions,
+  proxyConfigurationOf,
+  type RunOptions,
+  runPaths,
+} from "../config/run-options.ts";
 import type { ControlHandlers } from "../control/control-server.ts";
 import { explainerOf } from "../control/explainer.ts";
 import { Envoys } from "../envoys/envoys.ts";
@@ -21,6 +26,9 @@ import { statsOfNode } from "../observe/stats-of-node.ts";
 import { type EnvoyPlace, EnvoyPlane } from "../plane/envoy-plane.ts";
 import { NodeSync, type SyncObserver } from "../plane/node-sync.ts";
 import { ActivePlugin } from "../rollout/active-plugin.ts";
+import { FunctionFailureWatch } from "../rollout/function-failure-watch.ts";
+import { FunctionFolderWatch } from "../rollout/function-folder-watch.ts";
+import { Functions } from "../rollout/functions.ts";
 import { PluginFile } from "../rollout/plugin-file.ts";
 import { PluginStore } from "../rollout/plugin-store.ts";
 import { systemClock } from "../system/clock.ts";
@@ -67,6 +75,9 @@ interface ServiceParts {
   plugin: ActivePlugin;
   /** Undefined: there is no file to follow. */
   pluginFile: PluginFile | undefined;
+  functions: Functions;
+  /** What keeps functions up to date; empty where the node takes none. */
+  followsFunctions: readonly (FunctionFolderWatch | FunctionFailureWatch)[];
   envoys: Envoys;
 }
 
@@ -205,9 +216,15 @@ function planeParts(
     state,
     problems,
     log,
-    observer: withFirstSuccess(observedByAll(operations, guard), saveMemory),
+    observer: withEachSuccess(withFirstSuccess(observedByAll(operations, guard), saveMemory), () =>
+      later().functions.synced(),
+    ),
     plane: makePlane(place, false),
-    viewChanged: (change) => later().page?.viewChanged(change),
+    viewChanged: (change) => {
+      later().functions.viewChanged(change);
+      later().page?.viewChanged(change);
+    },
+    slotOf: (choice) => later().functions.slotOf(choice),
   });
   return { makePlane, guard, sync };
 }
@@ -233,6 +250,26 @@ function serviceParts(
             problems.report("plugin", found);
           },
         });
+  const { functionsFolder: folder } = options;
+  const functions = new Functions({
+    folder,
+    pluginFile: pluginWithFunctions(),
+    slotsFile: runPaths(options.runDir).functionSlots,
+    log,
+    plugin,
+    changed: () => sync.functionsChanged(),
+    report: (found) => problems.report("functions", found),
+  });
+  const functionFailures = new FunctionFailureWatch({
+    clock: systemClock,
+    read: () => sync.plane.table.functionFailures(),
+    failing: (failures) => problems.report("functions failing", functions.problemsOf(failures)),
+  });
+  const look = () => functions.look();
+  const followsFunctions =
+    folder === undefined
+      ? []
+      : [new FunctionFolderWatch({ folder, clock: systemClock, look }), functionFailures];
   const envoys = new Envoys({
     options,
     log,
@@ -248,7 +285,7 @@ function serviceParts(
     // While the draining Envoy still has what it counted.
     drainingChanged: () => void stats.read().catch(() => {}),
   });
-  return { plugin, pluginFile, envoys };
+  return { plugin, pluginFile, functions, followsFunctions, envoys };
 }
 
 function answerParts(
@@ -263,6 +300,7 @@ function answerParts(
     serviceProxyName: options.serviceProxyName,
     connecting: options.tcp,
     podAddresses: (pod) => source.podAddresses(pod),
+    functionVersion: (choice) => made.functions.versionOf(choice),
   });
   const handlers: ControlHandlers = {
     status: () => ({
@@ -300,6 +338,17 @@ function withFirstSuccess(observer: SyncObserver, act: () => void): SyncObserver
       observer.succeeded(durationSeconds, full);
       if (isFirst) act();
       isFirst = false;
+    },
+  };
+}
+
+/** Calls `act` too, after each sync that succeeds. */
+function withEachSuccess(observer: SyncObserver, act: () => void): SyncObserver {
+  return {
+    ...observer,
+    succeeded: (durationSeconds, full) => {
+      observer.succeeded(durationSeconds, full);
+      act();
     },
   };
 }

@@ -68,7 +68,7 @@ async function start(options: RunOptions, log: Log): Promise<() => Promise<void>
 async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]) => void) {
   const parts = assemble(options, log, await presentPlace(options));
   const { problems, operations, sync, guard, plugin, pluginFile, envoys, source } = parts;
-  const { page, handlers } = parts;
+  const { functions, followsFunctions, page, handlers } = parts;
   // First, because a list takes longer than all that follows.
   atEnd(() => source.stop());
   await source.start();
@@ -114,7 +114,7 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   guard.watch.watchSetting(SOURCE_MARK_SETTING);
   guard.watch.listen("setting", () => void settings.now());
   await guard.start();
-  await plugin.begin(await pluginFile?.first());
+  await plugin.begin(await pluginFile?.first(), await functions.begin());
   await mkdir(sync.plane.place.directory, { recursive: true });
   await sync.plane.xds.start();
   atEnd(
@@ -132,12 +132,13 @@ async function begin(options: RunOptions, log: Log, atEnd: (...endings: Ending[]
   atEnd(parts.envoyRoom.start(), parts.ejections.start(), parts.limits.start());
   const sources = options.watchPlugin ? new PluginSources(plugin, log) : undefined;
   sources?.start();
-  pluginFile?.start();
+  for (const followed of [pluginFile, ...followsFunctions]) followed?.start();
   // Again, so that it also ends first; the second time it has nothing to do.
   atEnd(
     () => source.stop(),
     () => sources?.stop(),
     () => pluginFile?.stop(),
+    ...followsFunctions.map((each) => () => each.stop()),
   );
   source.deliver();
 }

@@ -3,6 +3,7 @@
 // of its Service.
 
 import type { Balancing, TrafficPolicy } from "../model/types.ts";
+import { functionText } from "../node/settings-text.ts";
 import type { KnownFrontend } from "./endpoints.ts";
 import type { Client, Decision } from "./explanation.ts";
 import type { KernelWay } from "./kernel-way.ts";
@@ -23,6 +24,7 @@ export function decisionsFrom(
     ...hints(knownFrontend, policy),
     ...terminating(knownFrontend, policy),
     ...affinity(knownFrontend),
+    ...byFunction(knownFrontend),
     ...balancing(knownFrontend),
     ...limits(knownFrontend),
   ];
@@ -81,6 +83,18 @@ function affinity({ frontend, service }: KnownFrontend): Decision[] {
       ? "the client's address selects the backend (a hash; the timeout does not apply to UDP)"
       : `a client keeps its last backend until it has been away for ${seconds} s`;
   return [{ name: "sessionAffinity", value, effect }];
+}
+
+function byFunction({ frontend, functionVersion }: KnownFrontend): Decision[] {
+  const { pick } = frontend.settings;
+  if (pick === undefined || frontend.protocol !== "TCP") return [];
+  const name = "function";
+  const value = functionText(pick);
+  if (functionVersion === undefined) {
+    return [{ name, value, effect: "is not in service, so balancing applies: see the problems" }];
+  }
+  const effect = "picks the backend; balancing does where it fails or leaves the choice open";
+  return [{ name, value: `${value}, version ${functionVersion}`, effect }];
 }
 
 const BALANCING_EFFECTS: Record<Exclude<Balancing, "random">, string> = {

@@ -29,6 +29,8 @@ export interface KnownFrontend {
   place: FrontendPlace;
   endpoints: EndpointFate[];
   slices: { slice: EndpointSlice; reason: SliceLeftOutReason }[];
+  /** Of the function that picks; undefined: none does. */
+  functionVersion?: string | undefined;
 }
 
 /** Returns undefined when the controller knows no such frontend. */
@@ -44,7 +46,9 @@ export function knownFrontendAt(key: string, known: KnownCluster): KnownFrontend
     );
     if (!place) continue;
     const slices = known.state.slicesOf(serviceOf(frontend));
+    const { pick } = frontend.settings;
     return {
+      functionVersion: pick && known.functionVersion?.(pick),
       frontend,
       service,
       port,

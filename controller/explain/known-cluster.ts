@@ -3,7 +3,14 @@
 
 import type { LocalDetector } from "../capture/local-detector.ts";
 import { objectKey } from "../model/cluster-state.ts";
-import type { EndpointSlice, Node, ObjectKey, Problem, Service } from "../model/types.ts";
+import type {
+  EndpointSlice,
+  FunctionChoice,
+  Node,
+  ObjectKey,
+  Problem,
+  Service,
+} from "../model/types.ts";
 import type { ThisNode } from "../node/this-node.ts";
 import type { Frontend, FrontendKey } from "../node/types.ts";
 import type { TcpOptions } from "../xds/tcp-options.ts";
@@ -25,6 +32,8 @@ export interface KnownCluster {
   localDetector: LocalDetector;
   /** How Envoy connects to backends. */
   connecting: Connecting;
+  /** Returns the version of a function that is in service; undefined: balancing applies. */
+  functionVersion?: (choice: FunctionChoice) => string | undefined;
   /** All present ones. */
   problems: readonly Problem[];
   /** Why the last sync failed; empty when it did not. */

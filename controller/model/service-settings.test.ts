@@ -95,8 +95,8 @@ describe("what is wrong leaves the default, and is said with what is possible", 
       "an annotation that is nearly right",
       { balance: "random" },
       "annotation portico.dev/balance is unknown: did you mean portico.dev/balancing? " +
-        "portico.dev/ is followed by one of balancing, weights, preferred-backends, ejection, " +
-        "max-connections, max-new-connections-per-second",
+        "portico.dev/ is followed by one of balancing, weights, preferred-backends, pick, " +
+        "pick-parameters, ejection, max-connections, max-new-connections-per-second",
     ],
     [
       "another word for off",

@@ -5,6 +5,7 @@
 // node/frontend-settings.ts, and the list in README.
 
 import { balancingSettings } from "./balancing-settings.ts";
+import { functionChoice } from "./function-choice.ts";
 import { listOf, type ObjectReader, recordOf } from "./json.ts";
 import { nearest } from "./near-text.ts";
 import {
@@ -28,6 +29,7 @@ export const NO_SETTINGS: ServiceSettings = Object.freeze({
   maxNewConnectionsPerSecond: 0,
   weights: [],
   preferred: [],
+  pick: undefined,
 });
 
 /** Returns NO_SETTINGS where no annotation is Portico's. */
@@ -40,6 +42,7 @@ export function serviceSettings(reader: ObjectReader): ServiceSettings {
     maxConnections: limit(reader, SETTING_NAMES.maxConnections),
     maxNewConnectionsPerSecond: limit(reader, SETTING_NAMES.maxNewConnections),
     ...balancingSettings(reader),
+    pick: functionChoice(reader),
   };
 }
 

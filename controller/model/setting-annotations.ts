@@ -9,6 +9,8 @@ export const SETTING_NAMES = {
   balancing: `${PREFIX}balancing`,
   weights: `${PREFIX}weights`,
   preferred: `${PREFIX}preferred-backends`,
+  pick: `${PREFIX}pick`,
+  pickParameters: `${PREFIX}pick-parameters`,
   ejection: `${PREFIX}ejection`,
   maxConnections: `${PREFIX}max-connections`,
   maxNewConnections: `${PREFIX}max-new-connections-per-second`,

@@ -37,6 +37,13 @@ export interface LoadBalancerIngress {
  */
 export type EndpointPattern = string;
 
+/** A function that picks the backends of a Service. */
+export interface FunctionChoice {
+  name: string;
+  /** In ascending order of their names; what the function does not get has its own value. */
+  parameters: Readonly<Record<string, number | boolean>>;
+}
+
 /** What the annotations of a Service say (service-settings.ts); shared where there are none. */
 export interface ServiceSettings {
   /** Undefined: as by the node's default. */
@@ -51,6 +58,8 @@ export interface ServiceSettings {
   weights: readonly { pattern: EndpointPattern; weight: number }[];
   /** For balancing "failover": which come first; empty: those of the node's zone. */
   preferred: readonly EndpointPattern[];
+  /** Picks before balancing does; undefined: none. */
+  pick: FunctionChoice | undefined;
 }
 
 export interface Service {

@@ -21,8 +21,9 @@ export function frontendSettings(
   defaults: FrontendSettings,
 ): FrontendSettings {
   if (settings === NO_SETTINGS) return defaults;
-  const { balancing, ejection, maxConnections, maxNewConnectionsPerSecond } = settings;
+  const { balancing, ejection, maxConnections, maxNewConnectionsPerSecond, pick } = settings;
   return {
+    ...(pick && { pick }),
     balancing: balancing ?? defaults.balancing,
     ejection: ejection ?? defaults.ejection,
     maxConnections: maxConnections || defaults.maxConnections,

@@ -1,6 +1,6 @@
 // This node's view of the cluster: which frontends it serves and which backends each may use.
 
-import type { Balancing, IPFamily, Problem, Protocol } from "../model/types.ts";
+import type { Balancing, FunctionChoice, IPFamily, Problem, Protocol } from "../model/types.ts";
 
 /** An (address, port, protocol) that clients dial: "10.96.0.10:80/TCP", "[fd00::a]:80/TCP". */
 export type FrontendKey = string;
@@ -27,6 +27,8 @@ export interface FrontendSettings {
   maxConnections: number;
   /** The same for new ones in a second. */
   maxNewConnectionsPerSecond: number;
+  /** TCP only: the function that picks before balancing does; absent: none. */
+  pick?: FunctionChoice | undefined;
 }
 
 /**

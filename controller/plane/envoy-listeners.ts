@@ -9,6 +9,11 @@ import type { Listeners } from "../sync/reconcile.ts";
 import { socketFamilies } from "../system/ip-families.ts";
 import { TableError } from "../table/table-error.ts";
 import type { FlowLogOptions } from "../xds/flow-log.ts";
+import {
+  type FunctionFrontend,
+  leadToFunctions,
+  withFunctionChains,
+} from "../xds/function-chains.ts";
 import type { Resource } from "../xds/protos.ts";
 import { refusingClusters, refusingListeners } from "../xds/refusing.ts";
 import {
@@ -37,6 +42,8 @@ interface EnvoyListenersParts {
   /** What the kernel routes to this node; one bit. */
   mark: number;
   flowLog?: FlowLogOptions | undefined;
+  /** Whether the listeners have chains for functions; absent: they do not. */
+  takesFunctions?: boolean;
 }
 
 export class EnvoyListeners {
@@ -46,6 +53,13 @@ export class EnvoyListeners {
   readonly #given: GivenListeners;
   readonly #publisher: UdpPublisher;
   #redirectPorts: RedirectPorts | undefined;
+  #functionFrontends: readonly FunctionFrontend[] = [];
+  /** The listeners given, and with what functions pick for. */
+  #led: { given: readonly Resource[]; to: readonly FunctionFrontend[]; listeners: Resource[] } = {
+    given: [],
+    to: [],
+    listeners: [],
+  };
   #inherited: ReadonlySet<string> = new Set();
 
   /** Create it before an Envoy connects: Envoy asks for its clusters before anything else. */
@@ -78,6 +92,20 @@ export class EnvoyListeners {
     if (sameData(ports, this.#redirectPorts)) return;
     this.#redirectPorts = ports;
     this.#given.want(wantedListeners(this.#parts, ports));
+  }
+
+  /** Sets for which frontends functions pick; the next sync leads their connections there. */
+  setFunctionFrontends(frontends: readonly FunctionFrontend[]): void {
+    this.#functionFrontends = frontends;
+  }
+
+  /** The same array while nothing changes. */
+  #leadToFunctions(given: readonly Resource[]): readonly Resource[] {
+    const to = this.#functionFrontends;
+    if (given !== this.#led.given || to !== this.#led.to) {
+      this.#led = { given, to, listeners: leadToFunctions(given, to) };
+    }
+    return this.#led.listeners;
   }
 
   /** Returns UDP listeners that Envoy refuses, and others that it has in an outdated form. */
@@ -122,7 +150,8 @@ export class EnvoyListeners {
         if (!this.#publisher.hasSetListeners) {
           for (const each of connections) each.suspect(LISTENER_TYPE, this.#inherited);
         }
-        this.#publisher.keepListeners(await this.#given.listeners(areEmpty));
+        const given = await this.#given.listeners(areEmpty);
+        this.#publisher.keepListeners(this.#leadToFunctions(given));
         await this.#publisher.add(udp, waiting, areEmpty);
         return this.#publisher.refused();
       },
@@ -132,13 +161,14 @@ export class EnvoyListeners {
 }
 
 function wantedListeners(
-  { ports, tcp }: EnvoyListenersParts,
+  { ports, tcp, takesFunctions }: EnvoyListenersParts,
   redirectPorts: RedirectPorts | undefined,
 ): readonly Resource[] {
   const families = socketFamilies();
   const more = redirectPorts ? redirectListeners(redirectPorts, families, tcp) : [];
+  const listeners = [...captureListeners(ports, families, tcp), ...more];
   const refusing = refusingListeners(ports.keep, families);
-  return [...captureListeners(ports, families, tcp), ...more, ...refusing];
+  return [...(takesFunctions ? withFunctionChains(listeners) : listeners), ...refusing];
 }
 
 /** What Envoy's admin interface returns for GET /listeners?format=json. */

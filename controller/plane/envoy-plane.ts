@@ -22,6 +22,7 @@ import { TargetUdp } from "../sync/target-udp.ts";
 import { capturedFamilies } from "../system/ip-families.ts";
 import { localPorts } from "../system/local-ports.ts";
 import { TableClient } from "../table/client.ts";
+import type { FunctionFrontend } from "../xds/function-chains.ts";
 import { PluginDelivery } from "../xds/plugin-delivery.ts";
 import type { CapturePorts, RedirectPorts } from "../xds/resources.ts";
 import { XdsServer } from "../xds/server.ts";
@@ -56,6 +57,7 @@ type EnvoyPlaneOptions = Pick<
   | "serviceMetrics"
   | "flowLog"
   | "tcp"
+  | "functionsFolder"
 >;
 
 interface EnvoyPlaneParts {
@@ -86,6 +88,8 @@ export interface PlaneTarget {
   localDetector: LocalDetector;
   /** Whether TCP connections of Pods on bridges come by NAT. */
   redirectsBridges: boolean;
+  /** TCP frontends for which functions pick; another list when that changes. */
+  functionFrontends: readonly FunctionFrontend[];
   /** UDP listeners of another Envoy that keeps answering. */
   former: UdpBindings;
 }
@@ -130,6 +134,7 @@ export class EnvoyPlane {
       tcp: options.tcp,
       mark: 2 ** options.markBit,
       flowLog: options.flowLog,
+      takesFunctions: options.functionsFolder !== undefined,
       serve: () => this.delivery.serve(),
     });
     this.#nft = new LastingNft(() => namedNft(options.runDir));
@@ -186,6 +191,7 @@ export class EnvoyPlane {
     const udp = await this.#followUdp(target);
     const changing = this.#changingOptions(target);
     this.listeners.setRedirectPorts(changing.redirectPorts);
+    this.listeners.setFunctionFrontends(target.functionFrontends);
     this.#capture.set(changing);
     if (full) this.listeners.forgetRefusals();
     const { table, captureSet, leftOut, former: formerUdpBindings } = target;

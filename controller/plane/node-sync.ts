@@ -1,6 +1,7 @@
 // Cluster state → data plane, for this node: follows the state, and reconciles when the runner
 // calls. The pure steps are in node/ and sync/; this holds the state between them.
 
+import { MAX_FRONTENDS } from "../../plugin/wire/layout.ts";
 import type { LocalDetector } from "../capture/local-detector.ts";
 import type { RunOptions } from "../config/run-options.ts";
 import type { KnownCluster } from "../explain/known-cluster.ts";
@@ -14,7 +15,7 @@ import type { Log } from "../observe/log.ts";
 import type { Figures } from "../observe/present-metrics.ts";
 import type { Problems } from "../observe/problems.ts";
 import { Runner } from "../sync/runner.ts";
-import { TargetTable, type TargetTableChange } from "../sync/target-table.ts";
+import { type SlotOf, TargetTable, type TargetTableChange } from "../sync/target-table.ts";
 import { systemClock } from "../system/clock.ts";
 import { TableError } from "../table/table-error.ts";
 import type { EnvoyPlane, PlaneTarget } from "./envoy-plane.ts";
@@ -62,6 +63,8 @@ interface NodeSyncParts {
   observer: SyncObserver;
   /** Called with what a sync is bringing to the data plane; must not throw. */
   viewChanged: (change: NodeViewChange) => void;
+  /** Returns the slot of a function that is in service. */
+  slotOf: SlotOf;
   /** The active Envoy, which gets new connections. */
   plane: EnvoyPlane;
 }
@@ -77,7 +80,9 @@ interface Move {
 export class NodeSync {
   readonly #parts: NodeSyncParts;
   readonly #follower: NodeFollower;
-  readonly #target = new TargetTable();
+  readonly #target: TargetTable;
+  /** Whether records that choose functions are to be encoded again. */
+  #functionsChanged = false;
   readonly #runner: Runner;
   #plane: EnvoyPlane;
   #move: Move | undefined;
@@ -96,6 +101,7 @@ export class NodeSync {
     this.#parts = parts;
     const { options, state } = parts;
     this.#follower = new NodeFollower(state, options);
+    this.#target = new TargetTable(MAX_FRONTENDS, parts.slotOf);
     this.#plane = parts.plane;
     this.#runner = new Runner({
       run: (full) => {
@@ -115,6 +121,12 @@ export class NodeSync {
   request(): void {
     this.#parts.observer.queued();
     this.#runner.request();
+  }
+
+  /** Other functions are in service, or in other slots. */
+  functionsChanged(): void {
+    this.#functionsChanged = true;
+    this.request();
   }
 
   /** Writes the kernel's rules again: the node has changed since they were made. */
@@ -280,7 +292,8 @@ export class NodeSync {
   #follow(interfaces: readonly string[]) {
     const change = this.#follower.update(interfaces);
     const { upserted, removed, capture, captureChange } = change;
-    const { records, leftOut, problems } = this.#target.apply(upserted, removed);
+    const encoded = [...upserted, ...this.#toEncodeAgain()];
+    const { records, leftOut, problems } = this.#target.apply(encoded, removed);
     const frontends = [...captureChange.frontends, ...leftOut];
     this.#plane.reconciler.markChanged(records, { ...captureChange, frontends });
     const target: Omit<PlaneTarget, "former"> = {
@@ -291,8 +304,16 @@ export class NodeSync {
       frontends: this.#follower.view.frontends,
       localDetector: this.#localDetector(),
       redirectsBridges: this.#redirectsBridges,
+      functionFrontends: this.#target.functionFrontends,
     };
     return { target, report: () => this.#report(change, problems) };
+  }
+
+  #toEncodeAgain(): Frontend[] {
+    if (!this.#functionsChanged) return [];
+    this.#functionsChanged = false;
+    const { frontends } = this.#follower.view;
+    return [...frontends.values()].filter(({ settings }) => settings.pick !== undefined);
   }
 
   #report(change: NodeUpdate, ofTable: TargetTableChange["problems"]): void {

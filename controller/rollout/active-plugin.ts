@@ -3,7 +3,7 @@
 
 import type { Log } from "../observe/log.ts";
 import { Refusal } from "../system/refusal.ts";
-import { PluginRejectedError } from "../xds/check-plugin.ts";
+import { checkPlugin, PluginRejectedError } from "../xds/check-plugin.ts";
 import type { PluginDelivery } from "../xds/plugin-delivery.ts";
 import type { PluginCode } from "../xds/resources.ts";
 import type { PluginStatus } from "./plugin-status.ts";
@@ -27,9 +27,10 @@ export class ActivePlugin {
 
   /**
    * Starts with `first`, else with the plugin loaded last, else with the shipped one: the first of
-   * them that passes the checks.
+   * them that passes the checks. `functions`: the plugin with functions to start with.
    */
-  async begin(first?: StoredPlugin): Promise<void> {
+  async begin(first?: StoredPlugin, functions?: Uint8Array): Promise<void> {
+    this.#delivery.beginFunctions(functions && (await checkPlugin(functions)));
     for (const candidate of [first, await this.#store.loaded()]) {
       if (!candidate) continue;
       try {
@@ -76,10 +77,16 @@ export class ActivePlugin {
     return this.#inTurn(async () => {
       const present = this.#delivery.current;
       if (!present) throw new Error("ActivePlugin.moveTo before begin");
+      delivery.beginFunctions(this.#delivery.functions);
       await delivery.begin(present.wasm);
       await move();
       this.#delivery = delivery;
     });
+  }
+
+  /** As PluginDelivery.loadFunctions. */
+  loadFunctions(wasm: Uint8Array): Promise<PluginCode> {
+    return this.#inTurn(() => this.#delivery.loadFunctions(wasm));
   }
 
   status(): PluginStatus {

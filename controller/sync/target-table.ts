@@ -4,10 +4,11 @@
 // over a limit keeps its last good records.
 
 import { MAX_FRONTENDS } from "../../plugin/wire/layout.ts";
-import type { Problem } from "../model/types.ts";
+import type { FunctionChoice, Problem } from "../model/types.ts";
 import type { Backend, Frontend, FrontendKey } from "../node/types.ts";
 import { recordFromFrontend } from "../wire/encode.ts";
 import { type BackendList, type RecordKey, recordKey } from "../wire/key.ts";
+import type { FunctionFrontend } from "../xds/function-chains.ts";
 import { RecordEntry, type TableEntry } from "./plan.ts";
 
 /** What a change of the node view may have changed. */
@@ -26,6 +27,9 @@ interface Rejection {
   needsRoom: boolean;
 }
 
+/** Returns the slot of a function that is in service; undefined: balancing applies. */
+export type SlotOf = (choice: FunctionChoice) => number | undefined;
+
 export class TargetTable {
   readonly #entries = new Map<RecordKey, TableEntry>();
   readonly #maxFrontends: number;
@@ -33,14 +37,24 @@ export class TargetTable {
   readonly #rejected = new Map<FrontendKey, Rejection>();
   readonly #leftOut = new Set<FrontendKey>();
   #backends = 0;
+  readonly #slotOf: SlotOf;
+  readonly #functionFrontends = new Map<FrontendKey, FunctionFrontend>();
+  #functionList: readonly FunctionFrontend[] | undefined;
   /** Whether entries went since all that need room were tried. */
   #hasNewRoom = false;
   #change = noChange();
   /** Records of the change under way, by their lists. */
   readonly #made = new Map<readonly Backend[], Uint8Array>();
 
-  constructor(maxFrontends: number = MAX_FRONTENDS) {
+  constructor(maxFrontends: number = MAX_FRONTENDS, slotOf: SlotOf = () => undefined) {
     this.#maxFrontends = maxFrontends;
+    this.#slotOf = slotOf;
+  }
+
+  /** Where connections come in for which a function picks; another list when that changes. */
+  get functionFrontends(): readonly FunctionFrontend[] {
+    this.#functionList ??= [...this.#functionFrontends.values()];
+    return this.#functionList;
   }
 
   /** Always the same map. */
@@ -79,12 +93,22 @@ export class TargetTable {
 
   #remove(key: FrontendKey): void {
     for (const name of recordKeys(key)) this.#set(name, undefined);
+    this.#noteFunction(key, undefined);
     this.#noteRejection(key, undefined);
   }
 
+  #noteFunction(key: FrontendKey, frontend: FunctionFrontend | undefined): void {
+    if (!frontend && !this.#functionFrontends.delete(key)) return;
+    if (frontend && this.#functionFrontends.has(key)) return;
+    if (frontend) this.#functionFrontends.set(key, frontend);
+    this.#functionList = undefined;
+  }
+
   #put(frontend: Frontend): void {
-    const { key } = frontend;
-    const { entries, problem } = entriesOf(frontend, this.#made);
+    const { key, address, port, settings } = frontend;
+    const isTCP = frontend.protocol === "TCP";
+    const slot = settings.pick && isTCP ? this.#slotOf(settings.pick) : undefined;
+    const { entries, problem } = entriesOf(frontend, this.#made, slot);
     if (!entries) {
       this.#noteRejection(key, { frontend, problem, needsRoom: false });
       return;
@@ -96,6 +120,7 @@ export class TargetTable {
       return;
     }
     for (const name of recordKeys(key)) this.#set(name, entries.get(name));
+    this.#noteFunction(key, slot === undefined ? undefined : { address, port });
     this.#noteRejection(key, undefined);
   }
 
@@ -148,12 +173,16 @@ type Entries =
   | { entries: Map<RecordKey, TableEntry>; problem?: undefined }
   | { entries?: undefined; problem: Problem };
 
-function entriesOf(frontend: Frontend, made: Map<readonly Backend[], Uint8Array>): Entries {
+function entriesOf(
+  frontend: Frontend,
+  made: Map<readonly Backend[], Uint8Array>,
+  slot: number | undefined,
+): Entries {
   const entries = new Map<RecordKey, TableEntry>();
   const lists: BackendList[] =
     frontend.localBackends.length > 0 ? ["cluster", "local"] : ["cluster"];
   for (const list of lists) {
-    const { record, problem } = recordFromFrontend(frontend, list, made);
+    const { record, problem } = recordFromFrontend(frontend, list, made, slot);
     if (!record) return { problem };
     const { length: backendCount } = list === "local" ? frontend.localBackends : frontend.backends;
     entries.set(recordKey(frontend.key, list), new RecordEntry(record, backendCount));

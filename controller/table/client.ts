@@ -11,6 +11,7 @@ import { addressAndPort, parseAddress } from "../model/ip.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { decodeEjected, EjectedError, type Ejection } from "../wire/ejected.ts";
 import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/frames.ts";
+import { type FunctionFailure, functionFailuresFrom } from "../wire/function-failures.ts";
 import { type BackendList, bucketOfKey, type FrontendIdentity } from "../wire/key.ts";
 import { decodeStats, type StatsEntry, StatsError } from "../wire/stats.ts";
 import { ask, type HttpTarget } from "./ask.ts";
@@ -228,6 +229,12 @@ export class TableClient {
       if (error instanceof EjectedError) return undefined;
       throw error;
     }
+  }
+
+  /** Returns how functions failed since Envoy started; none from a plugin that does not say. */
+  async functionFailures(): Promise<FunctionFailure[]> {
+    const answer = await ask(this.#target, "/v1/functions");
+    return answer.status === 404 ? [] : functionFailuresFrom(expectOk(answer).body);
   }
 
   /**

@@ -8,7 +8,7 @@ import {
   FUNCTION_FAILURE_SLOT_OFFSET,
 } from "../../plugin/wire/function-failures-layout.ts";
 
-interface FunctionFailure {
+export interface FunctionFailure {
   slot: number;
   /** What the dispatcher returned (controller/linker/outcome.ts): why, and where. */
   answer: number;

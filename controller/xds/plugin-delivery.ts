@@ -42,6 +42,8 @@ const ASK_INTERVAL_MS = 25;
 export class PluginDelivery {
   readonly #options: DeliveryOptions;
   #current: PluginCode | undefined;
+  /** The plugin with functions; undefined where the listeners have no chains for it. */
+  #functions: PluginCode | undefined;
   #isServing = false;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -101,6 +103,36 @@ export class PluginDelivery {
     });
   }
 
+  get functions(): PluginCode | undefined {
+    return this.#functions;
+  }
+
+  /** Sets the plugin with functions to begin with; before `begin`. */
+  beginFunctions(functions: PluginCode | undefined): void {
+    this.#functions = functions;
+  }
+
+  /**
+   * Puts other functions into service: the plugin with all of them. Resolves once new connections
+   * run it, or an Envoy that connects will; does nothing for the present one. Throws
+   * PluginRejectedError, and the present one keeps serving.
+   */
+  loadFunctions(wasm: Uint8Array): Promise<PluginCode> {
+    return this.#inTurn(async () => {
+      const [present, code] = [this.#functions, await this.#check(wasm)];
+      if (present?.build === code.build || !this.#current) return code;
+      this.#functions = code;
+      try {
+        await this.#publish(this.#current, this.#current);
+      } catch (error) {
+        this.#functions = present;
+        const back = await this.#goBack(this.#current);
+        throw new PluginRejectedError(code.build, (error as Error).message + back);
+      }
+      return code;
+    });
+  }
+
   async #check(wasm: Uint8Array): Promise<PluginCode> {
     const { options } = this.#options;
     return { ...(await checkPlugin(wasm)), ...(options && { options }) };
@@ -122,7 +154,7 @@ export class PluginDelivery {
   #publish(table: PluginCode, connection: PluginCode | undefined): Promise<{ envoys: number }> {
     const { tcp, flowLog } = this.#options;
     const isServing = connection && this.#isServing;
-    const serving = isServing ? connectionFilters(connection, tcp, flowLog) : [];
+    const serving = isServing ? connectionFilters(connection, tcp, flowLog, this.#functions) : [];
     return this.#options.xds.set(FILTER_TYPE, [tableFilter(table), ...serving]);
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { envoyProtos, reducedProtos } from "../../test/envoy-protos.ts";
 import { notEmpty } from "../../test/not-empty.ts";
 import type { FlowLogOptions } from "./flow-log.ts";
+import { leadToFunctions, withFunctionChains } from "./function-chains.ts";
 import { loadProtos, protosOf, type Resource } from "./protos.ts";
 import { refusingClusters, refusingListeners } from "./refusing.ts";
 import { backendsClusters, captureListeners, connectionFilters, tableFilter } from "./resources.ts";
@@ -19,6 +20,10 @@ const root = envoyProtos();
 const whole = protosOf(root);
 const resources: Resource[] = [
   ...captureListeners(PORTS, ["IPv4", "IPv6"], DEFAULT_TCP_OPTIONS),
+  ...leadToFunctions(withFunctionChains(captureListeners(PORTS, ["IPv4"], DEFAULT_TCP_OPTIONS)), [
+    { address: "10.96.0.10", port: 80 },
+    { address: "fd00::a", port: 443 },
+  ]),
   ...backendsClusters({ tcp: DEFAULT_TCP_OPTIONS, mark: 0x40, masqueradedMark: 0x60 }),
   ...refusingListeners(15401, ["IPv4", "IPv6"]),
   ...refusingClusters(15401, 0x1000),

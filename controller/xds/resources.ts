@@ -2,6 +2,7 @@
 // server.ts decides when to send them. udp-resources.ts makes those of UDP frontends.
 
 import type { IPFamily } from "../model/types.ts";
+import { byEcds } from "./by-ecds.ts";
 import { type FlowLogOptions, tcpFlowLog } from "./flow-log.ts";
 import type { Resource } from "./protos.ts";
 import {
@@ -21,6 +22,8 @@ import { CLUSTER_TYPE, FILTER_TYPE, LISTENER_TYPE } from "./type-urls.ts";
 const CONNECTION_FILTER = "portico.connection";
 /** … and of the one that picks from the local list. */
 const LOCAL_CONNECTION_FILTER = "portico.connection-local";
+/** … and what is added to the name of each for the one in whose VM functions run. */
+const WITH_FUNCTIONS = "-functions";
 /** ECDS name of the filter that carries a connection to its backend … */
 const PROXY_FILTER = "portico.proxy";
 /** … and of the one whose connections the kernel masquerades. */
@@ -140,6 +143,11 @@ export function redirectListeners(
   }));
 }
 
+/** Returns the name of the filter with functions that does the same as this one. */
+export function functionFilterOf(connectionFilter: string): string {
+  return connectionFilter + WITH_FUNCTIONS;
+}
+
 /** What one capture listener does. */
 interface CaptureKind {
   name: string;
@@ -202,21 +210,6 @@ const ORIGINAL_SRC: Resource = {
 const ORIGINAL_DST: Resource = {
   "@type": `${EXTENSIONS}.filters.listener.original_dst.v3.OriginalDst`,
 };
-
-/** Returns a placeholder for what comes by ECDS. No timeout: without it no connection is served. */
-function byEcds(name: string, typeUrl: string): object {
-  return {
-    name,
-    config_discovery: {
-      config_source: {
-        ads: {},
-        resource_api_version: "V3",
-        initial_fetch_timeout: { seconds: 0 },
-      },
-      type_urls: [typeUrl],
-    },
-  };
-}
 
 /**
  * A connection lives while both ends answer, which keepalives check; silence alone does not end it
@@ -294,19 +287,27 @@ function duration(seconds: number): object {
 
 /**
  * Returns the filters of the capture listeners: the plugin's, with the callbacks of their root ids,
- * and the proxies behind them. Without flow log options, nothing is logged.
+ * and the proxies behind them. Without flow log options, nothing is logged. `functions`: the plugin
+ * with functions, for listeners that have chains for them (function-chains.ts).
  */
 export function connectionFilters(
   code: PluginCode,
   tcp: TcpOptions,
   flowLog?: FlowLogOptions,
+  functions?: PluginCode,
 ): Resource[] {
-  const cluster = pluginConfig(CONNECTION_FILTER, "connection", code);
-  const local = pluginConfig(LOCAL_CONNECTION_FILTER, "connection-local", code, LOCAL_VM);
+  const withFunctions = functions ? pluginFilters(functions, WITH_FUNCTIONS) : [];
+  return [...pluginFilters(code, ""), ...withFunctions, ...proxyFilters(tcp, flowLog)];
+}
+
+/** One for each list. Other code makes another VM, with the same shared data (VM_ID). */
+function pluginFilters(code: PluginCode, suffix: string): Resource[] {
+  const [cluster, local] = [CONNECTION_FILTER + suffix, LOCAL_CONNECTION_FILTER + suffix];
+  const config = pluginConfig(cluster, "connection", code);
+  const localConfig = pluginConfig(local, "connection-local", code, LOCAL_VM);
   return [
-    filter(CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config: cluster }),
-    filter(LOCAL_CONNECTION_FILTER, { "@type": NETWORK_WASM_TYPE, config: local }),
-    ...proxyFilters(tcp, flowLog),
+    filter(cluster, { "@type": NETWORK_WASM_TYPE, config }),
+    filter(local, { "@type": NETWORK_WASM_TYPE, config: localConfig }),
   ];
 }
 

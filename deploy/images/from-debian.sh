@@ -19,7 +19,7 @@ if [ ! -x "$envoy" ]; then
   echo "from-debian: no Envoy; set ENVOY to the path of an envoy binary (1.40)" >&2
   exit 1
 fi
-if [ ! -e build/portico ] || [ ! -e build/portico.wasm ] || [ ! -e build/page ]; then
+if [ ! -e build/portico ] || [ ! -e build/portico-functions.wasm ] || [ ! -e build/page ]; then
   echo "from-debian: build/ is empty; run npm run build first" >&2
   exit 1
 fi
@@ -37,7 +37,8 @@ fi
 "$docker" import - portico-base/debian <"$base" >/dev/null
 install -D "$node" "$here/node/usr/local/bin/node"
 install -D "$envoy" "$here/envoy/usr/local/bin/envoy"
-install -D -t "$here/bundle/src/build" build/portico build/portico.wasm
+install -D -t "$here/bundle/src/build" build/portico build/portico.wasm \
+  build/portico-functions.wasm
 install -D -m 644 -t "$here/bundle/src/build/page" build/page/*
 for name in node envoy bundle; do
   import "$name" "$here/$name"
