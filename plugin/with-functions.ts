@@ -10,6 +10,7 @@ export {
   api_find,
   api_flags,
   api_hash,
+  api_open,
   api_port,
   api_random,
   api_seconds,

@@ -3,6 +3,7 @@
 // list: an index that is not in it answers 0.
 
 import { now, steadyNow } from "../host/clock";
+import { connectionsTo, learnOthers } from "../load/others";
 import { below } from "../pick/chance";
 import { hashBytes, keyFamily } from "../table/record";
 import {
@@ -98,6 +99,14 @@ export function api_flags(index: i32): u32 {
   if (backend === 0) return 0;
   const isLocal = (load<u8>(backend + viewBackendBytes() - FLAGS_BYTES) & BACKEND_FLAG_LOCAL) !== 0;
   return isLocal ? FLAG_READY | FLAG_LOCAL : FLAG_READY;
+}
+
+/** Returns a backend's open connections, of all workers, as far as they are counted. */
+export function api_open(index: i32): u32 {
+  const backend = viewBackend(index);
+  if (backend === 0) return 0;
+  learnOthers();
+  return connectionsTo(backend, viewBackendBytes());
 }
 
 /** Writes the address and port to search for; false for an address of the other family. */

@@ -2,18 +2,9 @@
 // each backend, and a read of shared data for each would cost more than anything else. A list is
 // kept until its record has another stamp, or another list needs its place.
 
-import { STATUS_OK } from "../abi/codes";
-import { allocate, release } from "../abi/memory";
-import { readChunks } from "../table/chunks";
-import {
-  backendBytes,
-  backendCount,
-  generation,
-  hashBytes,
-  recordKey,
-  recordStamp,
-  sameKey,
-} from "../table/record";
+import { release } from "../abi/memory";
+import { generation, hashBytes, recordKey, recordStamp, sameKey } from "../table/record";
+import { copyList } from "../table/whole-list";
 import { HASH_OFFSET_BASIS, KEY_BYTES } from "../wire/layout";
 
 /** A power of two. So a VM keeps 10 MB at most, and 64 KB of lists with 1,000 backends. */
@@ -42,12 +33,9 @@ export function longList(record: usize): usize {
     sameKey(key, recordKey(record));
   if (isKept) return place.list;
   release(place.list);
-  place.list = allocate(backendCount(record) * backendBytes(recordKey(record)));
   place.stamp = recordStamp(record);
   place.generation = generation(record);
   memory.copy(key, recordKey(record), KEY_BYTES);
-  if (readChunks(record, place.list) === STATUS_OK) return place.list;
-  release(place.list);
-  place.list = 0;
-  return 0;
+  place.list = copyList(record);
+  return place.list;
 }

@@ -18,6 +18,7 @@ import {
   maxConnections,
   maxNewConnections,
   nameBytes,
+  namedFunction,
   nextRecord,
   recordBytes,
   recordKey,
@@ -124,7 +125,7 @@ function pickFromRecord(record: usize): u32 {
   isHeeding = heedsEjections(record);
   foundMost = maxConnections(record);
   foundMostNew = maxNewConnections(record);
-  countsLoad = balancing(record) === BALANCING_LEAST_CONNECTIONS;
+  countsLoad = balancing(record) === BALANCING_LEAST_CONNECTIONS || namedFunction(record) !== 0;
   if (isNaming) nameConnection(record);
   if (backendCount(record) === 0) return NO_BACKEND;
   const status = pickHeeding(record);

@@ -101,7 +101,7 @@ it("balances where the function always fails, and its neighbour notices nothing"
   annotated({ "portico.dev/pick": "faulty" });
   await goTo(PODS);
   expect(await answered(NEIGHBOUR, 60)).toEqual(PODS);
-  const explained = await portico.command("explain", "default/web", "--from", "client");
+  const explained = await portico.command("explain", `${WEB}:80`);
   expect(explained.stdout).toMatch(/function +faulty, version [0-9a-f]{12}/);
   await eventually("the failure", 20_000, async () => {
     await answered(WEB);

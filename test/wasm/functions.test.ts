@@ -209,6 +209,22 @@ it("finds a backend by its address, and one by a hash", async () => {
   expect(picked(3, { ...SECOND, backends: sorted })).toEqual([first]);
 });
 
+it("counts the open connections of backends, over all workers", async () => {
+  let now = 1_000_000_000_000n;
+  const open = linked(fixed(1), asks("open", 1));
+  const host = await WasmHost.load(open.wasm, { workers: 2, steadyNow: () => now });
+  host.pushAll(snapshotWith([SECOND], [0]));
+  const held = [0, 1, 1].map((worker) => host.open(AT, { worker }));
+  now += 2_000_000_000n;
+  host.tick();
+  host.pushAll(snapshotWith([SECOND], [1], 2));
+  expect([0, 1].map((worker) => host.connect(AT, { worker }).backend)).toEqual([
+    "10.1.0.4:8080",
+    "10.1.0.4:8080",
+  ]);
+  for (const { end } of held) end();
+});
+
 it("keeps state for each Service of a function", async () => {
   const counts: HandWritten = {
     api: ["state"],
