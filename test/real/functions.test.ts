@@ -55,7 +55,7 @@ beforeAll(async () => {
   put("fixed", i32(1));
   annotated({ "portico.dev/pick": "fixed" });
   await portico.start(["--functions", folder]);
-  await portico.synced();
+  await portico.synced(30_000);
 });
 afterAll(async () => {
   await portico?.close();
@@ -129,7 +129,7 @@ it("keeps the function over a restart of the controller, and ends it with its fi
   await portico.end("SIGTERM");
   expect(await answered(WEB)).toEqual([inOrder[2]]);
   await portico.start(["--functions", folder]);
-  await portico.synced();
+  await portico.synced(30_000);
   expect(await answered(WEB)).toEqual([inOrder[2]]);
   rmSync(join(folder, "fixed.wasm"));
   await goTo(PODS);
