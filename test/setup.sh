@@ -29,7 +29,7 @@ if [ "$major" -lt 24 ]; then
   exit 1
 fi
 
-if [ ! -e build/portico ] || [ -n "$(find plugin controller envoy asconfig.json rolldown.config.js package.json -newer build/portico -print -quit)" ]; then
+if [ ! -e build/portico ] || [ -n "$(find plugin controller envoy asconfig.json asconfig-functions.json rolldown.config.js package.json -newer build/portico -print -quit)" ]; then
   echo "setup: compiling the plugin, bundling the controller"
   npm run --silent build
 fi
