@@ -12,6 +12,8 @@ const OWN_ZONE = 1;
 const FLAG_LOCAL = 1;
 const FLAG_READY = 2;
 const IPV4_MAPPED = 0xffffn << 32n;
+/** As the plugin has it: each looks at all backends. */
+const HASH_PICKS = 4;
 const FNV_BASIS = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 /** Of the first backend; each further one takes a tenth longer. */
@@ -36,6 +38,7 @@ export class ReplayNode {
   readonly #random: (limit: number) => number;
   #client: Halves = { high: 0n, low: 0n };
   #clientPort = 0;
+  #hashPicksLeft = HASH_PICKS;
   /** Connections so far: ten a second. */
   #count = 0;
   readonly #startSeconds: number;
@@ -59,6 +62,11 @@ export class ReplayNode {
     this.#client = halvesOf(client);
     this.#clientPort = clientPort;
     this.#count++;
+  }
+
+  /** A function is asked, perhaps again for the same connection. */
+  beginPick(): void {
+    this.#hashPicksLeft = HASH_PICKS;
   }
 
   any(): Index {
@@ -101,8 +109,9 @@ export class ReplayNode {
     return members.length === 0 ? -1 : (members[this.#random(members.length)] ?? -1);
   }
 
-  /** The one with the highest number made of both hashes. */
+  /** The one with the highest number made of both hashes; -1 when it is asked too often. */
   #byHash(hash: number): Index {
+    if (this.#hashPicksLeft-- <= 0) return -1;
     let best = 0;
     let highest = -1;
     for (const [index, own] of this.#hashes.entries()) {

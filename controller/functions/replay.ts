@@ -110,7 +110,11 @@ async function runnerOf(wasm: Uint8Array, node: ReplayNode, fuel: number): Promi
   };
   new Uint8Array(memory.buffer).fill(0);
   const count = node.backends.length;
-  return { pick: () => pick(0, count, STATE_ADDRESS, fuel), fuelLeft: fuel_left };
+  const pickOnce = () => {
+    node.beginPick();
+    return pick(0, count, STATE_ADDRESS, fuel);
+  };
+  return { pick: pickOnce, fuelLeft: fuel_left };
 }
 
 function tallyOf(

@@ -35,6 +35,7 @@ export const API: ReadonlyMap<string, ApiFunction> = new Map([
   // Choices: an index, or -1.
   ["any", api(10, [], I32)],
   ["anyOf", api(40, [I32], I32)],
+  // At most four times in a pick, then -1: it looks at all backends.
   ["byHash", api(60, [I32], I32)],
   ["find", api(60, [I64, I64, I32], I32)],
   ["random", api(10, [I32], I32)],

@@ -111,6 +111,10 @@ function checkParts(module: Module): void {
   }
   if (module.hasTags) refuse("it has exceptions of its own");
   if (module.memories.length > 1) refuse("it has two memories");
+  const { start } = module;
+  if (start !== undefined && !module.functions[start - module.imports.length]) {
+    refuse("its start is not a function of its own");
+  }
   const counts: [string, number, number][] = [
     ["functions", module.functions.length, MAX_OWN_FUNCTIONS],
     ["global variables", module.globals.length, MAX_GLOBALS],

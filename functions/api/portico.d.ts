@@ -113,7 +113,10 @@ interface Backends {
   any(): Backend;
   /** One of a group at random; null if the group has none. */
   anyOf(group: i32): Backend | null;
-  /** The same for the same hash. When backends come and go, few hashes get another one. */
+  /**
+   * The same for the same hash. When backends come and go, few hashes get another one. It looks at
+   * all backends, so a fifth call in one pick fails the pick.
+   */
   byHash(hash: u32): Backend;
   /** The backend at an address, and at a port unless that is 0; null if there is none. */
   find(address: Address, port?: i32): Backend | null;

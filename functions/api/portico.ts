@@ -82,7 +82,11 @@ const STATE_NUMBERS: u32 = 256;
   @inline anyOf(group: i32): Backend | null {
     return changetype<Backend | null>(<usize>(__anyOf(group) + 1));
   }
-  @inline byHash(hash: u32): Backend { return changetype<Backend>(<usize>(__byHash(hash) + 1)); }
+  @inline byHash(hash: u32): Backend {
+    const index = __byHash(hash);
+    assert(index >= 0, "byHash too often in one pick");
+    return changetype<Backend>(<usize>(index + 1));
+  }
   @inline find(address: Address, port: i32 = 0): Backend | null {
     return changetype<Backend | null>(<usize>(__find(address.high, address.low, port) + 1));
   }

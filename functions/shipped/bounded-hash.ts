@@ -4,18 +4,20 @@
 /** Percent of the mean that a backend may have open. */
 export let bound: i32 = 125;
 
-const TRIES = 8;
+const SAMPLES = 8;
+const TRIES = 4;
 
 export function pick(connection: Connection, backends: Backends): Backend | null {
   let hash = connection.clientHash;
-  // Each try looks at a backend of its own; their mean stands for that of all.
+  const first = backends.byHash(hash);
+  // The mean of some stands for that of all.
   let open = 0;
-  for (let i = 0; i < TRIES; i++) open += backends[(hash32(hash + i) >>> 1) % backends.length].open;
-  const limit = (open * bound) / (100 * TRIES) + 1;
-  for (let i = 0; i < TRIES; i++) {
-    const backend = backends.byHash(hash);
-    if (backend.open < limit) return backend;
+  for (let i = 0; i < SAMPLES; i++) open += backends[random(backends.length)].open;
+  const limit = (open * bound) / (100 * SAMPLES) + 1;
+  let backend = first;
+  for (let i = 1; i < TRIES && backend.open >= limit; i++) {
     hash = hash32(hash + 1);
+    backend = backends.byHash(hash);
   }
-  return backends.byHash(connection.clientHash);
+  return backend.open < limit ? backend : first;
 }

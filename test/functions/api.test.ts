@@ -105,6 +105,12 @@ it("gives null where the plugin finds none, which is any backend", async () => {
   expect(await answer(group, { anyOf: () => -1 })).toBe(-1);
 });
 
+it("fails the pick where the plugin answers no byHash any more", async () => {
+  const module = await compiledBody("return backends.byHash(1);");
+  const host = await StrictHost.of([module], { byHash: () => -1 });
+  expect(host.failure()).toMatch(/a check failed/);
+});
+
 it("tells addresses apart, and finds their families", async () => {
   const body = `
     const one = backends[1].address;

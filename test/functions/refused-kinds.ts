@@ -226,6 +226,16 @@ const PARTS: readonly Kind[] = [
     withSection(11, [1, 2, 1, OP.i32Const, 0, OP.end, 0], 99),
     "second",
   ),
+  kind(
+    "a start that is imported",
+    { ...code(...i32(0)), api: ["any"], start: 0 },
+    "its start is not a function of its own",
+  ),
+  kind(
+    "a start that does not exist",
+    { ...code(...i32(0)), start: 7 },
+    "not a function of its own",
+  ),
   kind("no run", { ...code(...i32(0)), exports: [] }, "it exports no function `run`"),
   kind(
     "a run that is no function of its own",
