@@ -36,9 +36,10 @@ const RESET_AT_CLOSE: SocketOption = {
 
 /**
  * The reset has to come after tcp_proxy has seen the connection, or it would count as an attempt
- * that failed. So the listener waits for the client's data, and closes when none comes.
+ * that failed. So the listener waits for the client's data, and closes when none comes: that a busy
+ * worker takes longer than this to see the connection should not happen.
  */
-const WAIT = { nanos: 10_000_000 };
+const WAIT = { nanos: 50_000_000 };
 const WAITING: Resource = {
   "@type": `${EXTENSIONS}.filters.listener.tls_inspector.v3.TlsInspector`,
 };

@@ -105,9 +105,15 @@ describe.each(["client", "server"] as const)("where the %s speaks first", (first
 
 it("a client that was refused has failed, by the reason of its backends", async () => {
   const failed = "portico_service_connections_failed_total";
-  const of = (service: string, reason: string) => metric(failed, { service, reason });
-  await eventually("failures", 20_000, async () => (await of("refusing", "refused")) === 80);
-  await eventually("failures", 20_000, async () => (await of("silent", "timeout")) === 80);
+  let seen: (readonly [string, string, number])[] = [];
+  const isCounted = async () => {
+    const series = (await metricsOf(node)).filter(({ name }) => name === failed);
+    seen = series.map(({ labels, value }) => [labels.service ?? "", labels.reason ?? "", value]);
+    const of = (service: string, reason: string) =>
+      seen.find(([name, why]) => name === service && why === reason)?.[2];
+    return of("refusing", "refused") === 80 && of("silent", "timeout") === 80;
+  };
+  await eventually("failures", 20_000, isCounted, () => seen);
 });
 
 /** Opens connections at once; returns those that are served. */
@@ -143,6 +149,12 @@ describe(`a Service with at most ${MOST} connections`, () => {
       expect(await endsOf(node.pod("client"), FULL, first, 40)).toEqual({ ECONNRESET: 40 });
     }
     expect(await openMany(5, node.address, NODE_PORT)).toEqual([]);
+    await eventually("what is used", 20_000, async () => {
+      const { stdout } = await portico.command("services", "test/full");
+      return /10 of at most 10 connections, \d{3} refused/.test(stdout);
+    });
+    const explained = await portico.command("explain", `${FULL}:80`);
+    expect(explained.stdout).toMatch(/on this node: 10 of at most 10 connections, \d{3} refused/);
     await close(served.splice(0, 4));
     served.push(...(await openSome(4, node.address, NODE_PORT)));
     expect(await openMany(20)).toEqual([]);
