@@ -57,6 +57,13 @@ export class Portico {
     return servicesFromJson((await this.json("services")) as ServicesJson);
   }
 
+  /** Addresses of a Service's backends that new connections of all clients leave alone. */
+  async ejected(service: string): Promise<Set<string>> {
+    const { frontends } = (await this.json("services")) as ServicesJson;
+    const own = frontends.filter((frontend) => frontend.service === service);
+    return new Set(own.flatMap(({ ejected }) => ejected.map(({ backend }) => backend.address)));
+  }
+
   /** The build of the plugin that serves. */
   async pluginBuild(): Promise<string> {
     const { build } = (await this.json("plugin", "status")) as { build: string };
@@ -111,7 +118,12 @@ function isController(pid: number, { runDirectory }: Workspace): boolean {
 }
 
 interface ServicesJson {
-  frontends: { service: string; backends: { address: string; port: number }[] }[];
+  frontends: {
+    service: string;
+    backends: { address: string; port: number }[];
+    /** Those of them that are ejected for all clients. */
+    ejected: { backend: { address: string } }[];
+  }[];
 }
 
 function servicesFromJson({ frontends }: ServicesJson): ShownService[] {

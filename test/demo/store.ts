@@ -65,13 +65,24 @@ export class Store {
 
   /** A Pod dies: its process is killed, its network is gone, and nobody has been told yet. */
   async kill(name: string): Promise<void> {
-    const child = this.processes.get(name);
-    if (child !== undefined && child.exitCode === null) {
-      const exit = once(child, "exit");
-      child.kill("SIGKILL");
-      await exit;
-    }
+    await this.crash(name);
     await this.node.removePod(name);
+  }
+
+  /** The process of a Pod is killed: connections to the Pod are refused. */
+  async crash(name: string): Promise<void> {
+    const child = this.processes.get(name);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, "exit");
+    child.kill("SIGKILL");
+    await exit;
+  }
+
+  /** A Pod's node vanishes: nothing comes back from the Pod any more, not even a refusal. */
+  async vanish(name: string): Promise<void> {
+    const chain = "{ type filter hook input priority 0; policy drop; }";
+    const drop = `add table inet gone; add chain inet gone in ${chain}`;
+    await this.pod(name).exec("nft", [drop]);
   }
 
   /** Starts that many more Pods of the app; the manifests do not say so yet. */

@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { backendDies } from "./chapters/backend-dies.ts";
+import { backendsFail } from "./chapters/backends-fail.ts";
 import { brokenPlugin } from "./chapters/broken-plugin.ts";
 import { cleanUp } from "./chapters/clean-up.ts";
 import { clusterIP } from "./chapters/cluster-ip.ts";
@@ -25,6 +26,7 @@ const CHAPTERS: readonly Chapter[] = [
   clusterIP,
   nodePort,
   backendDies,
+  backendsFail,
   scale,
   wrongSelector,
   newPlugin,
