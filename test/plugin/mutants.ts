@@ -155,8 +155,8 @@ const TABLE: readonly KnownMutant[] = [
 const CONNECTIONS: readonly KnownMutant[] = [
   {
     file: "pick/backend.ts",
-    before: "return pickAt(record, below(backendCount(record)));",
-    after: "return pickAt(record, below(backendCount(record) + 1));",
+    before: "if (index >= count) index = below(count);",
+    after: "index = below(count + 1);",
     finds: ["connects each client"],
   },
   {
