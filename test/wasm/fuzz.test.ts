@@ -121,7 +121,7 @@ it("survives any status of any host function", () => {
   const faults = fc.array(fc.tuple(fc.nat({ max: 60 }), fc.constantFrom(1, 2, 3, 7, 8, 10, 99)), {
     maxLength: 4,
   });
-  const calls = ["connect", "sticky", "version", "dump", "delta", "snapshot"] as const;
+  const calls = ["connect", "sticky", "version", "dump", "ejected", "delta", "snapshot"] as const;
   fc.assert(
     fc.property(faults, fc.constantFrom(...calls), (statuses, call) => {
       let count = 0;
@@ -136,6 +136,7 @@ it("survives any status of any host function", () => {
       else if (call === "sticky") host.connect("10.96.0.6:80");
       else if (call === "version") host.request("GET", "/v1/version?");
       else if (call === "dump") host.request("GET", "/v1/dump?first=0&count=20");
+      else if (call === "ejected") host.request("GET", "/v1/ejected");
       else host.push(call === "delta" ? DELTA : SNAPSHOT);
       host.fault = undefined;
     }),
