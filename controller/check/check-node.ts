@@ -9,7 +9,7 @@ import { type Finding, sortedFindings } from "./finding.ts";
 import { firewallFindings } from "./firewalls.ts";
 import { foreignProxyFindings } from "./foreign-proxies.ts";
 import { kernelFeatureFindings } from "./kernel-features.ts";
-import { kubeProxyFindings } from "./kube-proxy.ts";
+import { kubeProxyFindings, schedulerFindings } from "./kube-proxy.ts";
 import { markAndRouteFindings } from "./marks-and-routes.ts";
 import { nodeSettingFindings } from "./node-settings.ts";
 import { portFindings } from "./ports.ts";
@@ -18,6 +18,7 @@ import { portFindings } from "./ports.ts";
 export function checkNode(facts: NodeFacts, settings: CheckSettings): Finding[] {
   return sortedFindings([
     ...kubeProxyFindings(facts),
+    ...schedulerFindings(settings),
     ...foreignProxyFindings(facts),
     ...enforcersIn(tracesOf(facts), settings.policyHook),
     ...kernelFeatureFindings(facts),

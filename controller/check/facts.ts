@@ -150,5 +150,7 @@ export interface CheckSettings {
   /** Of Pods; canonical, empty when none is known. */
   clusterCIDRs: readonly string[];
   masqueradeAll: boolean;
+  /** What becomes of the scheduler of a configuration in mode ipvs; undefined in another mode. */
+  ipvsScheduler?: string | undefined;
   policyHook: PolicyHook;
 }

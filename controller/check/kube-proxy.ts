@@ -1,6 +1,6 @@
 // Facts → traces of kube-proxy on the node: running or left over, in which mode. Pure.
 
-import type { NodeFacts } from "./facts.ts";
+import type { CheckSettings, NodeFacts } from "./facts.ts";
 import { type Finding, listed } from "./finding.ts";
 
 const NFT_TABLES = ["ip kube-proxy", "ip6 kube-proxy"];
@@ -28,6 +28,14 @@ export function kubeProxyFindings(facts: NodeFacts): Finding[] {
   if (stale.length > 0) return stale;
   const show = "nft list tables; iptables-save | grep KUBE-";
   return [{ level: "ok", what: "kube-proxy", seen: "not here", todo: "", show }];
+}
+
+/** Reports how connections are balanced instead of by a scheduler of IPVS; none in other modes. */
+export function schedulerFindings({ ipvsScheduler: seen }: CheckSettings): Finding[] {
+  if (seen === undefined) return [];
+  const todo = "set another with portico run --balancing, or for a Service by annotation";
+  const show = "kubectl -n kube-system get configmap kube-proxy -o yaml | grep scheduler";
+  return [{ level: "note", what: "balancing", seen, todo, show }];
 }
 
 /** Reports whether it runs here, or has left something. */

@@ -18,6 +18,7 @@ import type { CapturePorts } from "../xds/resources.ts";
 import type { BridgeFlags } from "./bridge-options.ts";
 import { proxyConfigurationFromFlags } from "./proxy-options.ts";
 import { addKernelOptions } from "./run.ts";
+import { schedulerLine } from "./service-defaults.ts";
 
 const HAS_BLOCKER = 2;
 const PATIENCE_MS = 10_000;
@@ -103,6 +104,7 @@ function settingsFrom(flags: Flags, configuration: ProxyConfiguration): CheckSet
     clusterCIDRs: detectLocal.mode === "ClusterCIDR" ? detectLocal.cidrs : [],
     masqueradeAll,
     policyHook: flags.policyHook,
+    ipvsScheduler: schedulerLine({ ejection: "on" }, configuration.ipvsScheduler),
   };
 }
 

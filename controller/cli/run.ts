@@ -41,6 +41,7 @@ import { addProxyOptions, type ProxyFlags, proxyConfigurationFromFlags } from ".
 import {
   addServiceDefaults,
   type ServiceDefaultFlags,
+  schedulerLine,
   serviceDefaultsFromFlags,
 } from "./service-defaults.ts";
 
@@ -111,6 +112,8 @@ async function run(flags: Flags, command: Command): Promise<void> {
   };
   refuseContradictions(options);
   if (warning !== undefined) createLog(options.logLevel).warn(warning);
+  const scheduler = schedulerLine(flags, configuration.ipvsScheduler);
+  if (scheduler !== undefined) createLog(options.logLevel).info(scheduler);
   if (flags.writeConfigTo === undefined) return runDaemon(options);
   // The default name is this machine's; the written file may be for others.
   const nodeName = isDefault("nodeName") ? configuration.nodeName : flags.nodeName;
@@ -374,7 +377,7 @@ function optionsFromFlags(
     serviceMetrics: flags.serviceMetrics,
     flowLog: flowLogFromFlags(flags),
     tcp: tcpOptionsFromFlags(flags),
-    defaults: serviceDefaultsFromFlags(flags),
+    defaults: serviceDefaultsFromFlags(flags, configuration.ipvsScheduler),
   };
 }
 

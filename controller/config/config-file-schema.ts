@@ -72,7 +72,7 @@ export const SCHEMA = {
   ipvs: {
     syncPeriod: duration(30 * SECOND_MS),
     minSyncPeriod: duration(undefined),
-    scheduler: unused(text()),
+    scheduler: text(),
     excludeCIDRs: unused(texts()),
     strictARP: unused(boolean()),
     tcpTimeout: unused(duration(0)),

@@ -121,6 +121,7 @@ describe("a file of kubeadm's", () => {
         minSyncPeriodMs: undefined,
         syncPeriodMs: 30_000,
         logLevel: "info",
+        ipvsScheduler: undefined,
       } satisfies ProxyConfiguration,
     });
   });
@@ -208,7 +209,7 @@ featureGates: {Something: true, KubeProxyNFTablesLocalhostNodePorts: true}
 udpIdleTimeout: 250ms`);
     expect(warning).toBe(
       "proxy.yaml: unknown to kube-proxy 1.37, ignored: udpIdleTimeout; " +
-        "no effect in Portico: ipvs.scheduler, ipvs.strictARP, featureGates.Something",
+        "no effect in Portico: ipvs.strictARP, featureGates.Something",
     );
   });
 
@@ -338,6 +339,8 @@ const bindAddress = fc.record({ address: fc.constantFrom("0.0.0.0", "127.0.0.1",
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
 const configurations: fc.Arbitrary<ProxyConfiguration> = fc.record({
+  // What is written is in mode nftables.
+  ipvsScheduler: fc.constant(undefined),
   kubeconfig: fc.option(name, { nil: undefined }),
   nodeName: fc.option(name, { nil: undefined }),
   nodeIP: fc.constantFrom(undefined, "192.0.2.1", "2001:db8::1"),

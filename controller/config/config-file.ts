@@ -38,6 +38,8 @@ export interface ProxyConfiguration {
   minSyncPeriodMs: number | undefined;
   syncPeriodMs: number;
   logLevel: LogLevel;
+  /** ipvs.scheduler in mode ipvs, "" where none is given; undefined in another mode. */
+  ipvsScheduler: string | undefined;
 }
 
 /** The last release of kube-proxy whose fields are known. */
@@ -106,6 +108,7 @@ function configurationFrom(values: KubeProxyValues): ProxyConfiguration {
     minSyncPeriodMs: minSyncPeriod,
     syncPeriodMs: syncPeriod,
     logLevel: values.logging.verbosity >= DEBUG_VERBOSITY ? "debug" : "info",
+    ipvsScheduler: values.mode === "ipvs" ? values.ipvs.scheduler : undefined,
   };
 }
 

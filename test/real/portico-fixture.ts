@@ -166,6 +166,8 @@ export interface ServiceSketch {
   nodeName?: string;
   /** No session affinity when absent. */
   affinityTimeoutSeconds?: number;
+  /** Without "portico.dev/"; none when absent. */
+  settings?: Record<string, string>;
 }
 
 /** A Service with one port, and its one EndpointSlice. */
@@ -178,6 +180,10 @@ export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
     timeoutSeconds === undefined
       ? {}
       : { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
+  const settings = Object.entries(sketch.settings ?? {});
+  const annotations = Object.fromEntries(
+    settings.map(([setting, value]) => [`portico.dev/${setting}`, value]),
+  );
   const ports = [
     { port, protocol, targetPort: 8080, ...(nodePort === undefined ? {} : { nodePort }) },
   ];
@@ -186,7 +192,7 @@ export function serviceObjects(sketch: ServiceSketch): KubernetesObject[] {
     {
       apiVersion: "v1",
       kind: "Service",
-      metadata: { name, namespace: "test" },
+      metadata: { name, namespace: "test", annotations },
       spec: { type, clusterIP, clusterIPs: [clusterIP], ports, ...policy, ...affinity },
     },
     {
