@@ -339,7 +339,6 @@ const bindAddress = fc.record({ address: fc.constantFrom("0.0.0.0", "127.0.0.1",
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
 const configurations: fc.Arbitrary<ProxyConfiguration> = fc.record({
-  // What is written is in mode nftables.
   ipvsScheduler: fc.constant(undefined),
   kubeconfig: fc.option(name, { nil: undefined }),
   nodeName: fc.option(name, { nil: undefined }),

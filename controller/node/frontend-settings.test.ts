@@ -122,3 +122,23 @@ describe("what applies to endpoints", () => {
     expect(nodeView.apply([["default/web", changed]]).upserted).toHaveLength(2);
   });
 });
+
+it("says of UDP ports which balancings are for TCP only, where a Service asks for one", () => {
+  const problems = (balancing: string) => {
+    const metadata = { name: "dns", annotations: { "portico.dev/balancing": balancing } };
+    const ports = ["TCP", "UDP"].map((protocol) => ({ name: protocol, protocol, port: 53 }));
+    const { value } = serviceFromObject({ metadata, spec: { clusterIP: "10.96.0.1", ports } });
+    return serviceViewFrom(value as Service, [], NODE, undefined)?.problems ?? [];
+  };
+  expect(problems("least-connections")).toEqual([
+    {
+      object: "Service default/dns",
+      reason: "SettingRefused",
+      message:
+        "UDP port 53: balancing least-connections is for TCP only, so its backends are picked at " +
+        "random; for UDP there are round-robin, client-hash and weighted",
+    },
+  ]);
+  expect(problems("failover")).toHaveLength(1);
+  expect(problems("round-robin")).toEqual([]);
+});

@@ -48,6 +48,8 @@ export function serviceViewFrom(
   for (const port of service.ports) {
     const shortfall = shortfallOf(port, node);
     if (shortfall !== undefined) problems.push({ object, ...shortfall });
+    const unbalanced = whyUnbalanced(service, port);
+    if (unbalanced !== undefined) problems.push({ object, ...unbalanced });
     if (!CARRIED_PROTOCOLS.includes(port.protocol)) continue;
     for (const frontend of frontendsOfPort(service, port, slices, node)) {
       if (!frontends.has(frontend.key)) frontends.set(frontend.key, frontend);
@@ -94,6 +96,19 @@ export function shortfallOf(
     `node port ${port.nodePort} is not served: Node ${node.name} is unknown or has no matching ` +
     "address; check its status.addresses, and nodePortAddresses";
   return { message };
+}
+
+/** Reports an annotation that asks of a UDP port what only TCP has. */
+function whyUnbalanced(
+  { settings: { balancing } }: Service,
+  { protocol, port }: ServicePort,
+): Omit<Problem, "object"> | undefined {
+  if (protocol !== "UDP") return undefined;
+  if (balancing !== "least-connections" && balancing !== "failover") return undefined;
+  const message =
+    `UDP port ${port}: balancing ${balancing} is for TCP only, so its backends are picked at ` +
+    "random; for UDP there are round-robin, client-hash and weighted";
+  return { message, reason: "SettingRefused" };
 }
 
 function* frontendsOfPort(

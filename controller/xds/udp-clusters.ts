@@ -114,7 +114,7 @@ export class UdpClusters {
 }
 
 function isSame(a: UdpCluster, b: UdpCluster | undefined): boolean {
-  if (!b || a.hasAffinity !== b.hasAffinity) return false;
+  if (!b || a.hasAffinity !== b.hasAffinity || a.takesTurns !== b.takesTurns) return false;
   return areSameBackends(a.backends, b.backends) && areSameBackends(a.leaving, b.leaving);
 }
 

@@ -69,18 +69,18 @@ function routeTo(cluster: string): Resource {
  * others suffer: the host's own processes, and Envoy, which does not survive it.
  *
  * Session affinity: the nearest that Envoy has for UDP is a hash of the client's address. So a
- * client keeps its endpoint while that exists, without a timeout, and most clients keep theirs when
- * others come or go.
+ * client keeps its endpoint while that exists, without a timeout, and nearly all clients keep
+ * theirs when others come or go. With RING_HASH fewer would: on the ring, each endpoint has more
+ * points when there are fewer endpoints.
  */
-export function udpCluster({ name, hasAffinity }: UdpCluster, flowLimit: number): Resource {
-  const balancing = hasAffinity
-    ? { lb_policy: "RING_HASH", ring_hash_lb_config: { minimum_ring_size: { value: 1024 } } }
-    : { lb_policy: "RANDOM" };
+export function udpCluster(cluster: UdpCluster, flowLimit: number): Resource {
+  const { name, hasAffinity, takesTurns } = cluster;
+  const otherwise = takesTurns ? "ROUND_ROBIN" : "RANDOM";
   return {
     "@type": CLUSTER_TYPE,
     name,
     type: "EDS",
-    ...balancing,
+    lb_policy: hasAffinity ? "MAGLEV" : otherwise,
     eds_cluster_config: { eds_config: { ads: {}, resource_api_version: "V3" } },
     common_lb_config: {
       healthy_panic_threshold: { value: 0 },
@@ -112,7 +112,11 @@ export function udpAssignment({ name, backends, leaving }: UdpCluster): Resource
 /** Even one of 65,535 can take everything. */
 const OVERPROVISIONING = 100 * 65_536;
 
-function host({ address, port }: Backend, health: "HEALTHY" | "DEGRADED"): object {
+function host({ address, port, weight }: Backend, health: "HEALTHY" | "DEGRADED"): object {
   const socket = { protocol: "UDP", address, port_value: port };
-  return { health_status: health, endpoint: { address: { socket_address: socket } } };
+  return {
+    health_status: health,
+    endpoint: { address: { socket_address: socket } },
+    ...(weight !== undefined && { load_balancing_weight: { value: weight } }),
+  };
 }

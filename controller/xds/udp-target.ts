@@ -27,12 +27,15 @@ export interface UdpListener {
   cluster: string;
   /** Flows that are idle for longer end. */
   idleTimeoutSeconds: number;
+  /** The client's address selects the backend. */
   hasAffinity: boolean;
 }
 
 export interface UdpCluster {
   name: string;
   hasAffinity: boolean;
+  /** New flows go to one backend after the other, as often as its weight says. */
+  takesTurns?: boolean;
   /** Those that get new flows; sorted. Empty only where the kernel hands nothing over. */
   backends: readonly Backend[];
   /** Those that only keep their existing flows; sorted. */
@@ -102,6 +105,17 @@ export function roleOfListener(name: string, address: string): string | undefine
   return name.startsWith("udp-") && name.endsWith(end) ? name.slice(0, -end.length) : undefined;
 }
 
+/** Session affinity decides before a balancing does. */
+function goesByClient({ affinityTimeoutSeconds, settings }: Frontend): boolean {
+  return affinityTimeoutSeconds > 0 || settings.balancing === "client-hash";
+}
+
+/** The others are for TCP only: Envoy counts no connections of UDP, and picks at random. */
+function takesTurns(frontend: Frontend): boolean {
+  const { balancing } = frontend.settings;
+  return !goesByClient(frontend) && (balancing === "round-robin" || balancing === "weighted");
+}
+
 /** Returns a frontend's listener of a kind, bound to `address`. */
 export function udpListenerOf(
   frontend: Frontend,
@@ -120,7 +134,7 @@ export function udpListenerOf(
     address,
     cluster: clusterName(frontend, kind),
     idleTimeoutSeconds: isDNS ? DNS_IDLE_SECONDS : IDLE_SECONDS,
-    hasAffinity: frontend.affinityTimeoutSeconds > 0,
+    hasAffinity: goesByClient(frontend),
   };
 }
 
@@ -139,7 +153,8 @@ export function udpClusterOf(
     all.some(isFrontend) ? all.filter((backend) => !isFrontend(backend)) : all;
   return {
     name: clusterName(frontend, kind),
-    hasAffinity: frontend.affinityTimeoutSeconds > 0,
+    hasAffinity: goesByClient(frontend),
+    ...(takesTurns(frontend) && { takesTurns: true }),
     backends: keptOf(list),
     leaving: keptOf(backendDifference(list, serving).come),
   };
@@ -165,10 +180,11 @@ function backendsBehind(frontend: Frontend, kind: ListenerKind) {
  * changes loses its flows.
  */
 function clusterName(frontend: Frontend, kind: ListenerKind): string {
-  const { namespace, service, portName, family, affinityTimeoutSeconds } = frontend;
+  const { namespace, service, portName, family } = frontend;
   const list = kind === "local" ? "local" : sideOf(frontend);
-  const affinity = affinityTimeoutSeconds > 0 ? ["affinity"] : [];
-  return ["udp", namespace, service, portName, family, list, ...affinity].join("/");
+  const affinity = goesByClient(frontend) ? ["affinity"] : [];
+  const turns = takesTurns(frontend) ? ["turns"] : [];
+  return ["udp", namespace, service, portName, family, list, ...affinity, ...turns].join("/");
 }
 
 /** Frontends of one side of a Service's port have the same cluster list (frontend-places.ts). */

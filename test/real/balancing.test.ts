@@ -1,5 +1,5 @@
-// Balancings on real Envoy with two workers: what depends on Envoy itself, such as its ticks, shared
-// data, and the addresses of clients. How they distribute is tested in test/wasm.
+// Balancings on real Envoy with two workers: what depends on Envoy itself, such as its ticks, its
+// shared data, and the addresses of clients. How they distribute is tested in test/wasm.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -55,7 +55,8 @@ async function inTable(
     return (
       records.length > 0 &&
       records.every(({ backends, settings: { balancing } }) => {
-        return backends.length === endpoints.length && balancing === settings.balancing;
+        const listed = backends.map(({ address }) => address);
+        return String(listed) === String(endpoints) && balancing === settings.balancing;
       })
     );
   });
@@ -67,7 +68,7 @@ async function names(client: number, tries: number, at = VIP, port = 80): Promis
   return results.map(({ name }) => name);
 }
 
-it("least-connections leaves alone the backend that holds connections, in all workers", async () => {
+it("least-connections leaves alone the backend that holds connections, in any worker", async () => {
   const settings = { balancing: "least-connections" };
   await inTable([BACKENDS["web-1"]], settings);
   const held = await Promise.all(
@@ -75,12 +76,10 @@ it("least-connections leaves alone the backend that holds connections, in all wo
   );
   await inTable([BACKENDS["web-1"], BACKENDS["web-2"]], settings);
   await delay(TOLD_MS);
-  expect(new Set(await names(1, 30))).toEqual(new Set(["web-2"]));
+  // More than the others hold: so those that have ended do not count.
+  expect(new Set(await names(1, 50))).toEqual(new Set(["web-2"]));
   expect(await held[0]?.echo("still here")).toBe("still here");
   for (const each of held) await each.close();
-  await delay(TOLD_MS);
-  // None has any now: each of 30 is as likely at either.
-  expect(new Set(await names(1, 30))).toEqual(new Set(["web-1", "web-2"]));
 });
 
 it("client-hash gives a client one backend everywhere, which others cannot take away", async () => {
