@@ -121,7 +121,6 @@ describe("a file of kubeadm's", () => {
         minSyncPeriodMs: undefined,
         syncPeriodMs: 30_000,
         logLevel: "info",
-        ipvsScheduler: undefined,
       } satisfies ProxyConfiguration,
     });
   });
@@ -339,7 +338,6 @@ const bindAddress = fc.record({ address: fc.constantFrom("0.0.0.0", "127.0.0.1",
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 
 const configurations: fc.Arbitrary<ProxyConfiguration> = fc.record({
-  ipvsScheduler: fc.constant(undefined),
   kubeconfig: fc.option(name, { nil: undefined }),
   nodeName: fc.option(name, { nil: undefined }),
   nodeIP: fc.constantFrom(undefined, "192.0.2.1", "2001:db8::1"),

@@ -38,8 +38,8 @@ export interface ProxyConfiguration {
   minSyncPeriodMs: number | undefined;
   syncPeriodMs: number;
   logLevel: LogLevel;
-  /** ipvs.scheduler in mode ipvs, "" where none is given; undefined in another mode. */
-  ipvsScheduler: string | undefined;
+  /** ipvs.scheduler in mode ipvs, "" where none is given; absent in another mode. */
+  ipvsScheduler?: string | undefined;
 }
 
 /** The last release of kube-proxy whose fields are known. */
