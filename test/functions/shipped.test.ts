@@ -1,11 +1,11 @@
 // The shipped functions: what each promises, with parameters, and what they cost.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { shippedFunctions, templateFiles } from "../../controller/functions/library.ts";
+import { apiTypes, shippedFunctions, templateFiles } from "../../controller/functions/library.ts";
 import { randomFrom, replay } from "../../controller/functions/replay.ts";
 import { type MadeTraffic, makeTraffic } from "../../controller/functions/replay-connections.ts";
 import { compiled } from "./compiled.ts";
@@ -58,10 +58,7 @@ it("has types for editors that know all that shipped functions and the template 
   const sources = Object.entries({ ...SHIPPED, template: template["pick.ts"] ?? "" });
   for (const [name, source] of sources) writeFileSync(join(folder, `${name}.ts`), source);
   writeFileSync(join(folder, "tsconfig.json"), template["tsconfig.json"] ?? "");
-  writeFileSync(
-    join(folder, "portico.d.ts"),
-    execFileSync("cat", [join(ROOT, "functions/api/portico.d.ts")]),
-  );
+  writeFileSync(join(folder, "portico.d.ts"), apiTypes());
   try {
     expect(execFileSync(TSC, ["-p", folder], { encoding: "utf8" })).toBe("");
     writeFileSync(join(folder, "wrong.ts"), "export const zone: string = connections.zone;\n");
@@ -69,6 +66,15 @@ it("has types for editors that know all that shipped functions and the template 
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+it("shows the template in the README as it is", () => {
+  const readme = readFileSync(join(ROOT, "functions/README.md"), "utf8");
+  const code = (templateFiles()["pick.ts"] ?? "")
+    .split("\n")
+    .filter((line) => !/^(\/\/|\/\*)/.test(line));
+  const lines = readme.split("\n").filter((line) => line.startsWith("    "));
+  for (const line of code.filter((each) => each !== "")) expect(lines).toContain(`    ${line}`);
 });
 
 it.each(NAMES)(
