@@ -2,6 +2,7 @@
 // use them again once they work.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BACKEND_EJECTED } from "../../controller/model/types.ts";
 import { TableClient } from "../../controller/table/client.ts";
 import { askAdmin } from "../../envoy/admin.ts";
 import { eventually } from "../eventually.ts";
@@ -24,6 +25,9 @@ const PATIENCE_MS = 20_000;
 const PORT = 8080;
 /** The longest ejection, and the connection that tries the backend after it. */
 const LONGEST_MS = 40_000;
+
+/** Until an ejection is a problem, with the next question of the controller. */
+const LASTING_MS = 60_000;
 
 let cluster: Cluster;
 let node: ClusterNode;
@@ -142,6 +146,21 @@ describe("one of three backends refuses", () => {
     const to = ["explain", `${WEB}:80`, "--from", ADDRESSES["client-3"]];
     const explained = await portico.command(...to);
     expect(explained.stdout).toMatch(/10\.1\.1\.23:8080 .*(ejected|failed).*connection refused/);
+  });
+
+  it("and is a problem of its Service, and a finding, once that has lasted", async () => {
+    await eventually("a problem", LASTING_MS, async () => {
+      await dialAll(3);
+      const { problems } = await portico.status();
+      return problems.some(({ reason }) => reason === BACKEND_EJECTED);
+    });
+    const problems = (await portico.status()).problems.filter(({ object }) =>
+      object.startsWith("Service"),
+    );
+    expect(problems.map(({ object }) => object)).toEqual(["Service test/web"]);
+    expect(problems[0]?.message).toContain("10.1.1.23:8080 (connection refused)");
+    const { stdout } = await portico.command("doctor", "test/web", "-o", "json");
+    expect(stdout).toContain('"backend-ejected"');
   });
 
   it("and is used again once it works", async () => {
