@@ -9,6 +9,7 @@ import type { Stand } from "./stand.ts";
 export const PEER_NAMES = [
   ...(["direct", "envoy", "envoy-own-source", "haproxy", "portico"] as const),
   ...(["portico-one-attempt", "envoy-empty-filter", "portico-without-ejection"] as const),
+  ...(["portico-least-connections", "portico-round-robin", "portico-client-hash"] as const),
   ...(["portico-uncounted", "portico-backends", "portico-flow-log", "portico-output"] as const),
   "kube-proxy",
 ] as const;

@@ -1,7 +1,9 @@
 // The names of peers → peers that serve, each on a stand of its own.
 
 import { join, resolve } from "node:path";
+import type { Balancing } from "../../../controller/model/types.ts";
 import { DEFAULT_SETTINGS } from "../../../controller/node/frontend-settings.ts";
+import type { FrontendSettings } from "../../../controller/node/types.ts";
 import { DEFAULT_TCP_OPTIONS } from "../../../controller/xds/tcp-options.ts";
 import type { LoadPrograms } from "../load/programs.ts";
 import { plainEnvoyPeer } from "./envoy.ts";
@@ -63,6 +65,12 @@ async function start(name: PeerName, options: PeerOptions): Promise<Peer> {
     }
     case "portico-without-ejection":
       return porticoPeer(options, name, { defaults: { ...DEFAULT_SETTINGS, ejection: false } });
+    case "portico-least-connections":
+      return porticoPeer(options, name, { defaults: balanced("least-connections") });
+    case "portico-round-robin":
+      return porticoPeer(options, name, { defaults: balanced("round-robin") });
+    case "portico-client-hash":
+      return porticoPeer(options, name, { defaults: balanced("client-hash") });
     case "portico-backends":
       return porticoPeer(options, name, { plugin: ["stats=backend"] });
     case "portico-output":
@@ -73,6 +81,10 @@ async function start(name: PeerName, options: PeerOptions): Promise<Peer> {
       return porticoPeer(options, name, { plugin: ["names"], flowLog });
     }
   }
+}
+
+function balanced(balancing: Balancing): FrontendSettings {
+  return { ...DEFAULT_SETTINGS, balancing };
 }
 
 /** The load and the stand are this checkout's; controller, plugin and rules are the other's. */
