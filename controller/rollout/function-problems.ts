@@ -13,8 +13,10 @@ interface Given {
   folder: string | undefined;
   /** Of the functions in the folder. */
   names: readonly string[];
-  /** Why a function that is in the folder does not pick; undefined: it does. */
+  /** Why a function that is in the folder does not pick as it is there; undefined: it does. */
   refusalOf: (choice: FunctionChoice) => string | undefined;
+  /** Whether an earlier version of it picks. */
+  isServing: (choice: FunctionChoice) => boolean;
 }
 
 const NOT_IN_SERVICE = "FunctionNotInService";
@@ -26,7 +28,9 @@ export function functionProblems(given: Given): Problem[] {
   for (const { service, choice } of given.chosen) {
     const why = whyNot(choice, given);
     if (why === undefined) continue;
-    const message = `function ${choice.name} does not pick: ${why}; balancing applies`;
+    const message = given.isServing(choice)
+      ? `function ${choice.name} has another version that does not pick: ${why}; the one before does`
+      : `function ${choice.name} does not pick: ${why}; balancing applies`;
     const object = `Service ${service}`;
     problems.set(`${object} ${message}`, { object, message, reason: NOT_IN_SERVICE });
   }

@@ -124,7 +124,8 @@ it("keeps what serves where Envoy refuses the next", async () => {
   put("split", 2);
   await functions.look();
   expect(functions.slotOf(SPLIT)).toBe(0);
-  expect(problems[0]?.message).toContain(rejection);
+  const message = `has another version that does not pick: ${rejection}; the one before does`;
+  expect(problems[0]?.message).toContain(message);
 });
 
 it("goes on after a restart with the same slots and the same code", async () => {

@@ -162,7 +162,8 @@ export class Functions {
         chosen: [...this.#chosen.values()],
         folder,
         names: [...this.#files.keys()],
-        refusalOf: (choice) => rejection ?? this.#refusalOf(choice),
+        refusalOf: (choice) => this.#refusalOf(choice, rejection),
+        isServing: (choice) => this.#serving.has(functionText(choice)),
       }),
     );
   }
@@ -183,9 +184,12 @@ export class Functions {
     return { ...choice, version: file.version };
   }
 
-  /** Why a choice that its folder has is not served. */
-  #refusalOf(choice: FunctionChoice): string | undefined {
+  /** Why a choice is not served as its folder has it; `rejection`: why Envoy has not got it. */
+  #refusalOf(choice: FunctionChoice, rejection: string | undefined): string | undefined {
     const wanted = this.#versionOf(choice);
+    if (rejection !== undefined) {
+      return wanted?.version === this.versionOf(choice) ? undefined : rejection;
+    }
     const slot = wanted && this.#slots.slotOf(wanted);
     if (slot === undefined) return wanted && "all slots are in use";
     const refused = this.#linked?.slots[slot]?.refused;

@@ -123,13 +123,16 @@ it("says why a function is not there, or refused, and balances", async () => {
   await goTo(PODS);
 });
 
-it("keeps the function over a restart of the controller, and ends it with its file", async () => {
+it("keeps the function over restart and replacement, and ends it with its file", async () => {
   annotated({ "portico.dev/pick": "fixed" });
   await goTo([inOrder[2] as string]);
   await portico.end("SIGTERM");
   expect(await answered(WEB)).toEqual([inOrder[2]]);
   await portico.start(["--functions", folder]);
   await portico.synced(30_000);
+  expect(await answered(WEB)).toEqual([inOrder[2]]);
+  const replaced = await portico.command("envoy", "replace");
+  expect([replaced.code, replaced.stderr]).toEqual([0, ""]);
   expect(await answered(WEB)).toEqual([inOrder[2]]);
   rmSync(join(folder, "fixed.wasm"));
   await goTo(PODS);
