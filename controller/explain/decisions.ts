@@ -4,6 +4,7 @@
 
 import type { Balancing, TrafficPolicy } from "../model/types.ts";
 import { functionText } from "../node/settings-text.ts";
+import type { Frontend } from "../node/types.ts";
 import type { KnownFrontend } from "./endpoints.ts";
 import type { Client, Decision } from "./explanation.ts";
 import type { KernelWay } from "./kernel-way.ts";
@@ -108,9 +109,16 @@ const BALANCING_EFFECTS: Record<Exclude<Balancing, "random">, string> = {
 function balancing({ frontend }: KnownFrontend): Decision[] {
   const { balancing: value, ejection } = frontend.settings;
   return [
-    ...(value === "random" ? [] : [{ name: "balancing", value, effect: BALANCING_EFFECTS[value] }]),
+    ...(value === "random"
+      ? []
+      : [{ name: "balancing", value, effect: effectOf(value, frontend) }]),
     ...(ejection ? [] : [{ name: "ejection", value: "off", effect: NO_EJECTION }]),
   ];
+}
+
+function effectOf(balancing: keyof typeof BALANCING_EFFECTS, { protocol }: Frontend): string {
+  const isForTCP = balancing === "least-connections" || balancing === "failover";
+  return isForTCP && protocol === "UDP" ? "TCP only: any backend" : BALANCING_EFFECTS[balancing];
 }
 
 const NO_EJECTION = "a backend that fails gets further connections";
