@@ -29,7 +29,8 @@ export function functionProblems(given: Given): Problem[] {
     const why = whyNot(choice, given);
     if (why === undefined) continue;
     const message = given.isServing(choice)
-      ? `function ${choice.name} has another version that does not pick: ${why}; the one before does`
+      ? `function ${choice.name} has another version that does not pick: ${why}; ` +
+        "the one before does"
       : `function ${choice.name} does not pick: ${why}; balancing applies`;
     const object = `Service ${service}`;
     problems.set(`${object} ${message}`, { object, message, reason: NOT_IN_SERVICE });
