@@ -1,7 +1,6 @@
 // An endpoint as the store keeps it. Of 100,000 endpoints, many run on the same node in the same
 // state, so each has its address and Pod, and shares the rest: half the memory of plain objects.
 
-import { sameData } from "./same-data.ts";
 import type { Endpoint } from "./types.ts";
 
 /** What many endpoints have in common. */
@@ -67,37 +66,38 @@ export class EndpointStore {
   storedAll(endpoints: readonly Endpoint[], before: readonly Endpoint[] = []): StoredEndpoint[] {
     let place = 0;
     return endpoints.map((endpoint) => {
-      if (!isStoredAs(before[place], endpoint) && isStoredAs(before[place + 1], endpoint)) place++;
+      const { address, podName } = endpoint;
+      if (before[place]?.address !== address && before[place + 1]?.address === address) place++;
       const present = before[place++];
-      return isStoredAs(present, endpoint) ? present : this.stored(endpoint);
+      const facts = this.#factsOf(endpoint);
+      if (!(present instanceof StoredEndpoint) || present.facts !== facts) {
+        return new StoredEndpoint(address, podName, facts);
+      }
+      const isSame = present.address === address && present.podName === podName;
+      return isSame ? present : new StoredEndpoint(address, podName, facts);
     });
   }
 
   #factsOf(endpoint: Endpoint): EndpointFacts {
-    const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = endpoint;
-    const state = (ready ? 4 : 0) + (serving ? 2 : 0) + (terminating ? 1 : 0);
-    const hints = zoneHints.length + nodeHints.length === 0 ? "" : `${zoneHints} ${nodeHints}`;
-    const key = `${state} ${nodeName} ${zone} ${hints}`;
+    const key = keyOf(endpoint);
     const known = this.#facts.get(key);
-    // A zone or a hint may be any text, so two may have the same key.
-    const facts = factsOf(endpoint);
-    if (known) return sameData(facts, known) ? known : facts;
+    if (known) return known;
     if (this.#facts.size >= MOST_FACTS) this.#facts.clear();
+    const facts = factsOf(endpoint);
     this.#facts.set(key, facts);
     return facts;
   }
 }
 
-function isStoredAs(present: Endpoint | undefined, endpoint: Endpoint): present is StoredEndpoint {
-  return (
-    present instanceof StoredEndpoint &&
-    present.address === endpoint.address &&
-    present.podName === endpoint.podName &&
-    sameData(factsOf(endpoint), present.facts)
-  );
+/** Equal only where all facts are: any text may be in them, so each comes with its length. */
+function keyOf(facts: EndpointFacts): string {
+  const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = facts;
+  const state = (ready ? 4 : 0) + (serving ? 2 : 0) + (terminating ? 1 : 0);
+  const place = `${state} ${nodeName.length} ${nodeName} ${zone.length} ${zone}`;
+  if (zoneHints.length + nodeHints.length === 0) return place;
+  return `${place} ${JSON.stringify([zoneHints, nodeHints])}`;
 }
 
-/** Of a field that is missing here, the compiler complains: what is shared is compared by all. */
 function factsOf(endpoint: Endpoint): EndpointFacts {
   const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = endpoint;
   return { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints };

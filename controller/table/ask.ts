@@ -25,8 +25,16 @@ export async function ask(
   try {
     return await askUnix({ socketPath, agent, timeoutMs, method, path, body });
   } catch (error) {
-    const { message, name } = error as Error;
-    const reason = name === "TimeoutError" ? `no answer within ${timeoutMs} ms` : message;
-    throw new TableError("unreachable", `Envoy's table, ${socketPath}${path}: ${reason}`);
+    throw unreachable(target, path, error as Error);
   }
+}
+
+/** What went wrong with a request → an error that names the socket. */
+export function unreachable(
+  { socketPath, timeoutMilliseconds }: HttpTarget,
+  path: string,
+  { message, name }: Error,
+): TableError {
+  const reason = name === "TimeoutError" ? `no answer within ${timeoutMilliseconds} ms` : message;
+  return new TableError("unreachable", `Envoy's table, ${socketPath}${path}: ${reason}`);
 }

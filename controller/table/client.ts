@@ -7,6 +7,7 @@ import { Agent } from "node:http";
 import { AFFINITY_BUCKET_COUNT, BUCKET_COUNT, WIRE_VERSION } from "../../plugin/wire/layout.ts";
 import { STATS_PAGE_COUNT } from "../../plugin/wire/stats-layout.ts";
 import type { UnixAnswer } from "../http/ask-unix.ts";
+import { KeptConnection } from "../http/kept-connection.ts";
 import { addressAndPort, parseAddress } from "../model/ip.ts";
 import { type DecodedRecord, decodeFrame, FrameError } from "../wire/decode.ts";
 import { decodeEjected, EjectedError, type Ejection } from "../wire/ejected.ts";
@@ -14,7 +15,7 @@ import { type Delta, deltaFrame, snapshotFrames, splitDelta } from "../wire/fram
 import { type FunctionFailure, functionFailuresFrom } from "../wire/function-failures.ts";
 import { type BackendList, bucketOfKey, type FrontendIdentity } from "../wire/key.ts";
 import { decodeStats, type StatsEntry, StatsError } from "../wire/stats.ts";
-import { ask, type HttpTarget } from "./ask.ts";
+import { ask, type HttpTarget, unreachable } from "./ask.ts";
 import { TableError } from "./table-error.ts";
 
 interface TableVersion {
@@ -52,6 +53,8 @@ const DUMP_ATTEMPTS = 5;
 /** Pages per request: with 10,000 Services in use, 260 KB, which block a worker for 1 ms. */
 const STATS_PAGES = 128;
 
+const FRAMES = "/v1/frames";
+
 function errorText(answer: UnixAnswer): { error: string; version?: number } {
   const text = answer.body.toString("utf8");
   try {
@@ -75,25 +78,35 @@ function expectOk(answer: UnixAnswer): UnixAnswer {
 
 export class TableClient {
   readonly #target: HttpTarget;
+  /** All pushes take this way: so they reach the same Envoy worker, in order. */
+  readonly #pushes: KeptConnection;
   readonly #frameBytes: number;
   readonly #dumpBuckets: number;
 
   constructor(socketPath: string, options: TableClientOptions = {}) {
-    // One connection, so that all pushes reach the same Envoy worker, in order.
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const timeoutMilliseconds = options.timeoutMilliseconds ?? 5000;
     this.#target = { socketPath, agent, timeoutMilliseconds };
+    this.#pushes = new KeptConnection(socketPath, timeoutMilliseconds);
     this.#frameBytes = options.frameBytes ?? 128 * 1024;
     this.#dumpBuckets = options.dumpBuckets ?? 2048;
   }
 
-  /** Closes the kept connection; the client may be used again. */
+  /** Closes the kept connections; the client may be used again. */
   close(): void {
     this.#target.agent.destroy();
+    this.#pushes.close();
   }
 
   async #ask(path: string, body?: Uint8Array): Promise<Buffer> {
     return expectOk(await ask(this.#target, path, body)).body;
+  }
+
+  async #push(frame: Uint8Array): Promise<void> {
+    const asked = this.#pushes.post(FRAMES, frame);
+    expectOk(
+      await asked.catch((error: Error) => Promise.reject(unreachable(this.#target, FRAMES, error))),
+    );
   }
 
   async version(): Promise<TableVersion> {
@@ -142,7 +155,7 @@ export class TableClient {
   async pushDelta(base: number, delta: Delta): Promise<number> {
     let version = base;
     for (const part of splitDelta(delta, this.#frameBytes)) {
-      await this.#ask("/v1/frames", deltaFrame(part, version, version + 1));
+      await this.#push(deltaFrame(part, version, version + 1));
       version++;
     }
     return version;
@@ -153,7 +166,7 @@ export class TableClient {
     const { version: present, loading } = await this.version();
     const version = Math.max(present, loading?.version ?? 0) + 1;
     for (const frame of snapshotFrames(records, version, this.#frameBytes)) {
-      await this.#ask("/v1/frames", frame);
+      await this.#push(frame);
     }
     return version;
   }
