@@ -26,7 +26,7 @@ import { localDetectorFrom } from "./local-detector-from.ts";
  * Between two syncs while changes keep coming, a second long or more: half of the CPU that 50
  * changes a second would take otherwise, and no change waits longer than this.
  */
-const LASTING_INTERVAL_MS = 40;
+const LASTING_INTERVAL_MS = 35;
 const RETRY_MIN_MS = 50;
 const RETRY_MAX_MS = 5_000;
 
