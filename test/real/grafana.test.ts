@@ -1,10 +1,11 @@
 // deploy/grafana: Prometheus takes the alert rules and raises them when it should, and dashboard,
 // rules and README name only metrics that a running node has.
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { eventually } from "../eventually.ts";
+import { handWritten, i32 } from "../functions/wat.ts";
 import { type Cluster, type ClusterNode, makeNode } from "../namespaces/cluster.ts";
 import { runCommand } from "../namespaces/command.ts";
 import { findPromtool } from "../promtool.ts";
@@ -18,6 +19,7 @@ const OF_PROMETHEUS = ["up"];
 let cluster: Cluster;
 let node: ClusterNode;
 let portico: PorticoProcess;
+let functions: string;
 
 beforeAll(async () => {
   const pods = { client: "10.1.1.10", web: "10.1.1.21" };
@@ -25,18 +27,24 @@ beforeAll(async () => {
   await node.pod("web").serve({ tcp: 8080, udp: 8080 });
   portico = new PorticoProcess(node);
   const endpoints = ["10.1.1.21"];
+  const settings = { pick: "first" };
   portico.write([
     nodeObject("node-1", node.address),
-    ...serviceObjects({ name: "web", clusterIP: "10.96.0.10", endpoints }),
+    ...serviceObjects({ name: "web", clusterIP: "10.96.0.10", endpoints, settings }),
     ...serviceObjects({ name: "broken", clusterIP: "10.96.0.11", endpoints: ["10.1.1.10"] }),
     ...serviceObjects({ name: "dns", clusterIP: "10.96.0.12", endpoints, protocol: "UDP" }),
   ]);
-  await portico.start(["--service-cidr", "10.96.0.0/16", "--service-metrics", "backend"]);
+  functions = mkdtempSync("/run/portico-functions-");
+  const code = handWritten({ functions: [{ code: i32(0) }] });
+  writeFileSync(join(functions, "first.wasm"), code);
+  const options = ["--service-metrics", "backend", "--functions", functions];
+  await portico.start(["--service-cidr", "10.96.0.0/16", ...options]);
   await portico.synced(30_000);
 });
 afterAll(async () => {
   await portico?.close();
   await cluster?.close();
+  rmSync(functions, { recursive: true, force: true });
 });
 
 it("has alert rules that Prometheus takes, and that are raised when they should be", async () => {
