@@ -10,6 +10,8 @@ export async function serveTable(host: WasmHost, socketPath: string): Promise<Se
     for await (const part of request) parts.push(part as Buffer);
     const { method = "", url = "" } = request;
     const { status, headers, body } = host.request(method, url, Buffer.concat(parts));
+    // As Envoy's local replies have it.
+    response.setHeader("content-length", body.length);
     response.writeHead(status, headers).end(body);
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
