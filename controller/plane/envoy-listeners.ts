@@ -29,7 +29,7 @@ import { CLUSTER_TYPE, LISTENER_TYPE } from "../xds/type-urls.ts";
 import { UdpPublisher } from "../xds/udp-publisher.ts";
 import { roleOfListener } from "../xds/udp-target.ts";
 import { GivenListeners } from "./given-listeners.ts";
-import { udpFlowLimit } from "./udp-limits.ts";
+import { udpFlowLimits } from "./udp-limits.ts";
 
 interface EnvoyListenersParts {
   xds: XdsServer;
@@ -78,7 +78,7 @@ export class EnvoyListeners {
       xds,
       clusters,
       port: DEFAULT_CAPTURE_OPTIONS.udpPort,
-      flowLimit: udpFlowLimit(),
+      flowLimit: udpFlowLimits(),
       flowLog,
     });
     xds.setFirst(CLUSTER_TYPE, clusters);

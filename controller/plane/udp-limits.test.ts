@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { localPorts } from "../system/local-ports.ts";
-import { udpFlowLimit } from "./udp-limits.ts";
+import { udpFlowLimits } from "./udp-limits.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "portico-limits-"));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -26,17 +26,32 @@ it("reads the range as the kernel prints it", () => {
 });
 
 it("leaves ports to others", () => {
-  expect(udpFlowLimit(PORTS, limits("1048576"))).toBe(24_703);
-  expect(udpFlowLimit(PORTS, limits("unlimited"))).toBe(24_703);
+  expect(udpFlowLimits(PORTS, limits("1048576"))(1)).toBe(24_703);
+  expect(udpFlowLimits(PORTS, limits("1048576"))(9_999)).toBe(24_703);
+  expect(udpFlowLimits(PORTS, limits("unlimited"))(1)).toBe(24_703);
 });
 
 it("leaves descriptors to others", () => {
-  expect(udpFlowLimit(PORTS, limits("20000"))).toBe(1_250);
-  expect(udpFlowLimit(PORTS, limits("56463"))).toBe(3_528);
-  expect(udpFlowLimit(PORTS, limits("56464"))).toBe(24_703);
-  expect(udpFlowLimit(PORTS, limits("4"))).toBe(1);
+  const limitOf = udpFlowLimits(PORTS, limits("20000"));
+  const shares = [0, 1, 2, 3, 4, 5, 8, 1_000].map((clusters) => [clusters, limitOf(clusters)]);
+  expect(Object.fromEntries(shares)).toEqual({
+    0: 10_000,
+    1: 10_000,
+    2: 5_000,
+    3: 2_500,
+    4: 2_500,
+    5: 1_250,
+    8: 1_250,
+    1000: 1_250,
+  });
+});
+
+it("reads them once, not at each change of a cluster", () => {
+  const limitOf = udpFlowLimits(PORTS, limits("20000"));
+  limits("1048576");
+  expect(limitOf(1)).toBe(10_000);
 });
 
 it("knows this host", () => {
-  expect(udpFlowLimit()).toBeGreaterThan(0);
+  expect(udpFlowLimits()(1)).toBeGreaterThan(0);
 });

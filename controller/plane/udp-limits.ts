@@ -10,22 +10,25 @@ import { localPorts, type PortRange, portCount } from "../system/local-ports.ts"
 const LIMITS = "/proc/self/limits";
 /** The fraction of the ports that no single cluster may take. */
 const RESERVED_PORTS = 1 / 8;
-/**
- * Into how many parts the descriptors for flows are divided, where they do not suffice for all
- * ports. Of more clusters most are idle, and the busy ones should not starve for them. The same for
- * any number of clusters: a cluster whose limit changes is made again, which ends its flows.
- */
-const SHARES = 8;
+/** With more clusters than this, most are idle: the busy ones should not starve for them. */
+const MOST_SHARES = 8;
 
 /**
- * Returns the most flows of one cluster. The limits are those of this host and this process at the
- * time of the call, which Envoy shares. Where all ports together are within what flows may take,
- * each cluster may have most of them, elsewhere a share of that.
+ * Returns the most flows of one of so many clusters. The limits are those of this host and this
+ * process at the time of the call, which Envoy shares. Where all ports together are within what
+ * flows may take, each cluster may have most of them; elsewhere the clusters share that. A change
+ * ends their flows, so the shares are powers of two.
  */
-export function udpFlowLimit(range: PortRange = localPorts(), limitsFile = LIMITS): number {
+export function udpFlowLimits(
+  range: PortRange = localPorts(),
+  limitsFile = LIMITS,
+): (clusters: number) => number {
   const ports = portCount(range);
   const ofOne = ports * (1 - RESERVED_PORTS);
   const all = udpFlowsFor(hardDescriptorLimit(readFileSync(limitsFile, "utf8")), ports);
-  const shares = all === ports ? 1 : SHARES;
-  return Math.max(1, Math.floor(Math.min(ofOne, all / shares)));
+  return (clusters) => {
+    const sharing = Math.min(Math.max(1, clusters), MOST_SHARES);
+    const shares = all === ports ? 1 : 2 ** Math.ceil(Math.log2(sharing));
+    return Math.max(1, Math.floor(Math.min(ofOne, all / shares)));
+  };
 }

@@ -37,7 +37,7 @@ beforeEach(async () => {
   xds = new XdsServer({ socketPath, log: { info: () => {}, warn: () => {} } });
   xds.setFirst(CLUSTER_TYPE, [ALWAYS]);
   await xds.start();
-  publisher = new UdpPublisher({ xds, clusters: [ALWAYS], port: PORT, flowLimit: 1 });
+  publisher = new UdpPublisher({ xds, clusters: [ALWAYS], port: PORT, flowLimit: () => 1 });
   publisher.keepListeners([CAPTURE]);
   udp = new TargetUdp([]);
   envoy = new StreamingEnvoy(socketPath);

@@ -10,16 +10,15 @@ const CAPTURE: Resource = { "@type": LISTENER_TYPE, name: "capture" };
 
 /** What Envoy was sent, as "listeners 3", "clusters 1", "admit 7"; the capture listener counts. */
 let told: string[];
-/** How often Envoy was sent each cluster that it has, by the cluster's name. */
-let clusters: Map<unknown, number>;
+/** The limit of flows in each cluster that Envoy has, by the cluster's name. */
+let limits: Map<unknown, number>;
 /** The listener that Envoy refuses. */
 let bad: string | undefined;
 let publisher: UdpPublisher;
 
 beforeEach(() => {
   told = [];
-  clusters = new Map();
-  const sendCluster = ({ name }: Resource) => clusters.set(name, (clusters.get(name) ?? 0) + 1);
+  limits = new Map();
   bad = undefined;
   const names = new Map([
     [LISTENER_TYPE, "listeners"],
@@ -37,15 +36,15 @@ beforeEach(() => {
   publisher = new UdpPublisher({
     xds: {
       set: async (type, resources) => {
-        if (type === CLUSTER_TYPE) resources.forEach(sendCluster);
+        if (type === CLUSTER_TYPE) limits = new Map(resources.map(limitIn));
         return setTo(type, new Set(resources.map(({ name }) => name)));
       },
       change: async (type, upserts, removals) => {
         const all = present.get(type) ?? new Set();
         for (const name of removals) all.delete(name);
         if (type === CLUSTER_TYPE) {
-          for (const name of removals) clusters.delete(name);
-          upserts.forEach(sendCluster);
+          for (const name of removals) limits.delete(name);
+          for (const cluster of upserts) limits.set(...limitIn(cluster));
         }
         for (const { name } of upserts) all.add(name);
         return setTo(type, all);
@@ -57,10 +56,18 @@ beforeEach(() => {
     },
     clusters: [],
     port: 15404,
-    flowLimit: 1,
+    flowLimit: (clusters) => 64 / 2 ** Math.ceil(Math.log2(Math.max(1, clusters))),
   });
   publisher.keepListeners([CAPTURE]);
 });
+
+function limitIn(cluster: Resource): [unknown, number] {
+  const { name, circuit_breakers: breakers } = cluster as unknown as {
+    name: string;
+    circuit_breakers: { thresholds: { max_connections: { value: number } }[] };
+  };
+  return [name, breakers.thresholds[0]?.max_connections.value ?? Number.NaN];
+}
 
 function targetOf(count: number): UdpTarget {
   const numbers = Array.from({ length: count }, (_, index) => index);
@@ -119,29 +126,33 @@ it("takes nothing from one that has not acknowledged yet what it was sent", asyn
   expect(told).toEqual(["listeners 1202", "admit 7"]);
 });
 
-it("sends no cluster again because others come or go, which would end its flows", async () => {
-  const all = targetOf(9);
-  for (const count of [1, 3, 9, 4, 2]) {
-    const target = fixedTarget({
-      listeners: new Map([...all.listeners].slice(0, count)),
-      clusters: new Map([...all.clusters].slice(0, count)),
-    });
-    await publisher.add(target, []);
-    await publisher.removeOthers(target);
+it("lets clusters share the flows, by their number", async () => {
+  const seen: string[] = [];
+  for (const count of [1, 3, 4, 5, 4, 3, 2, 1]) {
+    await publisher.add(targetOf(count), []);
+    await publisher.removeOthers(targetOf(count));
+    expect(new Set(limits.values()).size).toBe(1);
+    seen.push(`${limits.size} x ${limits.get("c0")}`);
   }
-  expect([...clusters]).toEqual([
-    ["c0", 1],
-    ["c1", 1],
+  expect(seen).toEqual([
+    "1 x 64",
+    "3 x 16",
+    "4 x 16",
+    "5 x 8",
+    "4 x 16",
+    "3 x 16",
+    "2 x 32",
+    "1 x 64",
   ]);
 });
 
 it("gives a new listener its cluster that only a refused one led to before", async () => {
-  const { listeners, clusters: all } = targetOf(2);
+  const { listeners, clusters } = targetOf(2);
   const live = new Map(listeners);
   let changed: string[] | undefined;
   const target: UdpTarget = {
     listeners: live,
-    clusters: all,
+    clusters,
     takeChanges: () => changed && { listeners: changed, clusters: [] },
   };
   const step = async () => {
@@ -152,14 +163,14 @@ it("gives a new listener its cluster that only a refused one led to before", asy
   bad = "l1";
   await step();
   await step();
-  expect([...clusters.keys()]).toEqual(["c0"]);
+  expect([...limits.keys()]).toEqual(["c0"]);
   live.set("l2", { ...(listeners.get("l1") as UdpListener), name: "l2" });
   changed = ["l2"];
   await step();
   await step();
-  expect([...clusters.keys()]).toEqual(["c0", "c1"]);
+  expect([...limits.keys()]).toEqual(["c0", "c1"]);
   live.delete("l2");
   changed = ["l2"];
   await step();
-  expect([...clusters.keys()]).toEqual(["c0"]);
+  expect([...limits.keys()]).toEqual(["c0"]);
 });

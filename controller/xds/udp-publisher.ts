@@ -22,8 +22,8 @@ interface UdpPublisherOptions {
   clusters: readonly Resource[];
   /** Where all UDP listeners are bound. */
   port: number;
-  /** The most flows of one cluster. */
-  flowLimit: number;
+  /** The most flows of one of so many clusters. */
+  flowLimit: (clusters: number) => number;
   flowLog?: FlowLogOptions | undefined;
 }
 
@@ -67,6 +67,11 @@ class Published<T extends { name: string }> {
     return { upserts, removals };
   }
 
+  sizeAfter({ upserts, removals }: Change<T>): number {
+    const added = upserts.filter(({ name }) => !this.set.has(name));
+    return this.set.size + added.length - removals.filter((name) => this.set.has(name)).length;
+  }
+
   /** Gives Envoy a change; everything where that is in doubt, such as after a failure. */
   async give(
     change: Change<T>,
@@ -99,7 +104,8 @@ export class UdpPublisher {
   /** Listeners that Envoy should have in addition to those for UDP. */
   #others: readonly Resource[] = [];
   readonly #listenerOf: (listener: UdpListener) => Resource;
-  readonly #clusterOf: (cluster: UdpCluster) => Resource;
+  #clusterOf: (cluster: UdpCluster) => Resource;
+  #flowLimit: number;
   readonly #assignmentOf: (cluster: UdpCluster) => Resource;
 
   constructor(options: UdpPublisherOptions) {
@@ -107,7 +113,8 @@ export class UdpPublisher {
     this.#listenerOf = remembering((listener) =>
       udpListener(listener, options.port, options.flowLog),
     );
-    this.#clusterOf = remembering((cluster) => udpCluster(cluster, options.flowLimit));
+    this.#flowLimit = options.flowLimit(0);
+    this.#clusterOf = clusterMaker(this.#flowLimit);
     this.#assignmentOf = remembering(udpAssignment);
   }
 
@@ -269,6 +276,7 @@ export class UdpPublisher {
 
   async #setClustersAtOnce(change: Change<UdpCluster>): Promise<void> {
     const { xds, clusters: always } = this.#options;
+    this.#limitFlows(this.#clusters.sizeAfter(change));
     await this.#clusters.give(
       change,
       async (all) => {
@@ -280,6 +288,14 @@ export class UdpPublisher {
         await xds.change(CLUSTER_TYPE, upserts.map(this.#clusterOf), removals);
       },
     );
+  }
+
+  #limitFlows(clusters: number): void {
+    const flowLimit = this.#options.flowLimit(clusters);
+    if (flowLimit === this.#flowLimit) return;
+    this.#flowLimit = flowLimit;
+    this.#clusterOf = clusterMaker(this.#flowLimit);
+    this.#clusters.isUnknown = true;
   }
 
   /**
@@ -304,6 +320,10 @@ export class UdpPublisher {
 interface Allowed {
   listener: (name: string) => UdpListener | undefined;
   cluster: (name: string) => UdpCluster | undefined;
+}
+
+function clusterMaker(flowLimit: number): (cluster: UdpCluster) => Resource {
+  return remembering((cluster) => udpCluster(cluster, flowLimit));
 }
 
 function isEmpty({ upserts, removals }: Change<unknown>): boolean {

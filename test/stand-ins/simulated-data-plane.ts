@@ -35,7 +35,7 @@ export class Controller {
 
   constructor(plane: DataPlane) {
     const { xds } = plane;
-    this.publisher = new UdpPublisher({ xds, clusters: [], port: 15404, flowLimit: 1 });
+    this.publisher = new UdpPublisher({ xds, clusters: [], port: 15404, flowLimit: () => 1 });
     this.publisher.keepListeners([{ "@type": LISTENER_TYPE, name: "capture" }]);
     const present = [...plane.listeners].map(([name, { address }]) => ({ name, address }));
     this.#udp = new TargetUdp(present);
