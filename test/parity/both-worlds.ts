@@ -7,6 +7,7 @@ import type { PodNetwork } from "../namespaces/pod-network.ts";
 import { ApiWriter } from "./api-writer.ts";
 import { Comparison, type Worlds } from "./comparison.ts";
 import type { ConfigurationChanges } from "./configuration.ts";
+import { INTENDED_DIFFERENCES, INTENDED_WITHOUT_HEALING } from "./intended-differences.ts";
 import { KubeProxyWorld } from "./kube-proxy-world.ts";
 import { SERVICE_CIDRS } from "./lab.ts";
 import { PorticoWorld } from "./portico-world.ts";
@@ -37,15 +38,11 @@ export class BothWorlds {
     this.#closers = closers;
   }
 
-  /** Compares on the abilities `tags`; resolves when both serve. Absent: as the lab has it. */
-  static async open(
-    tags: readonly Tag[],
-    configuration: ConfigurationChanges = {},
-    podNetwork?: PodNetwork,
-  ): Promise<BothWorlds> {
+  /** Compares on the abilities `tags`; resolves when both serve. */
+  static async open(tags: readonly Tag[], setting: Setting = {}): Promise<BothWorlds> {
     const closers: Close[] = [];
     try {
-      return new BothWorlds(await open({ tags, configuration, podNetwork }, closers), closers);
+      return new BothWorlds(await open(tags, setting, closers), closers);
     } catch (error) {
       await closeAll(closers);
       throw error;
@@ -57,14 +54,25 @@ export class BothWorlds {
   }
 }
 
-interface Setting {
-  tags: readonly Tag[];
-  configuration: ConfigurationChanges;
-  podNetwork: PodNetwork | undefined;
+export interface Setting {
+  /** For both; absent: none. */
+  changes?: ConfigurationChanges;
+  /** Absent: the lab's own. */
+  podNetwork?: PodNetwork | undefined;
+  /** Whether Portico gives clients another backend; true when absent. */
+  heals?: boolean;
 }
 
-async function open(setting: Setting, closers: Close[]): Promise<Parts> {
-  const { tags, configuration, podNetwork } = setting;
+/**
+ * Backends of one state are those of the next: what failed in the one would be left alone in the
+ * other, and which backends a client can get is what is compared. Ejection has tests of its own.
+ */
+const NO_EJECTION = ["--ejection", "off"];
+/** As kube-proxy treats backends that fail. */
+const NO_HEALING = [...NO_EJECTION, "--connect-attempts", "1"];
+
+async function open(tags: readonly Tag[], setting: Setting, closers: Close[]): Promise<Parts> {
+  const { changes: configuration = {}, podNetwork, heals = true } = setting;
   const programs = await buildControlPlane((line) => console.error(line));
   const serviceClusterIPRange = SERVICE_CIDRS.join(",");
   const plane = await ControlPlane.start({ serviceClusterIPRange });
@@ -82,9 +90,11 @@ async function open(setting: Setting, closers: Close[]): Promise<Parts> {
   const leadInto: WayToApi["leadInto"] = (namespace) => way.leadInto(namespace);
   for (const world of [kubeProxy, portico]) {
     await world.startAgents();
-    await world.startProxies({ kubeconfig, leadInto, configuration });
+    const porticoFlags = heals ? NO_EJECTION : NO_HEALING;
+    await world.startProxies({ kubeconfig, leadInto, configuration, porticoFlags });
   }
-  const comparison = new Comparison({ kubeProxy, portico }, writer, tags);
+  const intended = heals ? INTENDED_DIFFERENCES : INTENDED_WITHOUT_HEALING;
+  const comparison = new Comparison({ kubeProxy, portico }, writer, { tags, intended });
   await comparison.settle(STARTED_MS);
   return { comparison, writer, kubeProxy, portico, kubeconfig: plane.kubeconfigFile() };
 }

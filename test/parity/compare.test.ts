@@ -2,7 +2,7 @@
 
 import { expect, describe as group, it } from "vitest";
 import { describe, verdictOn } from "./compare.ts";
-import { INTENDED_DIFFERENCES } from "./intended-differences.ts";
+import { INTENDED_DIFFERENCES, INTENDED_WITHOUT_HEALING } from "./intended-differences.ts";
 import type { ClientName } from "./lab.ts";
 import type { Observation } from "./observe.ts";
 import { flow, type KubernetesObject, type Probe, sequence, service, slice } from "./state.ts";
@@ -73,6 +73,20 @@ group("intended differences", () => {
     expect(another(["refused"], half)).toBe("different");
     // Of backends that all listen none refuses.
     expect(intended([...half, "refused"], half)).toBe("different");
+  });
+
+  it("a backend that refuses is no other's concern where Portico does not heal", () => {
+    const objects = [service(), slice(["pod-a"]), slice(["pod-b"], { ports: [{ port: 7 }] })];
+    const unhealed = (kubeProxy: Observation, portico: Observation) => {
+      const compared = { probe: PROBE, objects, kubeProxy, portico };
+      const found = verdictOn(compared, INTENDED_WITHOUT_HEALING);
+      return found.kind === "intended" ? found.id : found.kind;
+    };
+    expect(unhealed([...half, "refused"], [...half, "reset", "eof"])).toBe("refusing-backend-late");
+    expect(unhealed(["refused"], ["reset"])).toBe("refusing-backend");
+    expect(unhealed([...half, "refused"], half)).toBe("different");
+    expect(unhealed(half, [...half, "reset"])).toBe("different");
+    expect(unhealed([...half, "refused"], [...half, "timeout"])).toBe("different");
   });
 
   it("a backend is silent only to clients whom it answers past the proxy", () => {

@@ -3,7 +3,7 @@
 
 import type { ApiWriter } from "./api-writer.ts";
 import { verdictOn } from "./compare.ts";
-import { type Compared, INTENDED_DIFFERENCES } from "./intended-differences.ts";
+import type { Compared, IntendedDifference } from "./intended-differences.ts";
 import { familyOf } from "./lab.ts";
 import { markObjects } from "./marker.ts";
 import { type Effort, type Observation, observe } from "./observe.ts";
@@ -66,13 +66,19 @@ export class Comparison {
   readonly #worlds: Worlds;
   readonly #writer: ApiWriter;
   readonly #compared: readonly Tag[];
+  readonly #intended: readonly IntendedDifference[];
   #marks = 0;
 
-  /** Portico is asked where it has all that is needed: `compared`. */
-  constructor(worlds: Worlds, writer: ApiWriter, compared: readonly Tag[]) {
+  /** Portico is asked where it has all that is needed: `tags`. It may differ as is `intended`. */
+  constructor(
+    worlds: Worlds,
+    writer: ApiWriter,
+    { tags, intended }: { tags: readonly Tag[]; intended: readonly IntendedDifference[] },
+  ) {
     this.#worlds = worlds;
     this.#writer = writer;
-    this.#compared = compared;
+    this.#compared = tags;
+    this.#intended = intended;
   }
 
   async run({ steps }: State): Promise<StateReport> {
@@ -148,7 +154,7 @@ export class Comparison {
         observe(portico, probe, effort(probe, tries, look)),
       ]);
       const compared = { probe, objects, kubeProxy: theirs, portico: ours };
-      const verdict = verdictOn(compared, INTENDED_DIFFERENCES);
+      const verdict = verdictOn(compared, this.#intended);
       if (verdict.kind === "different" && look < lastLook(compared, report)) {
         if (look === 0) report.secondLooks.push(verdict.text);
         continue;

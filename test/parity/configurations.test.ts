@@ -1,5 +1,6 @@
 // Settings that change what is done with connections, each given to kube-proxy and to Portico in
-// the same KubeProxyConfiguration, compared on the states that they matter to.
+// the same KubeProxyConfiguration (one of them is Portico's alone: not to heal), compared on the
+// states that they matter to.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BRIDGE, cniNetwork } from "../kubernetes/cni-network.ts";
@@ -17,6 +18,8 @@ interface Configuration {
   groups: readonly string[];
   /** Makes the Pods' network; absent: the lab's own. */
   podNetwork?: () => Promise<PodNetwork>;
+  /** As BothWorlds takes it. */
+  heals?: boolean;
 }
 
 const SOURCES = ["cluster-ip", "hairpin", "external-policy", "external-ips"];
@@ -80,14 +83,20 @@ const CONFIGURATIONS: readonly Configuration[] = [
     groups: SOURCES,
     podNetwork: cniNetwork,
   },
+  {
+    name: "no healing: one attempt, no ejection",
+    changes: {},
+    groups: [...SOURCES, "ipv6", "conditions", "affinity"],
+    heals: false,
+  },
 ];
 
-describe.each(CONFIGURATIONS)("$name", ({ name, changes, groups, podNetwork }) => {
+describe.each(CONFIGURATIONS)("$name", ({ name, changes, groups, podNetwork, heals = true }) => {
   let both: BothWorlds;
   const totals = new Totals();
 
   beforeAll(async () => {
-    both = await BothWorlds.open(COMPARED, changes, await podNetwork?.());
+    both = await BothWorlds.open(COMPARED, { changes, podNetwork: await podNetwork?.(), heals });
   }, 900_000); // the first run builds Kubernetes
 
   afterAll(async () => {

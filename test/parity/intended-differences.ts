@@ -98,6 +98,25 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
   },
 ];
 
+/**
+ * Where Portico is run so that it does not heal: a client that gets a backend which refuses fails, as
+ * with kube-proxy, but after it has connected.
+ */
+export const INTENDED_WITHOUT_HEALING: readonly IntendedDifference[] = [
+  ...INTENDED_DIFFERENCES.filter(({ id }) => id !== "another-backend"),
+  {
+    id: "refusing-backend-late",
+    reason:
+      "A Service of which some backends refuse, with one attempt for each connection: the same " +
+      "clients fail as through kube-proxy, but after their connect().",
+    explains: ({ probe, objects, kubeProxy, portico }) =>
+      !isUDP(probe) &&
+      hasDeadEndpoint(objects) &&
+      kubeProxy.includes("refused") &&
+      isSame(distinct(kubeProxy.map(refusedLate)), distinct(portico.map(refusedLate))),
+  },
+];
+
 /** Whether some endpoint leads to a port that nobody in the lab listens on. */
 function hasDeadEndpoint(objects: readonly KubernetesObject[]): boolean {
   return objects.some(

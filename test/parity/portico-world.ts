@@ -36,7 +36,8 @@ export class PorticoWorld extends World {
     return new PorticoWorld(await World.lab(podNetwork));
   }
 
-  async startProxies({ kubeconfig, leadInto, configuration }: Surroundings): Promise<void> {
+  async startProxies(surroundings: Surroundings): Promise<void> {
+    const { kubeconfig, leadInto, configuration, porticoFlags } = surroundings;
     const envoy = await findEnvoy(process.env, console.log);
     for (const node of this.servedNodes()) {
       await leadInto(node);
@@ -45,7 +46,7 @@ export class PorticoWorld extends World {
       const config = join(this.#directory, `${node.label}.json`);
       writeFileSync(config, configurationOf(node.label, kubeconfig, configuration));
       const flags = ["--config", config, "--with-envoy", "--run-dir", runDirectory];
-      const run = [process.execPath, COMMAND, "run", ...flags];
+      const run = [process.execPath, COMMAND, "run", ...flags, ...porticoFlags];
       const log = join(this.#directory, `${node.label}.log`);
       const program = new RunningProgram(`Portico on ${node.label}`, [...enter, ...run], log);
       const table = new TableClient(runPaths(runDirectory).tableSocket);

@@ -12,6 +12,8 @@ export interface Surroundings {
   kubeconfig: string;
   leadInto(namespace: Namespace): Promise<void>;
   configuration: ConfigurationChanges;
+  /** What else Portico is run with. */
+  porticoFlags: readonly string[];
 }
 
 export abstract class World extends InhabitedLab {

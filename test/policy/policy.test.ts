@@ -54,7 +54,7 @@ describe.each(NETWORKS)("$name", ({ name: network, podNetwork, enforcers }) => {
   let lastMark: KubernetesObject | undefined;
 
   beforeAll(async () => {
-    both = await BothWorlds.open(COMPARED, {}, await podNetwork?.());
+    both = await BothWorlds.open(COMPARED, { podNetwork: await podNetwork?.() });
     const { writer, comparison } = both.parts;
     await writer.writeNamespace(CLIENTS_NAMESPACE);
     await writer.write(everybody(), true);
