@@ -54,7 +54,7 @@ export class BothWorlds {
   }
 }
 
-export interface Setting {
+interface Setting {
   /** For both; absent: none. */
   changes?: ConfigurationChanges;
   /** Absent: the lab's own. */

@@ -99,8 +99,8 @@ export const INTENDED_DIFFERENCES: readonly IntendedDifference[] = [
 ];
 
 /**
- * Where Portico is run so that it does not heal: a client that gets a backend which refuses fails, as
- * with kube-proxy, but after it has connected.
+ * Where Portico is run so that it does not heal: a client that gets a backend which refuses fails,
+ * as with kube-proxy, but after it has connected.
  */
 export const INTENDED_WITHOUT_HEALING: readonly IntendedDifference[] = [
   ...INTENDED_DIFFERENCES.filter(({ id }) => id !== "another-backend"),
