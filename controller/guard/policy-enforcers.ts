@@ -8,6 +8,7 @@ import type { Finding } from "../check/finding.ts";
 import { type Machine, thisMachine } from "../check/machine.ts";
 import type { Log } from "../observe/log.ts";
 import type { Clock } from "../system/clock.ts";
+import { repeat } from "../system/repeat.ts";
 
 /** Chains that `nft` does not list; where iptables writes nftables' there is no such program. */
 const OLDER = ["iptables-legacy-save", "ip6tables-legacy-save"];
@@ -63,8 +64,6 @@ export function watchEnforcers(
 ): () => void {
   const { policyHook, everyMs, clock, log, report, machine = thisMachine } = options;
   let last = known;
-  let cancel = () => {};
-  let isEnded = false;
   const look = async () => {
     const traces = await tracesOrNothing(machine);
     // Not of a node that nft cannot be asked about at present.
@@ -78,18 +77,7 @@ export function watchEnforcers(
     last = found;
     report(openPolicies(found));
   };
-  const again = () =>
-    void look()
-      .catch(() => {})
-      .finally(later);
-  const later = () => {
-    if (!isEnded) cancel = clock.after(everyMs, again);
-  };
-  later();
-  return () => {
-    isEnded = true;
-    cancel();
-  };
+  return repeat(clock, everyMs, () => look().catch(() => {}));
 }
 
 function logEach(found: readonly Finding[], log: Pick<Log, "info" | "warn">): void {

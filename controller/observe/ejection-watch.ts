@@ -2,9 +2,11 @@
 // Service whose backend has been failing for long: it is ready, or it would not be in the list, and
 // does not accept. Asks every few seconds.
 
+import { addressAndPort } from "../model/ip.ts";
 import { BACKEND_EJECTED, type Problem } from "../model/types.ts";
 import type { Frontend } from "../node/types.ts";
 import type { Clock } from "../system/clock.ts";
+import { repeat } from "../system/repeat.ts";
 import type { Ejection } from "../wire/ejected.ts";
 import { ejectedOf, reasonText } from "../wire/ejection-list.ts";
 
@@ -33,8 +35,6 @@ interface EjectionWatchOptions {
 
 export class EjectionWatch {
   readonly #options: EjectionWatchOptions;
-  #cancel = () => {};
-  #hasStopped = false;
   #last: Ejection[] | undefined;
 
   constructor(options: EjectionWatchOptions) {
@@ -53,30 +53,20 @@ export class EjectionWatch {
 
   /** Returns a function that stops it. */
   start(): () => void {
-    this.#lookLater();
-    return () => {
-      this.#hasStopped = true;
-      this.#cancel();
-    };
+    return repeat(this.#options.clock, EVERY_MS, (ended) => this.#look(ended));
   }
 
-  #lookLater(): void {
-    if (this.#hasStopped) return;
-    this.#cancel = this.#options.clock.after(EVERY_MS, () => void this.#look());
-  }
-
-  async #look(): Promise<void> {
+  async #look(ended: AbortSignal): Promise<void> {
     const { ejected, frontends, report } = this.#options;
     this.#last = await ejected().catch(() => undefined);
     const known = frontends();
     // Without an answer, what is known stays.
-    if (!this.#hasStopped && this.#last && known) report(ejectionProblems(this.#last, known));
-    this.#lookLater();
+    if (!ended.aborted && this.#last && known) report(ejectionProblems(this.#last, known));
   }
 }
 
 function placeOf({ backend }: Ejection): string {
-  return `${backend.address} ${backend.port}`;
+  return addressAndPort(backend.address, backend.port);
 }
 
 function ejectedNow(ejections: readonly Ejection[]): EjectedNow {

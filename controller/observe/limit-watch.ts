@@ -7,6 +7,7 @@ import { type Problem, SERVICE_LIMITED } from "../model/types.ts";
 import { isLimited } from "../node/frontend-settings.ts";
 import type { Frontend } from "../node/types.ts";
 import type { Clock } from "../system/clock.ts";
+import { repeat } from "../system/repeat.ts";
 import type { ServiceStats, ServiceStatsSnapshot } from "./service-stats.ts";
 
 const EVERY_MS = 10_000;
@@ -35,8 +36,6 @@ export class LimitWatch {
   readonly #options: LimitWatchOptions;
   /** By Service, port and annotation. */
   #refusing: ReadonlyMap<string, Refusing> = new Map();
-  #cancel = () => {};
-  #hasStopped = false;
 
   constructor(options: LimitWatchOptions) {
     this.#options = options;
@@ -44,29 +43,17 @@ export class LimitWatch {
 
   /** Returns a function that stops it. */
   start(): () => void {
-    this.#lookLater();
-    return () => {
-      this.#hasStopped = true;
-      this.#cancel();
-    };
+    return repeat(this.#options.clock, EVERY_MS, (ended) => this.#look(ended));
   }
 
-  #lookLater(): void {
-    if (this.#hasStopped) return;
-    this.#cancel = this.#options.clock.after(EVERY_MS, () => void this.#look());
-  }
-
-  async #look(): Promise<void> {
-    const known = this.#options.frontends();
-    if (known) await this.#follow(limitedServices(known));
-    this.#lookLater();
-  }
-
-  async #follow(services: ReadonlySet<string>): Promise<void> {
-    const { read, clock, report } = this.#options;
+  async #look(ended: AbortSignal): Promise<void> {
+    const { read, clock, frontends, report } = this.#options;
+    const known = frontends();
+    if (!known) return;
+    const services = limitedServices(known);
     // Without an answer, what is known stays.
     const snapshot = services.size === 0 ? undefined : await read().catch(() => undefined);
-    if (this.#hasStopped || (!snapshot && services.size > 0)) return;
+    if (ended.aborted || (!snapshot && services.size > 0)) return;
     const found = snapshot?.services.filter((each) => services.has(serviceOf(each))) ?? [];
     this.#refusing = new Map(found.flatMap((each) => this.#limitsOf(each, clock.now())));
     report(

@@ -3,6 +3,7 @@
 // controller's time.
 
 import type { Clock } from "../system/clock.ts";
+import { repeat } from "../system/repeat.ts";
 import type { FunctionFailure } from "../wire/function-failures.ts";
 
 const LOOK_INTERVAL_MS = 5_000;
@@ -21,28 +22,25 @@ export class FunctionFailureWatch {
   readonly #parts: FailureWatchParts;
   #before: ReadonlyMap<string, number> | undefined;
   readonly #failing = new Map<string, { failure: FunctionFailure; at: number }>();
-  #cancel = () => {};
+  #stop = () => {};
 
   constructor(parts: FailureWatchParts) {
     this.#parts = parts;
   }
 
   start(): void {
-    this.#cancel = this.#parts.clock.after(LOOK_INTERVAL_MS, async () => {
-      await this.look();
-      this.start();
-    });
+    this.#stop = repeat(this.#parts.clock, LOOK_INTERVAL_MS, (ended) => this.look(ended));
   }
 
   stop(): void {
-    this.#cancel();
+    this.#stop();
   }
 
   /** Looks once. */
-  async look(): Promise<void> {
+  async look(ended?: AbortSignal): Promise<void> {
     const { clock, read, failing } = this.#parts;
     const failures = await read().catch(() => undefined);
-    if (!failures) return;
+    if (!failures || ended?.aborted) return;
     const now = clock.now();
     for (const failure of failures) {
       const before = this.#before?.get(keyOf(failure)) ?? 0;
