@@ -124,3 +124,16 @@ it.each(Object.entries(NO_ANSWERS))("rejects %s answer that it cannot read", asy
   await serve((each) => each.write(text));
   await expect(post("x")).rejects.toThrow(/HTTP|content-length/);
 });
+
+it("rejects a request that is under way when it is closed, and then makes another", async () => {
+  let connected = () => {};
+  const isAsked = new Promise<void>((resolve) => {
+    connected = resolve;
+  });
+  await serve((each, count) => (count === 1 ? connected() : each.write(WHOLE)));
+  const asked = post("x");
+  await isAsked;
+  connection.close();
+  await expect(asked).rejects.toThrow("socket hang up");
+  expect(await post("y")).toBe("200 whole");
+});

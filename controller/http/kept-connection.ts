@@ -38,10 +38,9 @@ export class KeptConnection {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Closes the connection; the next request makes another. */
+  /** Closes the connection, also under a request, which rejects; the next one makes another. */
   close(): void {
-    this.#socket?.destroy();
-    this.#socket = undefined;
+    this.#fail(hangUpError());
   }
 
   /**
@@ -102,8 +101,13 @@ export class KeptConnection {
   /** Ends the exchange, and the connection, on which its answer could still come. */
   #fail(error: Error): void {
     const exchange = this.#ended();
-    this.close();
+    this.#disconnect();
     exchange?.reject(error);
+  }
+
+  #disconnect(): void {
+    this.#socket?.destroy();
+    this.#socket = undefined;
   }
 
   #ended(): Exchange | undefined {
@@ -134,7 +138,7 @@ export class KeptConnection {
     const isOver = closes || this.#receivedBytes > bytes + contentLength;
     const exchange = this.#ended();
     this.#socket?.unref();
-    if (isOver || !exchange) this.close();
+    if (isOver || !exchange) this.#disconnect();
     exchange?.resolve({ status, body });
   }
 }
