@@ -3,7 +3,7 @@
 import type { FunctionChoice, Problem } from "../model/types.ts";
 
 /** What a Service chose. */
-interface Chosen {
+export interface Chosen {
   service: string;
   choice: FunctionChoice;
 }

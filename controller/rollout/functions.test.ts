@@ -84,6 +84,24 @@ it("has records name a function that Envoy has, and its next version in another 
   expect(problems).toEqual([]);
 });
 
+it("links, and asks Envoy, only where something is other than before", async () => {
+  put("split", 1);
+  const functions = make();
+  await functions.begin();
+  functions.viewChanged({ upserted: [frontend(SPLIT)], removed: [] });
+  await functions.update();
+  await functions.look();
+  await functions.look();
+  expect(happened).toEqual(["loaded", "changed"]);
+  rejection = "Envoy does not want it";
+  put("split", 2);
+  await functions.look();
+  rejection = undefined;
+  await functions.look();
+  expect(happened).toEqual(["loaded", "changed", "loaded", "changed"]);
+  expect([functions.slotOf(SPLIT), problems]).toEqual([1, []]);
+});
+
 it("gives other parameters another slot, and refuses those that a function lacks", async () => {
   put("split", 1);
   const functions = make();

@@ -5,7 +5,7 @@
 //
 // A choice that cannot be served has no slot, so balancing applies, and its Service a problem.
 
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { type Linked, link } from "../linker/link.ts";
 import { sameData } from "../model/same-data.ts";
 import type { FunctionChoice, Problem } from "../model/types.ts";
@@ -15,8 +15,9 @@ import type { FrontendKey } from "../node/types.ts";
 import type { Log } from "../observe/log.ts";
 import type { FunctionFailure } from "../wire/function-failures.ts";
 import { type FunctionFile, readFunctions } from "./function-folder.ts";
-import { failingProblems, functionProblems } from "./function-problems.ts";
+import { type Chosen, failingProblems, functionProblems } from "./function-problems.ts";
 import { FunctionSlots, type StoredSlots } from "./function-slots.ts";
+import { readSlots, saveSlots } from "./function-slots-file.ts";
 
 interface FunctionsParts {
   /** Undefined: the node takes no functions. */
@@ -33,12 +34,6 @@ interface FunctionsParts {
   report: (problems: Problem[]) => void;
 }
 
-/** What a Service chose, and which of its frontends. */
-interface Chosen {
-  service: string;
-  choice: FunctionChoice;
-}
-
 export class Functions {
   readonly #parts: FunctionsParts;
   #slots = new FunctionSlots();
@@ -49,7 +44,10 @@ export class Functions {
   readonly #chosen = new Map<FrontendKey, Chosen>();
   /** What is in service: the slot of each choice, by its text. */
   #serving: ReadonlyMap<string, number> = new Map();
+  /** What Envoy has. */
   #linked: Linked | undefined;
+  /** What was linked last, and of which functions. */
+  #last: { of: unknown; linked: Linked } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: FunctionsParts) {
@@ -61,7 +59,7 @@ export class Functions {
     const { folder, pluginFile, slotsFile } = this.#parts;
     if (folder === undefined) return undefined;
     this.#base = await readFile(pluginFile);
-    const stored = await readStored(slotsFile);
+    const stored = await readSlots(slotsFile);
     this.#files = await readFunctions(folder).catch(() => new Map());
     const isThere = ({ name, version }: StoredSlots["slots"][number]) =>
       this.#files.get(name)?.version === version;
@@ -134,7 +132,7 @@ export class Functions {
   }
 
   async #bringIntoService(): Promise<void> {
-    const { folder, plugin, log, changed, report } = this.#parts;
+    const { folder, slotsFile, plugin, log, changed, report } = this.#parts;
     const choices = this.#choices();
     let rejection: string | undefined;
     if (folder !== undefined) {
@@ -144,8 +142,8 @@ export class Functions {
       if (without.length > 0) log.warn({ without }, "there are more functions than slots");
       const linked = this.#link();
       try {
-        if (!sameData(before, this.#slots.stored)) await this.#save();
-        await plugin.loadFunctions(linked.wasm);
+        if (!sameData(before, this.#slots.stored)) await saveSlots(slotsFile, this.#slots.stored);
+        if (linked !== this.#linked) await plugin.loadFunctions(linked.wasm);
         this.#linked = linked;
         const serving = this.#servingBy(linked, wanted);
         const isOther = !sameData([...serving], [...this.#serving]);
@@ -198,6 +196,7 @@ export class Functions {
     );
   }
 
+  /** Returns the same object while the functions are the same. */
   #link(): Linked {
     const modules = this.#slots.functions.map((of) => {
       const file =
@@ -206,6 +205,7 @@ export class Functions {
       this.#modules.set(`${of.name} ${of.version}`, file);
       return {
         name: of.name,
+        version: of.version,
         wasm: file.wasm,
         sourceMap: file.sourceMap,
         parameters: of.parameters,
@@ -213,7 +213,12 @@ export class Functions {
     });
     const used = new Set(this.#slots.functions.map((of) => of && `${of.name} ${of.version}`));
     for (const key of this.#modules.keys()) if (!used.has(key)) this.#modules.delete(key);
-    return link(this.#base, modules);
+    // Which bytes they are, their versions say.
+    const linkedOf = modules.map((each) => each && { ...each, wasm: undefined });
+    if (!this.#last || !sameData(linkedOf, this.#last.of)) {
+      this.#last = { of: linkedOf, linked: link(this.#base, modules) };
+    }
+    return this.#last.linked;
   }
 
   #servingBy(linked: Linked, wanted: readonly (FunctionChoice & { version: string })[]) {
@@ -226,27 +231,9 @@ export class Functions {
     return serving;
   }
 
-  async #save(): Promise<void> {
-    const { slotsFile } = this.#parts;
-    await writeFile(`${slotsFile}.new`, JSON.stringify(this.#slots.stored), { mode: 0o600 });
-    await rename(`${slotsFile}.new`, slotsFile);
-  }
-
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(act);
     this.#turn = turn.catch(() => {});
     return turn;
   }
-}
-
-/** Returns none where there is no file, or none that can be read: slots then start again. */
-async function readStored(path: string): Promise<StoredSlots> {
-  try {
-    const stored = JSON.parse(await readFile(path, "utf8")) as Partial<StoredSlots>;
-    if (Array.isArray(stored.slots) && Number.isSafeInteger(stored.next))
-      return stored as StoredSlots;
-  } catch {
-    // As after the first start.
-  }
-  return { next: 0, slots: [] };
 }
