@@ -332,14 +332,10 @@ function answerParts(
 /** Calls `act` too, after the first sync that succeeds. */
 function withFirstSuccess(observer: SyncObserver, act: () => void): SyncObserver {
   let isFirst = true;
-  return {
-    ...observer,
-    succeeded: (durationSeconds, full) => {
-      observer.succeeded(durationSeconds, full);
-      if (isFirst) act();
-      isFirst = false;
-    },
-  };
+  return withEachSuccess(observer, () => {
+    if (isFirst) act();
+    isFirst = false;
+  });
 }
 
 /** Calls `act` too, after each sync that succeeds. */
