@@ -145,10 +145,14 @@ export class Operations implements SyncObserver {
     }
   }
 
-  /** Reports it in an Event if it is about an object of the cluster, otherwise in the log. */
+  /**
+   * Reports it in an Event if it is about an object of the cluster, and not harmless without a
+   * reason; otherwise in the log.
+   */
   problemAppeared(problem: Problem): void {
     const event = eventFromProblem(problem, (kind, key) => this.#uidOf(kind, key));
-    if (event && !problem.isHarmless) this.#events.record(event);
+    const isForItsOwner = !problem.isHarmless || problem.reason !== undefined;
+    if (event && isForItsOwner) this.#events.record(event);
     else this.#parts.log.warn({ object: problem.object }, problem.message);
   }
 

@@ -95,9 +95,14 @@ export class ObjectReader {
     this.problems.push({ object: this.object, message, ...(reason && { reason }) });
   }
 
-  /** Notes a part that Kubernetes allows but no proxy can use. */
-  leftOut(message: string): void {
-    this.problems.push({ object: this.object, message, isHarmless: true });
+  /** Notes a part that Kubernetes allows but no proxy can use; with a reason, for an Event. */
+  leftOut(message: string, reason?: string): void {
+    this.problems.push({
+      object: this.object,
+      message,
+      isHarmless: true,
+      ...(reason && { reason }),
+    });
   }
 
   /** Returns one of `known`; the first of them when absent. */

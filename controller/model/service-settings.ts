@@ -53,7 +53,7 @@ function refuseUnknown(reader: ObjectReader, name: string): void {
   const [near] = nearest(name.slice(PREFIX.length), names);
   const meant = near === undefined ? "" : `did you mean ${PREFIX}${near}? `;
   const message = `annotation ${name} is unknown: ${meant}${PREFIX} is followed by one of `;
-  reader.problem(message + names.join(", "), "SettingRefused");
+  reader.leftOut(message + names.join(", "), "SettingRefused");
 }
 
 function ejection(reader: ObjectReader): boolean | undefined {

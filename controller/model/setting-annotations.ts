@@ -36,7 +36,7 @@ export function refuseAnnotation(
 ): void {
   const value = hasAnnotation(reader, name) ? reader.annotations[name] : undefined;
   const found = part === undefined ? `is ${shown(value)}` : `has ${shown(part)}`;
-  reader.problem(`annotation ${name} ${found}: ${why}`, "SettingRefused");
+  reader.leftOut(`annotation ${name} ${found}: ${why}`, "SettingRefused");
 }
 
 /** Returns undefined when it is absent, or (with a problem) none of `known`. */

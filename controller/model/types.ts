@@ -163,7 +163,10 @@ export interface Problem {
   message: string;
   /** The object is valid; the named part is of no use to a proxy, and only that is left out. */
   isHarmless?: true;
-  /** One word in CamelCase, for the Event; absent: ServiceProxyProblem. */
+  /**
+   * One word in CamelCase, for the Event. Absent: ServiceProxyProblem, and no Event where the
+   * problem is harmless.
+   */
   reason?: string;
 }
 

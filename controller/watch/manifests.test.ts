@@ -188,6 +188,24 @@ describe("a file that is wrong", () => {
   });
 });
 
+test("an annotation that is wrong holds nothing back, and is reported", async () => {
+  const annotated = (port: number, balancing: string) =>
+    service("web", port).replace(
+      "name: web",
+      `name: web, annotations: {portico.dev/balancing: ${balancing}}`,
+    );
+  write("web.yaml", annotated(80, "nonsense"));
+  await start();
+  expect(services()).toEqual(["web:80"]);
+  expect(problems).toMatchObject([{ object: "Service default/web", reason: "SettingRefused" }]);
+  expect(problems[0]?.message).toMatch(/^web\.yaml:1: .*nonsense.*the node's default applies$/);
+  write("web.yaml", annotated(81, "nonsense"));
+  await eventually(() => expect(services()).toEqual(["web:81"]));
+  write("web.yaml", annotated(82, "round-robin"));
+  await eventually(() => expect(problems).toEqual([]));
+  expect(services()).toEqual(["web:82"]);
+});
+
 test("a part that is left out holds nothing back, and is reported until it is mended", async () => {
   const slice = (port: string) => `---
 {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, ports: [{${port}}],
