@@ -3,6 +3,7 @@
 // of its Service.
 
 import type { Balancing, TrafficPolicy } from "../model/types.ts";
+import { isOnlyForTCP } from "../node/frontend-settings.ts";
 import { functionText } from "../node/settings-text.ts";
 import type { Frontend } from "../node/types.ts";
 import type { KnownFrontend } from "./endpoints.ts";
@@ -117,8 +118,8 @@ function balancing({ frontend }: KnownFrontend): Decision[] {
 }
 
 function effectOf(balancing: keyof typeof BALANCING_EFFECTS, { protocol }: Frontend): string {
-  const isForTCP = balancing === "least-connections" || balancing === "failover";
-  return isForTCP && protocol === "UDP" ? "TCP only: any backend" : BALANCING_EFFECTS[balancing];
+  const isForNothing = protocol === "UDP" && isOnlyForTCP(balancing);
+  return isForNothing ? "TCP only: any backend" : BALANCING_EFFECTS[balancing];
 }
 
 const NO_EJECTION = "a backend that fails gets further connections";

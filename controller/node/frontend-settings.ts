@@ -3,7 +3,13 @@
 
 import { cidrContains } from "../model/ip.ts";
 import { NO_SETTINGS } from "../model/service-settings.ts";
-import type { Endpoint, EndpointPattern, Service, ServiceSettings } from "../model/types.ts";
+import type {
+  Balancing,
+  Endpoint,
+  EndpointPattern,
+  Service,
+  ServiceSettings,
+} from "../model/types.ts";
 import type { ThisNode } from "./this-node.ts";
 import type { Backend, FrontendSettings } from "./types.ts";
 
@@ -34,6 +40,11 @@ export function frontendSettings(
 /** Reports whether there is a limit. */
 export function isLimited(settings: FrontendSettings): boolean {
   return settings.maxConnections !== 0 || settings.maxNewConnectionsPerSecond !== 0;
+}
+
+/** Reports whether a UDP port's backends cannot be picked this way: any is, then. */
+export function isOnlyForTCP(balancing: Balancing | undefined): boolean {
+  return balancing === "least-connections" || balancing === "failover";
 }
 
 /** Reports whether the node's zone decides how a Service's backends are picked. */

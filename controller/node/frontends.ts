@@ -16,7 +16,12 @@ import { CARRIED_FAMILIES, CARRIED_PROTOCOLS, FOREIGN_PROTOCOLS } from "./carrie
 import { type CategorizedEndpoints, categorizeEndpoints } from "./categorize-endpoints.ts";
 import { frontendKey } from "./frontend-key.ts";
 import { type FrontendPlace, frontendPlacesOf, policiesInUse } from "./frontend-places.ts";
-import { endpointSettings, frontendSettings, isLimited } from "./frontend-settings.ts";
+import {
+  endpointSettings,
+  frontendSettings,
+  isLimited,
+  isOnlyForTCP,
+} from "./frontend-settings.ts";
 import { type PortEndpoint, portEndpoints } from "./port-endpoints.ts";
 import type { ThisNode } from "./this-node.ts";
 import type { Backend, Frontend, FrontendSettings, ServiceView, Verdict } from "./types.ts";
@@ -103,8 +108,7 @@ function whyUnbalanced(
   { settings: { balancing } }: Service,
   { protocol, port }: ServicePort,
 ): Omit<Problem, "object"> | undefined {
-  if (protocol !== "UDP") return undefined;
-  if (balancing !== "least-connections" && balancing !== "failover") return undefined;
+  if (protocol !== "UDP" || !isOnlyForTCP(balancing)) return undefined;
   const message =
     `UDP port ${port}: balancing ${balancing} is for TCP only, so its backends are picked at ` +
     "random; for UDP there are round-robin, client-hash and weighted";
