@@ -3,6 +3,7 @@
 // serves 8 at once. Decision 0069 has what came of it.
 
 import { expect, it } from "vitest";
+import { randomBits } from "../wasm/random.ts";
 
 const BACKENDS = 10;
 const SERVED_AT_ONCE = 8;
@@ -51,20 +52,10 @@ function share(isNew: boolean, age: number, slowStartSeconds: number): number {
   return Math.max(LEAST_SHARE, Math.min(1, age / slowStartSeconds));
 }
 
-/** mulberry32 */
-function chances(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Returns the time that 99 of 100 connections do not exceed, s. */
 function p99(policy: Policy, slowStartSeconds: number): number {
-  const chance = chances(1);
+  const bits = randomBits(1);
+  const chance = () => bits() / 2 ** 32;
   const backends = Array.from(
     { length: BACKENDS },
     (_, i) => new Backend(i === 0 ? COLD_FACTOR : 1),

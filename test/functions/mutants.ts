@@ -24,17 +24,6 @@ function isSmall({ functions, globals = [], data = [] }: HandWritten): boolean {
   );
 }
 
-/** Returns numbers below a limit, the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
-
 /** Returns one changed module; `others` are modules of asc to change too. */
 export function mutant(
   random: (limit: number) => number,

@@ -2,9 +2,10 @@
 // them.
 
 import { hostModule } from "../../controller/functions/host-module.ts";
+import { randomFrom } from "../../controller/functions/replay.ts";
 import { link } from "../../controller/linker/link.ts";
 import { WebAssembly } from "../wasm/webassembly.ts";
-import { mutant, randomFrom } from "./mutants.ts";
+import { mutant } from "./mutants.ts";
 import { StrictHost } from "./strict-host.ts";
 
 const HOST = hostModule();
