@@ -9,6 +9,18 @@ export function outputOption(): Option {
   return new Option("-o, --output <format>", "output format instead of tables").choices(["json"]);
 }
 
+/** Parses names with commas between them; returns each once. */
+export function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const names = text.split(",").map((name) => {
+      const found = known.find((each) => each === name);
+      if (found !== undefined) return found;
+      throw new InvalidArgumentError(`${name} is none of ${known.join(", ")}`);
+    });
+    return [...new Set(names)];
+  };
+}
+
 /** A file that will be written: its directory exists, and nothing forbids it. */
 export function writableFile(file: string): string {
   const directory = dirname(resolve(file));

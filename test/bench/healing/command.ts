@@ -1,10 +1,10 @@
 // bench healing: what clients notice of backends that fail, with Portico and with kube-proxy, on
 // real parts and the same objects.
 
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { busyWarning, machine } from "../machine.ts";
-import { outputOption } from "../options.ts";
+import { listOf, outputOption } from "../options.ts";
 import { progress } from "../progress.ts";
 import { DEFAULT_PEERS, PEER_NAMES, type PeerName } from "./peers.ts";
 import { isOverload, type Row, textOf } from "./report.ts";
@@ -33,18 +33,6 @@ export function healingCommand(action: (options: Options) => Promise<void> = run
 
 function scenarioTexts(): string {
   return SCENARIO_NAMES.map((name) => `  ${name}: ${SCENARIOS[name].what}`).join("\n");
-}
-
-/** Names with commas between them, each once. */
-function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
-  return (text) => {
-    const names = text.split(",").map((name) => {
-      const found = known.find((each) => each === name);
-      if (found !== undefined) return found;
-      throw new InvalidArgumentError(`${name} is none of ${known.join(", ")}`);
-    });
-    return [...new Set(names)];
-  };
 }
 
 const OVERLOAD =

@@ -2,13 +2,11 @@
 // One turn: a scenario under load with one peer, while the others have nothing to do.
 
 import { buildControlPlane } from "../../cluster/build.ts";
-import { ControlPlane } from "../../cluster/control-plane.ts";
-import { makeNode } from "../../namespaces/cluster.ts";
-import { ipBatch } from "../../namespaces/command.ts";
+import type { ControlPlane } from "../../cluster/control-plane.ts";
 import { Api } from "../latency/api.ts";
 import { nowMs } from "../latency/client.ts";
+import { makeControl } from "../latency/control.ts";
 import { difference, sum } from "../latency/tree-cost.ts";
-import { API_ADDRESS } from "../latency/world.ts";
 import { compiled } from "../load/programs.ts";
 import { progress } from "../progress.ts";
 import { shortFolder } from "../scratch.ts";
@@ -64,17 +62,9 @@ export class Stand {
   static async make(options: StandOptions): Promise<Stand> {
     const { "kube-proxy": kubeProxy } = await buildControlPlane(progress);
     const programs = healingPrograms();
-    const { cluster, node: control } = await makeNode({ name: "control" });
-    const stops: (() => Promise<void>)[] = [() => cluster.close()];
+    const { namespace: control, plane, close } = await makeControl();
+    const stops: (() => Promise<void>)[] = [close];
     try {
-      await ipBatch([`addr add ${API_ADDRESS}/32 dev lo`], control.name);
-      const prefix = ["nsenter", `--net=/run/netns/${control.name}`, "--"];
-      const plane = await ControlPlane.start({
-        prefix,
-        address: API_ADDRESS,
-        withControllers: false,
-      });
-      stops.push(() => plane.stop());
       const kubeconfig = plane.kubeconfigFile("proxy", plane.innerServer);
       const parts = { kubeProxy, kubeconfig, directory: shortFolder() };
       const peers: Peer[] = [];

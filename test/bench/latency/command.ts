@@ -1,10 +1,10 @@
 // bench latency: from a write to the API server to the first connection that obeys, and what a
 // change costs, on real parts; kube-proxy beside Portico on the same objects.
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { integerBetween } from "../../../controller/config/flag-values.ts";
 import { busyWarning, machine } from "../machine.ts";
-import { builtCommand, outputOption, writableFile } from "../options.ts";
+import { builtCommand, listOf, outputOption, writableFile } from "../options.ts";
 import { progress } from "../progress.ts";
 import { Figures, textOf } from "./figures.ts";
 import { KINDS } from "./kinds.ts";
@@ -40,17 +40,6 @@ export function latencyCommand(): Command {
     )
     .addOption(outputOption())
     .action(run);
-}
-
-/** Names with commas between them. */
-function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
-  return (text) =>
-    text.split(",").map((name) => {
-      const found = known.find((each) => each === name);
-      if (found === undefined)
-        throw new InvalidArgumentError(`${name} is none of ${known.join(", ")}`);
-      return found;
-    });
 }
 
 async function run(options: Options): Promise<void> {

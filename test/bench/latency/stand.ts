@@ -2,20 +2,18 @@
 // one proxy while the other one stands still.
 
 import { buildControlPlane } from "../../cluster/build.ts";
-import { ControlPlane } from "../../cluster/control-plane.ts";
-import { type Cluster, makeNode } from "../../namespaces/cluster.ts";
-import { ipBatch } from "../../namespaces/command.ts";
 import { progress } from "../progress.ts";
 import { shortFolder } from "../scratch.ts";
 import { Api } from "./api.ts";
 import { nowMs } from "./client.ts";
+import { type Control, makeControl } from "./control.ts";
 import { KeptData } from "./kept-data.ts";
 import { KubeProxy } from "./kube-proxy.ts";
 import { Moved } from "./moved.ts";
 import { clusterObjects, namespaceObjects, nodeObjects } from "./objects.ts";
 import { COMMAND, Portico } from "./portico.ts";
 import type { ProxyName, ServiceProxy } from "./service-proxy.ts";
-import { API_ADDRESS, NODE_ADDRESS, World } from "./world.ts";
+import { NODE_ADDRESS, World } from "./world.ts";
 
 interface StandOptions {
   services: number;
@@ -34,45 +32,28 @@ export class Stand {
   readonly api: Api;
   readonly moved: Moved;
   readonly proxies: readonly ServiceProxy[];
-  readonly #plane: ControlPlane;
-  readonly #control: Cluster;
+  readonly #control: Control;
   readonly #options: StandOptions;
 
-  private constructor(
-    options: StandOptions,
-    control: Cluster,
-    plane: ControlPlane,
-    proxies: readonly ServiceProxy[],
-  ) {
+  private constructor(options: StandOptions, control: Control, proxies: readonly ServiceProxy[]) {
     this.#options = options;
     this.#control = control;
-    this.#plane = plane;
     this.proxies = proxies;
-    this.api = new Api(plane);
+    this.api = new Api(control.plane);
     this.moved = new Moved(this.api);
   }
 
   /** With all objects; no proxy runs yet. */
   static async make(options: StandOptions): Promise<Stand> {
     const programs = await buildControlPlane(progress);
-    const { cluster, node: control } = await makeNode({ name: "control" });
-    const stops = [() => cluster.close()];
+    const kept = new KeptData(options.services, options.endpoints);
+    const control = await makeControl(kept.exists ? kept.directory : "");
+    const stops = [control.close];
     try {
-      await ipBatch([`addr add ${API_ADDRESS}/32 dev lo`], control.name);
-      const prefix = ["nsenter", `--net=/run/netns/${control.name}`, "--"];
-      const address = API_ADDRESS;
-      const kept = new KeptData(options.services, options.endpoints);
-      const plane = await ControlPlane.start({
-        prefix,
-        address,
-        withControllers: false,
-        etcdData: kept.exists ? kept.directory : "",
-      });
-      stops.push(() => plane.stop());
-      const kubeconfig = plane.kubeconfigFile("proxy", plane.innerServer);
+      const kubeconfig = control.plane.kubeconfigFile("proxy", control.plane.innerServer);
       const proxies: ServiceProxy[] = [];
       for (const [index, name] of options.proxies.entries()) {
-        const world = await World.make(control, index + 1);
+        const world = await World.make(control.namespace, index + 1);
         stops.push(() => world.close());
         proxies.push(
           name === "kube-proxy"
@@ -86,7 +67,7 @@ export class Stand {
               }),
         );
       }
-      const stand = new Stand(options, cluster, plane, proxies);
+      const stand = new Stand(options, control, proxies);
       if (!kept.exists) await stand.#write(kept);
       return stand;
     } catch (error) {
@@ -111,7 +92,8 @@ export class Stand {
     await this.api.createAll(clusterObjects(services, endpoints));
     const seconds = (performance.now() - begun) / 1_000;
     progress(`wrote ${services} Services × ${endpoints} in ${seconds.toFixed(0)} s`);
-    if (services >= KEPT_FROM) await kept.keep((directory) => this.#plane.saveData(directory));
+    if (services >= KEPT_FROM)
+      await kept.keep((directory) => this.#control.plane.saveData(directory));
   }
 
   /** One that does not serve a single Service is noticed before minutes are spent on the others. */
@@ -137,7 +119,6 @@ export class Stand {
       await proxy.stop();
       await proxy.world.close();
     }
-    await this.#plane.stop();
     await this.#control.close();
   }
 }
