@@ -168,25 +168,26 @@ function settleConnected(entry: Waiting, now: u64): void {
   settleMoved(entry, true);
 }
 
-/** Reports whether a backend has accepted, and not what refuses clients after the last attempt. */
-function isServed(entry: Waiting): bool {
-  return isConnected() && (entry.begun < mostAttempts || !isBeingRefused());
+/** The present connection waits no longer. Who accepted may be what refuses clients in the end. */
+function settleAs(entry: Waiting, isAccepted: bool, now: u64): void {
+  if (isAccepted && (entry.begun < mostAttempts || !isBeingRefused())) {
+    settleConnected(entry, now);
+    return;
+  }
+  failAll(entry, now);
+  if (!isAccepted) settleMoved(entry, false);
 }
 
-/** The present connection waits no longer: it has its backend, or none any more. */
+/** The present connection ends: it has its backend, or none any more. */
 export function settle(entry: Waiting, now: u64): void {
-  if (isServed(entry)) settleConnected(entry, now);
-  else {
-    failAll(entry, now);
-    if (!isConnected()) settleMoved(entry, false);
-  }
+  settleAs(entry, isConnected(), now);
 }
 
 /** Looks at a connection. False: it waits no longer. */
 export function look(entry: Waiting, now: u64): bool {
   if (!enterContext(entry.context)) return false;
   if (isConnected()) {
-    settle(entry, now);
+    settleAs(entry, true, now);
     return false;
   }
   if (!helpWaiting(entry, now)) return false;
