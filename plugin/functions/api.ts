@@ -3,7 +3,6 @@
 // list: an index that is not in it answers 0.
 
 import { now, steadyNow } from "../host/clock";
-import { connectionsTo, learnOthers } from "../load/others";
 import { below } from "../pick/chance";
 import { hashBytes, keyFamily } from "../table/record";
 import {
@@ -14,7 +13,14 @@ import {
   KEY_PORT_OFFSET,
 } from "../wire/layout";
 import { backendHash, indexByHash } from "./by-hash";
-import { viewBackend, viewBackendBytes, viewClient, viewCount, viewFrontend } from "./view";
+import {
+  viewBackend,
+  viewBackendBytes,
+  viewClient,
+  viewConnections,
+  viewCount,
+  viewFrontend,
+} from "./view";
 
 /** Whose address, in place of an index. */
 const CLIENT: i32 = -1;
@@ -104,9 +110,7 @@ export function api_flags(index: i32): u32 {
 /** Returns a backend's open connections, of all workers, as far as they are counted. */
 export function api_open(index: i32): u32 {
   const backend = viewBackend(index);
-  if (backend === 0) return 0;
-  learnOthers();
-  return connectionsTo(backend, viewBackendBytes());
+  return backend === 0 ? 0 : viewConnections(backend);
 }
 
 /** Writes the address and port to search for; false for an address of the other family. */

@@ -1,29 +1,38 @@
 // What a function sees while it picks: the record's backends, its frontend, and the connection's
-// client, which is read from the host when it is first needed.
+// client and what other VMs have, which are read from the host when they are first needed.
 
-import { release, returnedSize } from "../abi/memory";
-import { keyFromText } from "../host/address";
-import { lastingProperty, readProperty } from "../host/property";
+import { readClient } from "../host/client";
+import { connectionsTo, learnOthers } from "../load/others";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
-import { KEY_BYTES, PROTOCOL_TCP, RECORD_HEADER_BYTES } from "../wire/layout";
-import { longList } from "./long-lists";
-
-const sourceAddress: usize = lastingProperty("source\0address");
+import { FOR_FUNCTIONS, workedOut } from "../table/whole-list";
+import { KEY_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
 
 let list: usize = 0;
 let count: u32 = 0;
 let bytes: u32 = 0;
 let key: usize = 0;
-/** The client in the form of a frontend's key; all zero when it is unknown. */
-const client: usize = memory.data(KEY_BYTES);
-let isClientRead: bool = false;
+/** In the place of a client that is unknown. */
+const nobody: usize = memory.data(KEY_BYTES);
+/** The client in the form of a frontend's key; 0 before it is read. */
+let client: usize = 0;
+let hasLearnt: bool = false;
+
+function copyAll(from: usize, size: u32, backendSize: u32, out: usize): void {
+  memory.copy(out, from, size * backendSize);
+}
+
+/** Returns the backends of a long list, which are in chunks; 0 when they cannot be read. */
+function longList(record: usize): usize {
+  return workedOut(record, FOR_FUNCTIONS, count * bytes, copyAll);
+}
 
 /** Starts a pick among the record's backends. False when they cannot be read. */
 export function beginView(record: usize): bool {
   key = recordKey(record);
   count = backendCount(record);
   bytes = backendBytes(key);
-  isClientRead = false;
+  client = 0;
+  hasLearnt = false;
   list = isChunked(record) ? longList(record) : record + RECORD_HEADER_BYTES;
   return list !== 0;
 }
@@ -50,11 +59,14 @@ export function viewFrontend(): usize {
 
 /** Returns the client in the form of a frontend's key; all zero when it is unknown. */
 export function viewClient(): usize {
-  if (isClientRead) return client;
-  isClientRead = true;
-  const source = readProperty(sourceAddress);
-  const isKnown = source !== 0 && keyFromText(source, returnedSize(), PROTOCOL_TCP, client);
-  release(source);
-  if (!isKnown) memory.fill(client, 0, KEY_BYTES);
+  if (client === 0) client = readClient();
+  if (client === 0) client = nobody;
   return client;
+}
+
+/** Returns the open connections of a backend of the list, of all VMs as this one knows them. */
+export function viewConnections(backend: usize): u32 {
+  if (!hasLearnt) learnOthers();
+  hasLearnt = true;
+  return connectionsTo(backend, bytes);
 }

@@ -7,12 +7,11 @@
 // backend has by itself (table/identity.ts).
 
 import { STATUS_OK } from "../abi/codes";
-import { allocate, release } from "../abi/memory";
 import { clientAddress, readClient } from "../host/client";
 import { identityOf, mixed } from "../table/identity";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
-import { copyList, keepFor, keptFor } from "../table/whole-list";
-import { BACKEND_IPV6_BYTES } from "../wire/layout";
+import { workedOut } from "../table/whole-list";
+import { BACKEND_IPV6_BYTES, BALANCING_CLIENT_HASH } from "../wire/layout";
 import { below } from "./chance";
 import { isLeftOut, leftOutCount } from "./left-out";
 import { backendAt, copyBackend } from "./list";
@@ -36,21 +35,11 @@ function proposeInShort(record: usize, client: u64): u32 {
   return best;
 }
 
-/** Returns the backends' numbers, kept; 0 when the list cannot be read. */
-function numbersOf(record: usize): usize {
-  const kept = keptFor(record);
-  if (kept !== 0) return kept;
-  const list = copyList(record);
-  if (list === 0) return 0;
-  const count = backendCount(record);
-  const bytes = backendBytes(recordKey(record));
-  const numbers = allocate(count * NUMBER_BYTES);
+/** A row of the backends' numbers. */
+function workOutNumbers(list: usize, count: u32, bytes: u32, numbers: usize): void {
   for (let i: u32 = 0; i < count; i++) {
     store<u64>(numbers + i * NUMBER_BYTES, identityOf(list + i * bytes, bytes));
   }
-  release(list);
-  keepFor(record, numbers, count * NUMBER_BYTES);
-  return numbers;
 }
 
 const asked: usize = memory.data(BACKEND_IPV6_BYTES);
@@ -62,7 +51,8 @@ function isIndexLeftOut(record: usize, index: u32): bool {
 
 function proposeInLong(record: usize, client: u64): u32 {
   const count = backendCount(record);
-  const numbers = numbersOf(record);
+  const size = count * NUMBER_BYTES;
+  const numbers = workedOut(record, BALANCING_CLIENT_HASH, size, workOutNumbers);
   if (numbers === 0) return count;
   const heeds = leftOutCount() !== 0;
   let best = count;

@@ -3,10 +3,9 @@
 // ones first.
 
 import { STATUS_OK } from "../abi/codes";
-import { allocate, release } from "../abi/memory";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
-import { copyList, keepFor, keptFor } from "../table/whole-list";
-import { BACKEND_FLAG_PREFERRED, BACKEND_IPV6_BYTES } from "../wire/layout";
+import { workedOut } from "../table/whole-list";
+import { BACKEND_FLAG_PREFERRED, BACKEND_IPV6_BYTES, BALANCING_FAILOVER } from "../wire/layout";
 import { below } from "./chance";
 import { isLeftOut, leftOutCount } from "./left-out";
 import { backendAt, copyBackend } from "./list";
@@ -42,15 +41,8 @@ function proposeOf(record: usize, wanted: bool): u32 {
 //   | preferred | ones first                |
 //   +-----------+---------------------------+
 
-/** Returns the order, kept; 0 when the list cannot be read. */
-function orderOf(record: usize): usize {
-  const kept = keptFor(record);
-  if (kept !== 0) return kept;
-  const list = copyList(record);
-  if (list === 0) return 0;
-  const count = backendCount(record);
-  const bytes = backendBytes(recordKey(record));
-  const order = allocate((count + 1) * INDEX_BYTES);
+/** The list in this order. */
+function workOutOrder(list: usize, count: u32, bytes: u32, order: usize): void {
   let preferred: u32 = 0;
   let others = count;
   for (let i: u32 = 0; i < count; i++) {
@@ -58,9 +50,6 @@ function orderOf(record: usize): usize {
     store<u32>(order + place * INDEX_BYTES, i);
   }
   store<u32>(order, preferred);
-  release(list);
-  keepFor(record, order, (count + 1) * INDEX_BYTES);
-  return order;
 }
 
 const asked: usize = memory.data(BACKEND_IPV6_BYTES);
@@ -83,7 +72,8 @@ function proposeFrom(record: usize, indexes: usize, size: u32): u32 {
 
 function proposeInLong(record: usize): u32 {
   const count = backendCount(record);
-  const order = orderOf(record);
+  const size = (count + 1) * INDEX_BYTES;
+  const order = workedOut(record, BALANCING_FAILOVER, size, workOutOrder);
   if (order === 0) return count;
   const preferred = load<u32>(order);
   const first = proposeFrom(record, order + INDEX_BYTES, preferred);

@@ -1,9 +1,9 @@
 // Balancing "weighted": at random, each backend in proportion to its weight. What is kept of a long
 // list is the sums of its weights up to each backend.
 
-import { allocate, release } from "../abi/memory";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
-import { copyList, keepFor, keptFor } from "../table/whole-list";
+import { workedOut } from "../table/whole-list";
+import { BALANCING_WEIGHTED } from "../wire/layout";
 import { below } from "./chance";
 import { backendAt } from "./list";
 
@@ -28,28 +28,18 @@ function proposeInShort(record: usize): u32 {
   return index;
 }
 
-/** Returns the sums, kept; 0 when the list cannot be read. */
-function sumsOf(record: usize): usize {
-  const kept = keptFor(record);
-  if (kept !== 0) return kept;
-  const list = copyList(record);
-  if (list === 0) return 0;
-  const count = backendCount(record);
-  const bytes = backendBytes(recordKey(record));
-  const sums = allocate(count * SUM_BYTES);
+/** A row of the sums. */
+function workOutSums(list: usize, count: u32, bytes: u32, sums: usize): void {
   let sum: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     sum += weightOf(list + i * bytes, bytes);
     store<u32>(sums + i * SUM_BYTES, sum);
   }
-  release(list);
-  keepFor(record, sums, count * SUM_BYTES);
-  return sums;
 }
 
 function proposeInLong(record: usize): u32 {
   const count = backendCount(record);
-  const sums = sumsOf(record);
+  const sums = workedOut(record, BALANCING_WEIGHTED, count * SUM_BYTES, workOutSums);
   if (sums === 0) return count;
   const wanted = below(load<u32>(sums + (count - 1) * SUM_BYTES));
   let low: u32 = 0;
