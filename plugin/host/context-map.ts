@@ -2,6 +2,7 @@
 // that doubles when it is three quarters full. Each slot begins with its context, u32; 0 is free.
 
 import { allocate, release } from "../abi/memory";
+import { enterContext } from "./context";
 
 const FIRST_SLOTS: u32 = 64;
 /** 2^32 divided by the golden ratio: contexts have consecutive numbers. */
@@ -63,9 +64,13 @@ export function slotOfContext(map: ContextMap, context: u32): usize {
   return load<u32>(slot) === 0 ? 0 : slot;
 }
 
-/** Returns a context of the map by the index of its slot, below slotCount; 0 for a free slot. */
-export function contextAt(map: ContextMap, index: u32): u32 {
-  return load<u32>(slotAt(map, index));
+/** Enters some context of the map that has not ended; false when there is none. */
+export function enterSome(map: ContextMap): bool {
+  for (let i: u32 = 0; i < map.slotCount; i++) {
+    const context = load<u32>(slotAt(map, i));
+    if (context !== 0 && enterContext(context)) return true;
+  }
+  return false;
 }
 
 /** Removes the context with this slot, and moves later ones that would not be found any more. */

@@ -87,5 +87,5 @@ export function keepCounts(now: u64): u32 {
 
 /** Requests ticks for what counts, from a root context that still has connections. */
 export function keepAgain(): void {
-  if (holdsAny() && enterHeld()) tickEvery(KEEP_MILLISECONDS);
+  if (enterHeld()) tickEvery(KEEP_MILLISECONDS);
 }

@@ -2,11 +2,10 @@
 // ServicePort has of them. Nothing here while no Service has a limit.
 
 import { allocate, release } from "../abi/memory";
-import { enterContext } from "../host/context";
 import {
   addContext,
   ContextMap,
-  contextAt,
+  enterSome,
   removeContext,
   slotOfContext,
 } from "../host/context-map";
@@ -102,9 +101,5 @@ export function letGo(context: u32): u64 {
 
 /** Enters the context of some connection that counts; false when there is none. */
 export function enterHeld(): bool {
-  for (let i: u32 = 0; i < contexts.slotCount; i++) {
-    const context = contextAt(contexts, i);
-    if (context !== 0 && enterContext(context)) return true;
-  }
-  return false;
+  return enterSome(contexts);
 }

@@ -22,7 +22,7 @@
 import { STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
 import { readShared, returnedCas, writeShared } from "../host/shared-data";
-import { anyNumber } from "../pick/chance";
+import { vmNumber } from "../pick/chance";
 import { LIMIT_KEY_BYTES, limitKey } from "../table/keys";
 
 const COUNTS_OFFSET: u32 = 8;
@@ -37,8 +37,6 @@ class Count {
   zero: u32;
 }
 
-/** This VM's number; 0 before the first use. */
-let own: u64 = 0;
 /** What was read, without this VM's count, and with room for it. */
 let bytes: usize = 0;
 let capacity: u32 = 0;
@@ -75,6 +73,7 @@ function makeRoom(wanted: u32): void {
 
 /** Takes over the counts of other living VMs. */
 function takeOthers(from: usize, end: usize, now: u64): void {
+  const own = vmNumber();
   others = 0;
   size = COUNTS_OFFSET;
   for (let at = from; at + COUNT_BYTES <= end; at += COUNT_BYTES) {
@@ -88,7 +87,6 @@ function takeOthers(from: usize, end: usize, now: u64): void {
 
 /** Reads a ServicePort's counts; returns a status. */
 export function readCounts(serviceId: u64, now: u64): u32 {
-  while (own === 0) own = anyNumber();
   const status = readShared(limitKey(serviceId), LIMIT_KEY_BYTES);
   if (status !== STATUS_OK) return status;
   const value = returnedBytes();
@@ -105,7 +103,7 @@ export function readCounts(serviceId: u64, now: u64): u32 {
 export function writeCounts(serviceId: u64, count: u32, now: u64): u32 {
   if (count > 0) {
     const added = changetype<Count>(bytes + size);
-    added.vm = own;
+    added.vm = vmNumber();
     added.writtenAt = now;
     added.count = count;
     added.zero = 0;

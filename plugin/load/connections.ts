@@ -7,11 +7,10 @@
 //   | u32     | u32     |
 //   +---------+---------+
 
-import { enterContext } from "../host/context";
 import {
   addContext,
   ContextMap,
-  contextAt,
+  enterSome,
   removeContext,
   slotOfContext,
 } from "../host/context-map";
@@ -76,10 +75,5 @@ export function endConnection(context: u32): void {
 
 /** Requests ticks for what counts, from a root context that still has connections. */
 export function tickAgain(): void {
-  for (let i: u32 = 0; i < contexts.slotCount; i++) {
-    const context = contextAt(contexts, i);
-    if (context === 0 || !enterContext(context)) continue;
-    tickEvery(WRITE_MILLISECONDS);
-    return;
-  }
+  if (enterSome(contexts)) tickEvery(WRITE_MILLISECONDS);
 }

@@ -17,7 +17,7 @@ import { STATUS_OK } from "../abi/codes";
 import { allocate, release, returnedBytes, returnedSize } from "../abi/memory";
 import { steadyNow } from "../host/clock";
 import { ABSENT_CAS, ANY_CAS, readShared, returnedCas, writeShared } from "../host/shared-data";
-import { anyNumber } from "../pick/chance";
+import { vmNumber } from "../pick/chance";
 import { LOAD_KEY_BYTES, loadKey } from "../table/keys";
 import { hasChanged, hasConnections, noteWritten } from "./connections";
 import { addOthers, allOf, forgetOthers, numberOf, ownAt, ownSlots } from "./loads";
@@ -37,8 +37,6 @@ const WRITTEN_AT_OFFSET: u32 = 8;
 const HEADER_BYTES: u32 = 16;
 const COUNT_BYTES: u32 = 8;
 
-/** This VM's number; 0 before the first use. */
-let own: u64 = 0;
 let place: u32 = NO_PLACE;
 let writtenAt: u64 = 0;
 let readAt: u64 = 0;
@@ -52,15 +50,15 @@ function isAlive(now: u64): bool {
 }
 
 function isOwn(): bool {
-  return returnedSize() >= HEADER_BYTES && load<u64>(returnedBytes()) === own;
+  return returnedSize() >= HEADER_BYTES && load<u64>(returnedBytes()) === vmNumber();
 }
 
 /** Reports whether this VM's place still has its value. */
 function hasPlace(): bool {
   if (place === NO_PLACE || readShared(loadKey(place), LOAD_KEY_BYTES) !== STATUS_OK) return false;
-  const is = isOwn();
+  const isStill = isOwn();
   release(returnedBytes());
-  return is;
+  return isStill;
 }
 
 /** Takes a free place; there may be none, and then others do not learn of this VM. */
@@ -80,7 +78,7 @@ function takePlace(value: usize, size: u32, now: u64): void {
 
 function writeCounts(now: u64): void {
   const value = allocate(HEADER_BYTES + ownSlots() * COUNT_BYTES);
-  store<u64>(value, own);
+  store<u64>(value, vmNumber());
   store<u64>(value + WRITTEN_AT_OFFSET, now);
   let size = HEADER_BYTES;
   for (let i: u32 = 0; i < ownSlots(); i++) {
@@ -106,7 +104,6 @@ export function writeByTick(now: u64): u32 {
   const passed = now - writtenAt;
   if (hasChanged() && passed < WRITE_AFTER) return WRITE_MILLISECONDS;
   if (hasChanged() || passed >= RENEW_AFTER) {
-    while (own === 0) own = anyNumber();
     writtenAt = now;
     noteWritten();
     if (hasConnections()) writeCounts(now);

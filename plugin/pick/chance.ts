@@ -22,10 +22,17 @@ function next(): u32 {
   return rotr<u32>(mixed, <u32>(before >> 59));
 }
 
-/** Returns any number of 64 bits. */
-export function anyNumber(): u64 {
+function anyNumber(): u64 {
   const high = (<u64>next()) << 32;
   return high | next();
+}
+
+let ownNumber: u64 = 0;
+
+/** Returns this VM's number among all VMs that share data, from its first use on; never 0. */
+export function vmNumber(): u64 {
+  while (ownNumber === 0) ownNumber = anyNumber();
+  return ownNumber;
 }
 
 /** Returns 0 to limit - 1 (limit > 0), each exactly as likely (Lemire 2019, rejection). */
