@@ -85,7 +85,6 @@ function takeAttempts(bytes: usize, size: u32): bool {
   if (readNumber(bytes, size, ATTEMPT)) attemptMilliseconds = number;
   else if (readNumber(bytes, size, ATTEMPTS)) attempts = number;
   else return false;
-  setWatching(attempts, attemptMilliseconds);
   return true;
 }
 
@@ -126,8 +125,8 @@ export function readConfiguration(size: u32): bool {
   setNaming(false);
   attempts = DEFAULT_ATTEMPTS;
   attemptMilliseconds = DEFAULT_ATTEMPT_MILLISECONDS;
-  setWatching(attempts, attemptMilliseconds);
   const taken = takeAll(size);
+  setWatching(attempts, attemptMilliseconds);
   // A failure is seen only of a connection that is watched.
   setEjecting(watchesConnections());
   return taken;

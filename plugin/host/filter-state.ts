@@ -6,7 +6,7 @@ import { STATUS_OK } from "../abi/codes";
 import { proxy_call_foreign_function } from "../abi/env";
 import { allocate } from "../abi/memory";
 import { ADDRESS_TEXT_BYTES, writeAddress } from "./address";
-import { lastingAscii } from "./text";
+import { lastingAscii, writeAscii } from "./text";
 
 const FUNCTION = "set_envoy_filter_state";
 const functionName: usize = lastingAscii(FUNCTION);
@@ -34,7 +34,7 @@ export function prepareArgument(path: string, mostBytes: u32): usize {
   const bytes = allocate(HEADER_BYTES + path.length + mostBytes);
   store<u8>(bytes, 0x0a);
   store<u8>(bytes + 1, <u8>path.length);
-  for (let i = 0; i < path.length; i++) store<u8>(bytes + 2 + i, <u8>path.charCodeAt(i));
+  writeAscii(path, bytes + 2);
   const end = bytes + 2 + path.length;
   store<u8>(end, 0x18);
   store<u8>(end + 1, SPAN_CONNECTION);
@@ -77,7 +77,6 @@ export function setConnectionName(text: usize, size: u32): void {
 /** Sets the name of the limit that refused it, for the flow log. */
 export function setLimitName(text: string): void {
   if (limit === 0) limit = prepareArgument(LIMIT_PATH, MAX_NAME_BYTES);
-  const to = valueIn(limit, LIMIT_PATH);
-  for (let i = 0; i < text.length; i++) store<u8>(to + i, <u8>text.charCodeAt(i));
+  writeAscii(text, valueIn(limit, LIMIT_PATH));
   setFilterState(limit, LIMIT_PATH, text.length);
 }

@@ -11,6 +11,7 @@ import {
   returnedBytes,
   returnedSize,
 } from "../abi/memory";
+import { writeAscii } from "./text";
 
 //    0        4
 //   +--------+----------+
@@ -22,9 +23,7 @@ const PATH_OFFSET: u32 = 4;
 export function lastingProperty(path: string): usize {
   const property = allocate(PATH_OFFSET + path.length);
   store<u32>(property, path.length);
-  for (let i = 0; i < path.length; i++) {
-    store<u8>(property + PATH_OFFSET + i, <u8>path.charCodeAt(i));
-  }
+  writeAscii(path, property + PATH_OFFSET);
   return property;
 }
 

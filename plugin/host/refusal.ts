@@ -5,6 +5,7 @@ import { release, returnedSize } from "../abi/memory";
 import { FAMILY_IPV4 } from "../wire/layout";
 import { prepareArgument, setFilterState, valueIn } from "./filter-state";
 import { lastingProperty, readProperty } from "./property";
+import { isText, writeAscii } from "./text";
 
 /** tcp_proxy reads it for each attempt, before its own configuration. */
 const CLUSTER_PATH = "envoy.tcp_proxy.cluster";
@@ -21,24 +22,15 @@ const clusterName: usize = lastingProperty("xds\0cluster_name");
  */
 export function refuseDownstream(family: u32): bool {
   const name = family === FAMILY_IPV4 ? CLUSTER_IPV4 : CLUSTER_IPV6;
-  const to = valueIn(cluster, CLUSTER_PATH);
-  for (let i: u32 = 0; i < CLUSTER_BYTES; i++) store<u8>(to + i, <u8>name.charCodeAt(i));
+  writeAscii(name, valueIn(cluster, CLUSTER_PATH));
   return setFilterState(cluster, CLUSTER_PATH, CLUSTER_BYTES);
-}
-
-function startsAlike(text: usize, size: u32): bool {
-  const length: u32 = CLUSTER_BYTES - 1;
-  if (size !== CLUSTER_BYTES) return false;
-  for (let i: u32 = 0; i < length; i++) {
-    if (load<u8>(text + i) !== <u8>CLUSTER_IPV4.charCodeAt(i)) return false;
-  }
-  return true;
 }
 
 /** Reports whether an attempt that refuses has begun. */
 export function isBeingRefused(): bool {
   const name = readProperty(clusterName);
-  const isOne = name !== 0 && startsAlike(name, returnedSize());
+  const size = name === 0 ? 0 : returnedSize();
+  const isOne = isText(name, size, CLUSTER_IPV4) || isText(name, size, CLUSTER_IPV6);
   release(name);
   return isOne;
 }

@@ -8,10 +8,15 @@ const CAPACITY: u32 = 1024;
 const buffer: usize = memory.data(CAPACITY);
 let size: u32 = 0;
 
+/** Writes the (ASCII) text, text.length bytes. */
+export function writeAscii(text: string, out: usize): void {
+  for (let i = 0; i < text.length; i++) store<u8>(out + i, <u8>text.charCodeAt(i));
+}
+
 /** Returns the text's bytes, text.length of them, never freed: for names, when the VM starts. */
 export function lastingAscii(text: string): usize {
   const bytes = allocate(text.length);
-  for (let i = 0; i < text.length; i++) store<u8>(bytes + i, <u8>text.charCodeAt(i));
+  writeAscii(text, bytes);
   return bytes;
 }
 
