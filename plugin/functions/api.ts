@@ -4,6 +4,14 @@
 
 import { now, steadyNow } from "../host/clock";
 import { below } from "../pick/chance";
+import {
+  backendFlags,
+  backendHash,
+  backendPort,
+  FLAGS_BYTES,
+  notBefore,
+  PORT_AND_FLAGS_BYTES,
+} from "../table/backends";
 import { hashBytes, keyFamily } from "../table/record";
 import {
   BACKEND_FLAG_LOCAL,
@@ -12,7 +20,7 @@ import {
   KEY_ADDRESS_OFFSET,
   KEY_PORT_OFFSET,
 } from "../wire/layout";
-import { backendHash, indexByHash } from "./by-hash";
+import { indexByHash } from "./by-hash";
 import {
   viewBackend,
   viewBackendBytes,
@@ -26,8 +34,6 @@ import {
 const CLIENT: i32 = -1;
 const FRONTEND: i32 = -2;
 
-const PORT_AND_FLAGS_BYTES: u32 = 4;
-const FLAGS_BYTES: u32 = 2;
 // As in functions/api/portico.ts.
 const FLAG_LOCAL: u32 = 1;
 const FLAG_READY: u32 = 2;
@@ -88,7 +94,7 @@ export function api_port(whose: i32): u32 {
   if (key !== 0) return bswap<u16>(load<u16>(key + KEY_PORT_OFFSET));
   const backend = viewBackend(whose);
   if (backend === 0) return 0;
-  return bswap<u16>(load<u16>(backend + viewBackendBytes() - PORT_AND_FLAGS_BYTES));
+  return bswap<u16>(backendPort(backend, viewBackendBytes()));
 }
 
 /** Returns a hash of a backend's address and port; of the address alone for the others. */
@@ -96,14 +102,14 @@ export function api_hash(whose: i32): u32 {
   const key = keyOf(whose);
   if (key !== 0) return hashBytes(key + KEY_ADDRESS_OFFSET, 16, HASH_OFFSET_BASIS);
   const backend = viewBackend(whose);
-  return backend === 0 ? 0 : backendHash(backend);
+  return backend === 0 ? 0 : backendHash(backend, viewBackendBytes());
 }
 
 /** Returns FLAG_LOCAL and FLAG_READY: the table does not say which backends are terminating. */
 export function api_flags(index: i32): u32 {
   const backend = viewBackend(index);
   if (backend === 0) return 0;
-  const isLocal = (load<u8>(backend + viewBackendBytes() - FLAGS_BYTES) & BACKEND_FLAG_LOCAL) !== 0;
+  const isLocal = (backendFlags(backend, viewBackendBytes()) & BACKEND_FLAG_LOCAL) !== 0;
   return isLocal ? FLAG_READY | FLAG_LOCAL : FLAG_READY;
 }
 
@@ -127,27 +133,14 @@ function writeWanted(high: u64, low: u64, port: u32): bool {
   return true;
 }
 
-/** Returns the first backend that is not before `wanted`; the list is in ascending order. */
-function notBefore(): u32 {
-  const size = viewBackendBytes() - FLAGS_BYTES;
-  let low: u32 = 0;
-  let high = viewCount();
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (memory.compare(viewBackend(middle), wanted, size) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 /** Returns the backend with an address and a port (0: the lowest); -1 when there is none. */
 export function api_find(high: u64, low: u64, port: u32): i32 {
   if (!writeWanted(high, low, port)) return -1;
-  const index = notBefore();
+  const bytes = viewBackendBytes();
+  const index = notBefore(viewBackend(0), viewCount(), bytes, wanted);
   const backend = viewBackend(index);
   const ignored = port === 0 ? PORT_AND_FLAGS_BYTES : FLAGS_BYTES;
-  const isFound =
-    backend !== 0 && memory.compare(backend, wanted, viewBackendBytes() - ignored) === 0;
+  const isFound = backend !== 0 && memory.compare(backend, wanted, bytes - ignored) === 0;
   return isFound ? index : -1;
 }
 

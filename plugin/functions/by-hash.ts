@@ -1,24 +1,17 @@
 // A number → one of the backends, the same as long as that one is listed (rendezvous hashing): when
 // another comes or goes, only the numbers that lead to it change.
 
-import { hashBytes } from "../table/record";
-import { HASH_OFFSET_BASIS } from "../wire/layout";
+import { backendHash } from "../table/backends";
 import { viewBackend, viewBackendBytes, viewCount } from "./view";
 
 /** In one pick: each looks at all backends, which a function pays as one call. */
 const MOST_HASH_PICKS: u32 = 4;
-const FLAGS_BYTES: u32 = 2;
 
 let left: u32 = 0;
 
 /** A pick starts. */
 export function beginHashPicks(): void {
   left = MOST_HASH_PICKS;
-}
-
-/** Returns a hash of address and port, the same on every node. */
-export function backendHash(backend: usize): u32 {
-  return hashBytes(backend, viewBackendBytes() - FLAGS_BYTES, HASH_OFFSET_BASIS);
 }
 
 /** As murmur3's finalizer: every bit depends on all. */
@@ -35,7 +28,7 @@ export function indexByHash(hash: u32): i32 {
   let best: i32 = -1;
   let most: u32 = 0;
   for (let i: u32 = 0; i < viewCount(); i++) {
-    const weight = mixed(hash ^ backendHash(viewBackend(i)));
+    const weight = mixed(hash ^ backendHash(viewBackend(i), viewBackendBytes()));
     if (best >= 0 && weight <= most) continue;
     best = i;
     most = weight;

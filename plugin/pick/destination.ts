@@ -1,10 +1,9 @@
 // The picked backend → where Envoy connects to.
 
 import { setOriginalDestination } from "../host/filter-state";
+import { backendPort } from "../table/backends";
 import { backendBytes, keyFamily } from "../table/record";
 import { pickedBackend } from "./backend";
-
-const FLAGS_AND_PORT_BYTES: u32 = 4;
 
 /**
  * Makes the picked backend of a frontend's list the destination of the present connection. False
@@ -12,6 +11,6 @@ const FLAGS_AND_PORT_BYTES: u32 = 4;
  */
 export function setPickedDestination(key: usize): bool {
   const backend = pickedBackend();
-  const port = load<u16>(backend + backendBytes(key) - FLAGS_AND_PORT_BYTES);
+  const port = backendPort(backend, backendBytes(key));
   return setOriginalDestination(keyFamily(key), backend, bswap<u16>(port));
 }

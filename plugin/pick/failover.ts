@@ -3,6 +3,7 @@
 // ones first.
 
 import { STATUS_OK } from "../abi/codes";
+import { backendFlags } from "../table/backends";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
 import { workedOut } from "../table/whole-list";
 import { BACKEND_FLAG_PREFERRED, BACKEND_IPV6_BYTES, BALANCING_FAILOVER } from "../wire/layout";
@@ -15,7 +16,7 @@ const DRAWS: u32 = 8;
 const INDEX_BYTES: u32 = 4;
 
 function isPreferred(backend: usize, bytes: u32): bool {
-  return (load<u8>(backend + bytes - 2) & BACKEND_FLAG_PREFERRED) !== 0;
+  return (backendFlags(backend, bytes) & BACKEND_FLAG_PREFERRED) !== 0;
 }
 
 /** Proposes one of a short list's backends that are preferred, or are not; the count for none. */

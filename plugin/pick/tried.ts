@@ -8,16 +8,13 @@
 //   | u32    |                                              |
 //   +--------+----------------------------------------------+
 
-import { hashBytes } from "../table/record";
-import { HASH_OFFSET_BASIS } from "../wire/layout";
+import { backendHash } from "../table/backends";
 
 /** As many as Envoy makes attempts. */
 export const MOST_TRIED: u32 = 10;
 const HASHES_OFFSET: u32 = 4;
 const HASH_BYTES: u32 = 4;
 export const TRIED_BYTES: u32 = HASHES_OFFSET + MOST_TRIED * HASH_BYTES;
-
-const FLAGS_BYTES: u32 = 2;
 
 /** Of the connection for which the next pick is; 0 for one that has tried none. */
 let avoided: usize = 0;
@@ -32,13 +29,9 @@ function contains(tried: usize, hash: u32): bool {
   return false;
 }
 
-function hashOf(backend: usize, bytes: u32): u32 {
-  return hashBytes(backend, bytes - FLAGS_BYTES, HASH_OFFSET_BASIS);
-}
-
 /** Adds a backend of `bytes`, its flags included; the oldest goes when there is no room. */
 export function addTried(tried: usize, backend: usize, bytes: u32): void {
-  const hash = hashOf(backend, bytes);
+  const hash = backendHash(backend, bytes);
   if (contains(tried, hash)) return;
   const count = min(load<u32>(tried), MOST_TRIED - 1);
   if (load<u32>(tried) === MOST_TRIED) {
@@ -60,7 +53,7 @@ export function avoidedCount(): u32 {
 
 /** Reports whether the next pick avoids a backend of `bytes`, its flags included. */
 export function isAvoided(backend: usize, bytes: u32): bool {
-  return avoidedCount() !== 0 && contains(avoided, hashOf(backend, bytes));
+  return avoidedCount() !== 0 && contains(avoided, backendHash(backend, bytes));
 }
 
 /** Forgets all but the last, or the last too if it is the only one; there is at least one. */

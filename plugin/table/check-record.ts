@@ -33,6 +33,7 @@ import {
   RECORD_OPTIONS_OFFSET,
   RECORD_STAMP_OFFSET,
 } from "../wire/layout";
+import { backendFlags, backendPort, compareBackends } from "./backends";
 import {
   backendBytes,
   backendCount,
@@ -79,10 +80,10 @@ function checkBackends(record: usize, offset: u32): bool {
   for (let i: u32 = 0; i < count; i++) {
     const backend = first + i * bytes;
     const at = offset + <u32>(backend - record);
-    if (load<u16>(backend + bytes - 4) === 0) return refuse("backend's port is", 0, at);
-    const flags: u32 = load<u8>(backend + bytes - 2);
+    if (backendPort(backend, bytes) === 0) return refuse("backend's port is", 0, at);
+    const flags = backendFlags(backend, bytes);
     if ((flags & ~BACKEND_FLAGS) !== 0) return refuse("backend's flags are", flags, at);
-    if (i > 0 && memory.compare(backend - bytes, backend, bytes - 2) >= 0) {
+    if (i > 0 && compareBackends(backend - bytes, backend, bytes) >= 0) {
       return refuse("backends are not in ascending order, index", i, at);
     }
   }
