@@ -3,9 +3,10 @@
 
 import { readClient } from "../host/client";
 import { connectionsTo, learnOthers } from "../load/others";
+import { backendAt } from "../pick/list";
 import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
 import { FOR_FUNCTIONS, workedOut } from "../table/whole-list";
-import { KEY_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
+import { KEY_BYTES } from "../wire/layout";
 
 let list: usize = 0;
 let count: u32 = 0;
@@ -33,7 +34,7 @@ export function beginView(record: usize): bool {
   bytes = backendBytes(key);
   client = 0;
   hasLearnt = false;
-  list = isChunked(record) ? longList(record) : record + RECORD_HEADER_BYTES;
+  list = isChunked(record) ? longList(record) : backendAt(record, 0);
   return list !== 0;
 }
 

@@ -4,13 +4,14 @@
 
 import { STATUS_NOT_FOUND, STATUS_OK } from "../abi/codes";
 import { findBackend } from "../table/backends";
-import { findChunkedBackend, readChunkedBackend } from "../table/chunks";
+import { findChunkedBackend } from "../table/chunks";
 import { backendBytes, backendCount, isChunked, namedFunction, recordKey } from "../table/record";
-import { BACKEND_IPV6_BYTES, RECORD_HEADER_BYTES } from "../wire/layout";
+import { BACKEND_IPV6_BYTES } from "../wire/layout";
 import { proposeIndex } from "./balancing";
 import { indexByFunction, NO_INDEX } from "./by-function";
 import { below } from "./chance";
 import { isLeftOut, leaveOutFewer, leftOutCount } from "./left-out";
+import { backendAt, copyBackend } from "./list";
 
 /** Proposals that may be left out, before the list is searched for another from some place. */
 const PROPOSALS: u32 = 8;
@@ -26,10 +27,7 @@ export function pickedBackend(): usize {
 function pickAt(record: usize, index: u32): u32 {
   const count = backendCount(record);
   if (index >= count) index = below(count);
-  if (isChunked(record)) return readChunkedBackend(record, index, picked);
-  const bytes = backendBytes(recordKey(record));
-  memory.copy(picked, record + RECORD_HEADER_BYTES + index * bytes, bytes);
-  return STATUS_OK;
+  return copyBackend(record, index, picked);
 }
 
 /** Picks one that is not left out: as proposed, else from `start` on; STATUS_NOT_FOUND for none. */
@@ -74,8 +72,7 @@ export function pickAny(record: usize): u32 {
 export function pickListed(record: usize, wanted: usize): u32 {
   if (isChunked(record)) return findChunkedBackend(record, wanted, picked);
   const bytes = backendBytes(recordKey(record));
-  const list = record + RECORD_HEADER_BYTES;
-  const backend = findBackend(list, backendCount(record), bytes, wanted);
+  const backend = findBackend(backendAt(record, 0), backendCount(record), bytes, wanted);
   if (backend === 0) return STATUS_NOT_FOUND;
   memory.copy(picked, backend, bytes);
   return STATUS_OK;

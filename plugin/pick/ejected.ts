@@ -23,12 +23,8 @@ import {
   recordKey,
 } from "../table/record";
 import { MOST_EJECTED } from "../wire/eject-layout";
-import {
-  BACKEND_IPV6_BYTES,
-  BALANCING_FAILOVER,
-  FAMILY_IPV4,
-  RECORD_HEADER_BYTES,
-} from "../wire/layout";
+import { BACKEND_IPV6_BYTES, BALANCING_FAILOVER, FAMILY_IPV4 } from "../wire/layout";
+import { backendAt } from "./list";
 
 const BACKEND_BYTES: u32 = 18;
 /** Backends as in an entry, 16 bytes of address and the port. */
@@ -88,7 +84,7 @@ function isInList(record: usize, entry: Entry): bool {
   const addressBytes: u32 = entry.family === FAMILY_IPV4 ? 4 : 16;
   memory.copy(listed, backendOf(entry), addressBytes);
   store<u16>(listed + addressBytes, entry.port);
-  const list = record + RECORD_HEADER_BYTES;
+  const list = backendAt(record, 0);
   return findBackend(list, backendCount(record), backendBytes(key), listed) !== 0;
 }
 

@@ -1,8 +1,8 @@
 // The backends of a record by their index, wherever they are.
 
-import { STATUS_BROKEN, STATUS_OK } from "../abi/codes";
+import { STATUS_OK } from "../abi/codes";
 import { readChunkedBackend } from "../table/chunks";
-import { backendBytes, backendCount, isChunked, recordKey } from "../table/record";
+import { backendBytes, isChunked, recordKey } from "../table/record";
 import { RECORD_HEADER_BYTES } from "../wire/layout";
 
 /** Returns the address of a backend of a list that is not in chunks. */
@@ -10,9 +10,8 @@ export function backendAt(record: usize, index: u32): usize {
   return record + RECORD_HEADER_BYTES + index * backendBytes(recordKey(record));
 }
 
-/** Copies a backend; returns a status. STATUS_BROKEN for an index that the list has not. */
+/** Copies a backend of the list, by its index; returns a status. */
 export function copyBackend(record: usize, index: u32, out: usize): u32 {
-  if (index >= backendCount(record)) return STATUS_BROKEN;
   if (isChunked(record)) return readChunkedBackend(record, index, out);
   memory.copy(out, backendAt(record, index), backendBytes(recordKey(record)));
   return STATUS_OK;
