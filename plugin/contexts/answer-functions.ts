@@ -7,23 +7,23 @@ import { FUNCTION_KEY_BYTES, functionKey } from "../table/keys";
 import {
   FUNCTION_FAILURE_ANSWER_OFFSET,
   FUNCTION_FAILURE_BYTES,
+  FUNCTION_FAILURE_STORED_BYTES,
   MAX_FUNCTION_FAILURES,
 } from "../wire/function-failures-layout";
 import { MAX_FUNCTIONS } from "../wire/layout";
 import { sendBytes, sendRangeError } from "./answer";
 import { parseQuery, queryCount, queryFirst } from "./dump-query";
 
-const STORED_BYTES: u32 = FUNCTION_FAILURE_BYTES - FUNCTION_FAILURE_ANSWER_OFFSET;
-
 /** Copies the entries of a slot to `out`; returns their size there. */
 function copyFailures(slot: u32, out: usize): u32 {
   if (readShared(functionKey(slot), FUNCTION_KEY_BYTES) !== STATUS_OK) return 0;
   const stored = returnedBytes();
-  const entries = min(returnedSize() / STORED_BYTES, MAX_FUNCTION_FAILURES);
+  const entries = min(returnedSize() / FUNCTION_FAILURE_STORED_BYTES, MAX_FUNCTION_FAILURES);
   for (let i: u32 = 0; i < entries; i++) {
     const entry = out + i * FUNCTION_FAILURE_BYTES;
     store<u32>(entry, slot);
-    memory.copy(entry + FUNCTION_FAILURE_ANSWER_OFFSET, stored + i * STORED_BYTES, STORED_BYTES);
+    const from = stored + i * FUNCTION_FAILURE_STORED_BYTES;
+    memory.copy(entry + FUNCTION_FAILURE_ANSWER_OFFSET, from, FUNCTION_FAILURE_STORED_BYTES);
   }
   release(stored);
   return entries * FUNCTION_FAILURE_BYTES;

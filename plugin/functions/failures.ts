@@ -7,7 +7,12 @@ import { release, returnedBytes, returnedSize } from "../abi/memory";
 import { steadyNow } from "../host/clock";
 import { readShared, returnedCas, writeShared } from "../host/shared-data";
 import { FUNCTION_KEY_BYTES, functionKey } from "../table/keys";
-import { MAX_FUNCTION_FAILURES } from "../wire/function-failures-layout";
+import {
+  FUNCTION_FAILURE_ANSWER_OFFSET,
+  FUNCTION_FAILURE_COUNT_OFFSET,
+  FUNCTION_FAILURE_STORED_BYTES,
+  MAX_FUNCTION_FAILURES,
+} from "../wire/function-failures-layout";
 import { MAX_FUNCTIONS } from "../wire/layout";
 
 /** Failures in a row after which a function is not asked … */
@@ -17,8 +22,8 @@ const PAUSE: u64 = 5000000000;
 /** How often other workers may write between reading and writing here. */
 const ATTEMPTS: u32 = 8;
 
-const ENTRY_BYTES: u32 = 8;
-const COUNT_OFFSET: u32 = 4;
+const ENTRY_BYTES: u32 = FUNCTION_FAILURE_STORED_BYTES;
+const COUNT_OFFSET: u32 = FUNCTION_FAILURE_COUNT_OFFSET - FUNCTION_FAILURE_ANSWER_OFFSET;
 const entries: usize = memory.data(MAX_FUNCTION_FAILURES * ENTRY_BYTES);
 
 @unmanaged

@@ -20,5 +20,9 @@ export const FUNCTION_FAILURE_SLOT_OFFSET: u32 = 0; // u32
 export const FUNCTION_FAILURE_ANSWER_OFFSET: u32 = 4; // i32
 export const FUNCTION_FAILURE_COUNT_OFFSET: u32 = 8; // u32
 
+/** An entry in shared data. */
+export const FUNCTION_FAILURE_STORED_BYTES: u32 =
+  FUNCTION_FAILURE_BYTES - FUNCTION_FAILURE_ANSWER_OFFSET;
+
 /** The most entries of one slot; further kinds of failure count as the last one. */
 export const MAX_FUNCTION_FAILURES: u32 = 16;
