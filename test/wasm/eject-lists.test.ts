@@ -5,17 +5,22 @@ import { describe, expect, it } from "vitest";
 import type { Balancing } from "../../controller/model/types.ts";
 import { DEFAULT_SETTINGS } from "../../controller/node/frontend-settings.ts";
 import type { Backend, Frontend } from "../../controller/node/types.ts";
-import { client, ejectionTexts, failAt, picksOf } from "./ejecting-host.ts";
+import {
+  A,
+  B,
+  client,
+  ejectionTexts,
+  FIRST,
+  failAt,
+  picksOf,
+  SECOND_CLIENT,
+  THIRD,
+} from "./ejecting-host.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
 import { backends, backendText, frontend, unejecting } from "./table-fixtures.ts";
 import { AT, WaitingHost } from "./waiting-host.ts";
 
 const SECOND = 1_000;
-const A = "10.1.0.1:8080";
-const B = "10.1.0.2:8080";
-const FIRST = { source: client(1) };
-const SECOND_CLIENT = { source: client(2) };
-const THIRD = { source: client(3) };
 
 let waiting: WaitingHost;
 let host: WasmHost;

@@ -3,13 +3,18 @@
 import { describe, expect, it } from "vitest";
 import type { Frontend } from "../../controller/node/types.ts";
 import {
+  A,
+  B,
   client,
   ejectionsOf,
   ejectionTexts,
+  FIRST,
   failAt,
   openTo,
   picksOf,
+  SECOND_CLIENT,
   succeedAt,
+  THIRD,
   TIMED_OUT,
 } from "./ejecting-host.ts";
 import type { HostOptions, WasmHost } from "./host.ts";
@@ -17,11 +22,6 @@ import { backends, frontend } from "./table-fixtures.ts";
 import { AT, HALF_MS, WaitingHost } from "./waiting-host.ts";
 
 const SECOND = 1_000;
-const A = "10.1.0.1:8080";
-const B = "10.1.0.2:8080";
-const FIRST = { source: client(1) };
-const SECOND_CLIENT = { source: client(2) };
-const THIRD = { source: client(3) };
 
 let waiting: WaitingHost;
 let host: WasmHost;

@@ -4,6 +4,9 @@ import { decodeEjected, type Ejection } from "../../controller/wire/ejected.ts";
 import type { ConnectOptions, OpenConnection, WasmHost } from "./host.ts";
 import { AT, type WaitingHost } from "./waiting-host.ts";
 
+/** The first backends of table-fixtures.ts. */
+export const A = "10.1.0.1:8080";
+export const B = "10.1.0.2:8080";
 export const REFUSED = "delayed connect error: Connection refused";
 /** Of Envoy's connect_timeout. */
 export const TIMED_OUT = "";
@@ -11,6 +14,11 @@ export const TIMED_OUT = "";
 export function client(number: number): string {
   return `10.2.${number >> 8}.${number & 0xff}:40000`;
 }
+
+/** Clients of tests. */
+export const FIRST = { source: client(1) };
+export const SECOND_CLIENT = { source: client(2) };
+export const THIRD = { source: client(3) };
 
 /** What the plugin answers to the controller. */
 export function ejectionsOf(host: WasmHost): Ejection[] {
